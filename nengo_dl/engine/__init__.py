@@ -1,0 +1,1 @@
+"""Running kernels: memory, one step, the loop over time, and what gets compiled."""

@@ -1,0 +1,322 @@
+"""An engine runs a program: it plans, builds kernels, compiles, and steps.
+
+It owns the compiled functions. Parameters and state are passed in and handed back, so
+whoever holds them decides what a failed or interrupted run leaves behind.
+"""
+
+import logging
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+from nengo import Probe
+from nengo.builder import Signal
+from nengo.exceptions import BuildError, SimulationError
+
+from nengo_dl.config import Settings
+from nengo_dl.engine.loop import simulate
+from nengo_dl.engine.step import Clock, build_step
+from nengo_dl.graph.kernel import size_of, view
+from nengo_dl.graph.layout import place
+from nengo_dl.graph.plan import plan
+from nengo_dl.graph.program import Feed, Program
+from nengo_dl.graph.rewrite import rewrite
+from nengo_dl.graph.simplify import DEFAULT
+from nengo_dl.ops import BuildContext, Builder
+
+logger = logging.getLogger(__name__)
+
+# One call into the compiled loop runs at most this many steps, with buffers for feeds
+# and outputs of at most this many bytes.
+MAX_CHUNK_STEPS = 1000
+MAX_CHUNK_BYTES = 16 * 2**20
+
+
+@dataclass(frozen=True, eq=False)
+class Values:
+    """Parameters and state of a simulation between two steps.
+
+    Parameters
+    ----------
+    params : tuple of tensor
+        One of shape (1, size) per block that no kernel writes.
+    state : tuple of tensor
+        One of shape (minibatch_size, size) per block that is carried from step to step.
+    n_steps : int
+        How many steps have been run.
+    """
+
+    params: tuple[tf.Tensor, ...]
+    state: tuple[tf.Tensor, ...]
+    n_steps: int = 0
+
+
+class Engine:
+    """Runs a program on TensorFlow.
+
+    Parameters
+    ----------
+    program : `Program`
+        What to simulate.
+    settings : `Settings`
+        See `nengo_dl.configure_settings`.
+    dt : float
+        Length of a step, in seconds.
+    minibatch_size : int
+        Number of items simulated side by side.
+    unroll : int
+        Steps per iteration of the loop.
+    last_only : collection of Probe
+        Probes that keep the last step instead of all.
+
+    Attributes
+    ----------
+    chunk : int
+        The largest number of steps that one call of `run` may ask for.
+    jit_compile : bool
+        Whether the whole loop is compiled with XLA.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        settings: Settings,
+        *,
+        dt: float,
+        minibatch_size: int = 1,
+        unroll: int = 1,
+        last_only: Collection[Probe] = (),
+    ):
+        self.dtype = np.dtype(settings.dtype)
+        self.minibatch_size = minibatch_size
+        passes = (
+            DEFAULT if settings.simplifications is None else settings.simplifications
+        )
+        self.program = program = rewrite(program, DEFAULT if passes is None else passes)
+        Builder.check(program.operators)
+        ctx = BuildContext(dt=dt, dtype=self.dtype, minibatch_size=minibatch_size)
+        groups = (settings.planner or plan)(program, Builder.traits)
+        self.kernels = tuple(Builder.build(group, ctx) for group in groups)
+        self.layout = (settings.sorter or place)(program, self.kernels)
+        self._host = ctx.host
+        self._last_only = frozenset(last_only)
+        self._feed_sizes = [
+            self.layout.blocks[n].size for n in self.layout.of_kind("feed")
+        ]
+        self.chunk = self._choose_chunk()
+        hosts = [kernel.host for kernel in self.kernels if kernel.host is not None]
+        self.jit_compile = _choose_jit(settings.jit_compile, hosts)
+        step = build_step(
+            program,
+            self.kernels,
+            self.layout,
+            dt=dt,
+            dtype=self.dtype,
+            compile_segments=bool(hosts) and settings.jit_compile is not False,
+        )
+        self._simulate = self._compile(step, unroll)
+        logger.info(
+            "%d operators in %d kernels; %s",
+            len(program.operators),
+            len(self.kernels),
+            _explain(self.jit_compile, settings.jit_compile, hosts),
+        )
+
+    def initial(self) -> Values:
+        """Return the parameters and the state that the network was built with."""
+        return Values(
+            params=tuple(
+                self._initial_block(n, 1) for n in self.layout.of_kind("param")
+            ),
+            state=tuple(
+                self._initial_block(n, self.minibatch_size)
+                for n in self.layout.of_kind("state")
+            ),
+        )
+
+    def with_params(self, values: Values, other: Values) -> Values:
+        """Return the state of one simulation with the parameters of another.
+
+        Weights that a learning rule changes are parameters to the user and state to the
+        simulation; they come from ``other``.
+        """
+        return Values(other.params, values.state, values.n_steps)
+
+    def reset(self, seed: int) -> None:
+        """Forget what Python functions keep outside of the state."""
+        self._host.reset(seed)
+
+    def run(
+        self,
+        values: Values,
+        feeds: Mapping[Feed, np.ndarray],
+        n_steps: int,
+        seed: int,
+    ) -> tuple[Values, dict[Probe, np.ndarray]]:
+        """Run at most ``chunk`` steps.
+
+        Parameters
+        ----------
+        values : `Values`
+            Where to start from; stays valid.
+        feeds : mapping of `Feed` to ndarray
+            Shape (n_steps, minibatch_size or 1, size) each.
+        n_steps : int
+            How many steps to run, at most ``chunk``.
+        seed : int
+            Seed of all random numbers.
+
+        Returns
+        -------
+        values : `Values`
+            After the last step.
+        outputs : dict of Probe to ndarray
+            Shape (n_steps, minibatch_size, \\*shape of the signal), or (1, ...) for a
+            probe that keeps the last step alone.
+
+        Raises
+        ------
+        SimulationError
+            If a function of the user's fails.
+        """
+        clock = Clock(
+            tf.constant(seed, tf.int32), tf.constant(values.n_steps, tf.int32)
+        )
+        packed = self._pack(feeds, n_steps)
+        self._host.error = None
+        try:
+            state, buffers = self._simulate(
+                values.params, values.state, packed, clock, tf.constant(n_steps)
+            )
+            outputs = {
+                probe: buffer.numpy()[:n_steps].reshape(
+                    (-1, buffer.shape[1], *sig.shape)
+                )
+                for (probe, sig), buffer in zip(
+                    self.program.probes.items(), buffers, strict=True
+                )
+            }
+        except tf.errors.OpError as exc:
+            self._raise_host_error(exc)
+        return Values(values.params, state, values.n_steps + n_steps), outputs
+
+    def get(self, values: Values, signal: Signal) -> np.ndarray | None:
+        """Return the current value of a parameter or state signal.
+
+        Returns
+        -------
+        value : ndarray or None
+            Shape (minibatch_size or 1, \\*shape of the signal); of a sparse signal, the
+            stored values. None if the signal is neither parameter nor state.
+        """
+        piece = view(signal)
+        if piece.base not in self.layout.places:
+            return None
+        block, offset = self.layout.places[piece.base]
+        for kind, tensors in (("param", values.params), ("state", values.state)):
+            numbers = self.layout.of_kind(kind)
+            if block in numbers:
+                array = tensors[numbers.index(block)].numpy()
+                base = array[:, offset : offset + size_of(piece.base)]
+                shape = (piece.size,) if signal.sparse else signal.shape
+                return base[:, piece.elements].reshape((-1, *shape))
+        return None
+
+    def _choose_chunk(self) -> int:
+        size = sum(self._feed_sizes)
+        size += sum(
+            signal.size
+            for probe, signal in self.program.probes.items()
+            if probe not in self._last_only
+        )
+        per_step = max(1, size * self.minibatch_size * self.dtype.itemsize)
+        return int(np.clip(MAX_CHUNK_BYTES // per_step, 1, MAX_CHUNK_STEPS))
+
+    def _compile(self, step, unroll):
+        histories = tuple(
+            tf.TensorSpec(
+                (
+                    1 if probe in self._last_only else self.chunk,
+                    self.minibatch_size,
+                    signal.size,
+                ),
+                self.dtype,
+            )
+            for probe, signal in self.program.probes.items()
+        )
+
+        def run(params, state, feeds, clock, n_steps):
+            return simulate(
+                step,
+                params,
+                state,
+                feeds,
+                clock,
+                n_steps,
+                histories=histories,
+                unroll=unroll,
+            )
+
+        return tf.function(run, jit_compile=self.jit_compile or None, autograph=False)
+
+    def _initial_block(self, number: int, batch: int) -> tf.Tensor:
+        flat = np.zeros(self.layout.blocks[number].size, dtype=self.dtype)
+        for offset, base in self.layout.bases(number):
+            flat[offset : offset + size_of(base)] = stored_values(base)
+        return tf.constant(np.broadcast_to(flat, (batch, flat.size)))
+
+    def _pack(self, feeds: Mapping[Feed, np.ndarray], n_steps: int):
+        """Copy what is fed into one array per block, of the length of a chunk."""
+        packed = [
+            np.zeros((self.chunk, self.minibatch_size, size), dtype=self.dtype)
+            for size in self._feed_sizes
+        ]
+        numbers = self.layout.of_kind("feed")
+        for feed, array in feeds.items():
+            if feed.signal is not None:
+                block, offset = self.layout.places[feed.signal.base]
+                target = packed[numbers.index(block)]
+                target[:n_steps, :, offset : offset + feed.size] = array
+        return tuple(tf.convert_to_tensor(array) for array in packed)
+
+    def _raise_host_error(self, exc: Exception):
+        """Raise what a user's function raised, or what TensorFlow itself reports."""
+        error = self._host.error
+        if error is None:
+            raise SimulationError(
+                f"TensorFlow could not run the simulation: {exc}"
+            ) from exc
+        if isinstance(error, SimulationError) or not isinstance(error, Exception):
+            raise error
+        raise SimulationError(
+            f"{self._host.where}: expected the function to return, but it raised "
+            f"{type(error).__name__}: {error}. The traceback above is that of the "
+            "function."
+        ) from error
+
+
+def stored_values(signal: Signal) -> np.ndarray:
+    """Return the initial value of a signal as a flat array."""
+    value = signal.initial_value
+    if not signal.sparse:
+        return np.ravel(value)
+    return value.tocoo().data if hasattr(value, "tocoo") else value.data
+
+
+def _choose_jit(setting: bool | str, hosts: list[str]) -> bool:
+    if setting is True and hosts:
+        raise BuildError(
+            "configure_settings(jit_compile=True): expected a network that XLA can "
+            f"compile as a whole (got one in which {hosts[0]}). Set "
+            'jit_compile="auto" to compile what lies between the calls of Python.'
+        )
+    return setting is not False and not hosts
+
+
+def _explain(jit_compile: bool, setting: bool | str, hosts: list[str]) -> str:
+    if jit_compile:
+        return "the whole loop is compiled with XLA."
+    if setting is False:
+        return "XLA is turned off."
+    return f"XLA compiles segments only: {hosts[0]}."

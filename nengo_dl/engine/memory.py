@@ -1,0 +1,191 @@
+"""The values of all blocks while a step is being traced.
+
+A block is held as *pieces*: consecutive ranges, each with its own value. A write
+replaces the pieces it covers and touches nothing else, so a reader that asks for just
+what one kernel wrote gets that kernel's tensor, without a copy. This is the only file
+that knows how blocks are sliced, gathered and scattered.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from nengo_dl.graph.layout import Access, Layout, Part
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """A range of a block.
+
+    The value is a tensor of shape (minibatch_size or 1, stop - start), or a number if
+    all elements are equal.
+    """
+
+    start: int
+    stop: int
+    value: tf.Tensor | float
+
+
+class Memory:
+    """Blocks by number, as pieces.
+
+    Parameters
+    ----------
+    layout : `Layout`
+        Sizes of the blocks.
+    values : dict of int to tensor
+        Initial values of blocks, of shape (minibatch_size or 1, size). All other
+        blocks are zero.
+    dtype : dtype
+        Of all blocks that have no tensor yet.
+    """
+
+    def __init__(self, layout: Layout, values: dict[int, tf.Tensor], dtype):
+        self._dtype = dtype
+        self._pieces = [
+            (Piece(0, block.size, values.get(i, 0.0)),)
+            for i, block in enumerate(layout.blocks)
+        ]
+
+    def copy(self) -> "Memory":
+        """Return a memory with the same values, to be written independently."""
+        other = object.__new__(Memory)
+        other._dtype = self._dtype
+        other._pieces = list(self._pieces)
+        return other
+
+    @property
+    def pieces(self) -> tuple[tuple[Piece, ...], ...]:
+        """The pieces of all blocks."""
+        return tuple(self._pieces)
+
+    @pieces.setter
+    def pieces(self, pieces: tuple[tuple[Piece, ...], ...]):
+        self._pieces = list(pieces)
+
+    def block(self, number: int) -> tf.Tensor:
+        """Return the whole of a block."""
+        return self._range(number, 0, self._pieces[number][-1].stop)
+
+    def read(self, access: Access) -> tf.Tensor:
+        """Return elements, in the order of the access.
+
+        Returns
+        -------
+        values : tensor of shape (minibatch_size or 1, number of elements)
+        """
+        return self._join([self._read(part) for part in access])
+
+    def write(self, access: Access, mode: str, value: tf.Tensor) -> None:
+        """Replace elements, or add to them.
+
+        Parameters
+        ----------
+        access : tuple of `Part`
+            Which elements.
+        mode : "set" or "inc"
+            An increment may name an element more than once.
+        value : tensor of shape (minibatch_size or 1, number of elements)
+            In the order of the access.
+        """
+        offset = 0
+        for part in access:
+            values = value
+            if len(access) > 1:
+                values = value[:, offset : offset + part.size]
+            offset += part.size
+            if part.index is not None:
+                self._scatter(part, mode, values)
+            elif mode == "set":
+                self._set(part.block, part.start, part.stop, values)
+            else:
+                self._increment(part.block, part.start, part.stop, values)
+
+    def fill(self, access: Access, value: float) -> None:
+        """Set all elements to a number."""
+        for part in access:
+            if part.index is None:
+                self._set(part.block, part.start, part.stop, value)
+            else:
+                values = tf.fill((1, part.size), tf.cast(value, self._dtype))
+                self._scatter(part, "set", values)
+
+    def _read(self, part: Part) -> tf.Tensor:
+        if part.index is None:
+            return self._range(part.block, part.start, part.stop)
+        low, high = int(part.index.min()), int(part.index.max()) + 1
+        source = self._range(part.block, low, high)
+        return tf.gather(source, part.index - low, axis=1)
+
+    def _overlaps(self, block: int, start: int, stop: int):
+        """Return the pieces that share elements with a range."""
+        return [p for p in self._pieces[block] if p.start < stop and p.stop > start]
+
+    def _range(self, block: int, start: int, stop: int) -> tf.Tensor:
+        return self._join(
+            [
+                self._cut(piece, start, stop)
+                for piece in self._overlaps(block, start, stop)
+            ]
+        )
+
+    def _cut(self, piece: Piece, start: int, stop: int) -> tf.Tensor:
+        """Return the part of a piece that lies in a range, as a tensor."""
+        start, stop = max(start, piece.start), min(stop, piece.stop)
+        if isinstance(piece.value, float):
+            return tf.fill((1, stop - start), tf.cast(piece.value, self._dtype))
+        if (start, stop) == (piece.start, piece.stop):
+            return piece.value
+        return piece.value[:, start - piece.start : stop - piece.start]
+
+    def _join(self, values: list[tf.Tensor]) -> tf.Tensor:
+        if not values:
+            return tf.zeros((1, 0), self._dtype)
+        if len(values) == 1:
+            return values[0]
+        batch = max(value.shape[0] for value in values)
+        return tf.concat(
+            [tf.broadcast_to(value, (batch, value.shape[1])) for value in values],
+            axis=1,
+        )
+
+    def _set(self, block: int, start: int, stop: int, value) -> None:
+        """Replace a range; what remains of the pieces it cuts is sliced when read."""
+        pieces = []
+        for piece in self._pieces[block]:
+            if piece.stop <= start or piece.start >= stop:
+                pieces.append(piece)
+                continue
+            for low, high in ((piece.start, start), (stop, piece.stop)):
+                if low < high:
+                    rest = piece.value
+                    if not isinstance(rest, float):
+                        rest = rest[:, low - piece.start : high - piece.start]
+                    pieces.append(Piece(low, high, rest))
+        pieces.append(Piece(start, stop, value))
+        self._pieces[block] = tuple(sorted(pieces, key=lambda piece: piece.start))
+
+    def _increment(self, block: int, start: int, stop: int, value: tf.Tensor) -> None:
+        overlaps = self._overlaps(block, start, stop)
+        if not all(isinstance(p.value, float) and p.value == 0 for p in overlaps):
+            value = self._range(block, start, stop) + value
+        self._set(block, start, stop, value)
+
+    def _scatter(self, part: Part, mode: str, value: tf.Tensor) -> None:
+        """Write elements that are no range, by rewriting the range they lie in.
+
+        Elements are the leading axis of what is scattered, since that is what
+        TensorFlow's scatter operations index.
+        """
+        low, high = int(part.index.min()), int(part.index.max()) + 1
+        old = self._range(part.block, low, high)
+        batch = max(old.shape[0], value.shape[0])
+        old = tf.broadcast_to(old, (batch, high - low))
+        value = tf.broadcast_to(value, (batch, part.size))
+        scatter = (
+            tf.tensor_scatter_nd_update if mode == "set" else tf.tensor_scatter_nd_add
+        )
+        index = np.asarray(part.index - low, dtype=np.int32)[:, None]
+        new = tf.transpose(scatter(tf.transpose(old), index, tf.transpose(value)))
+        self._set(part.block, low, high, new)

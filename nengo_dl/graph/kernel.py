@@ -1,0 +1,147 @@
+"""What a kernel reads and writes, as plain data.
+
+A kernel computes one group of equal operators with one function. It never looks a
+signal up: it declares, per argument of its function, which elements of which signals it
+reads (a *slot*), and per result which elements it writes and how.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from nengo.builder import Signal
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """Elements of a base signal, counted in row-major order.
+
+    Parameters
+    ----------
+    base : Signal
+        The signal that owns the memory.
+    start, stop : int
+        The elements, where they are a range.
+    index : ndarray of int, or None
+        The elements in the order of use, where they are not.
+    """
+
+    base: Signal
+    start: int
+    stop: int
+    index: np.ndarray | None = None
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return self.stop - self.start if self.index is None else self.index.size
+
+    @property
+    def elements(self) -> np.ndarray | slice:
+        """What to index the flattened base signal with."""
+        return slice(self.start, self.stop) if self.index is None else self.index
+
+
+Slot = tuple[View, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Write:
+    """Where one result of a kernel goes.
+
+    Parameters
+    ----------
+    views : tuple of `View`
+        The elements, concatenated in the order of the result.
+    mode : "set" or "inc"
+        Whether the result replaces the elements or is added to them.
+    """
+
+    views: Slot
+    mode: str
+
+
+@dataclass(frozen=True, eq=False)
+class Kernel:
+    """A function over slots, which computes a group of operators.
+
+    Parameters
+    ----------
+    name : str
+        What it computes, for messages.
+    reads : tuple of tuple of `View`
+        One slot for each argument of ``fn``.
+    writes : tuple of `Write`
+        One for each result of ``fn``.
+    fn : callable
+        Takes and returns tensors of shape (minibatch_size or 1, size of the slot). A
+        leading 1 means that all items of the minibatch share the values. Pure, unless
+        ``host`` is given.
+    host : str or None
+        Why Python has to run in every step, if it has to.
+    random : bool
+        Whether ``fn`` takes a key, an int32 tensor of shape (2,) that holds the seed
+        and the step, as its first argument, to derive random numbers from.
+    """
+
+    name: str
+    reads: tuple[Slot, ...]
+    writes: tuple[Write, ...]
+    fn: Callable[..., Any]
+    host: str | None = None
+    random: bool = False
+
+
+def size_of(signal: Signal) -> int:
+    """Number of stored values: all elements, or those of a sparse signal's pattern."""
+    if not signal.sparse:
+        return signal.size
+    value = signal.initial_value
+    return value.nnz if hasattr(value, "nnz") else value.size
+
+
+def view(signal: Signal, index: Any = None) -> View:
+    """Describe a signal, or part of its first axis, as elements of its base.
+
+    Parameters
+    ----------
+    signal : Signal
+        May itself be a view, with any strides.
+    index : index expression, optional
+        What to take along the first axis, e.g. a list of integers.
+
+    Returns
+    -------
+    view : `View`
+    """
+    base = signal.base
+    if signal.sparse:
+        return View(base, 0, size_of(signal))
+    start = signal.elemoffset if signal.is_view else 0
+    if index is None and signal.initial_value.flags.c_contiguous:
+        return View(base, start, start + signal.size)
+    elements = np.full(signal.shape, start, dtype=np.int64)
+    for axis, (length, stride) in enumerate(
+        zip(signal.shape, signal.elemstrides, strict=True)
+    ):
+        along = [1] * signal.ndim
+        along[axis] = length
+        elements += (stride * np.arange(length)).reshape(along)
+    return from_elements(base, elements if index is None else elements[index])
+
+
+def from_elements(base: Signal, elements: np.ndarray) -> View:
+    """Describe given elements, as a range where they are one."""
+    elements = np.ravel(elements)
+    if elements.size == 0:
+        return View(base, 0, 0)
+    first = int(elements[0])
+    if np.array_equal(elements, np.arange(first, first + elements.size)):
+        return View(base, first, first + elements.size)
+    return View(base, 0, 0, index=elements)
+
+
+def slot(signals: Iterable[Signal]) -> Slot:
+    """Describe whole signals, one after the other."""
+    return tuple(view(signal) for signal in signals)

@@ -1,0 +1,154 @@
+"""The frozen description of a simulation: what runs in every step, and on what.
+
+`from_model` turns Nengo's built model into a `Program`. Whatever depends on time alone
+(input nodes, noise processes) leaves the list of operators and becomes a `Feed`, to be
+evaluated on the host ahead of the time loop.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from nengo import Network, Node, Probe
+from nengo.builder import Model, Signal
+from nengo.builder.node import SimPyFunc
+from nengo.builder.operator import Copy, Operator, TimeUpdate
+from nengo.builder.probe import SimProbe
+from nengo.builder.processes import SimProcess
+
+
+@dataclass(frozen=True, eq=False)
+class Feed:
+    """A value that is known before the step runs, because only time decides it.
+
+    Parameters
+    ----------
+    output : ndarray or callable or `nengo.Process`
+        A constant, a function of time (in seconds), or a process without input.
+    signal : Signal or None
+        What the value sets; None for a function called for its side effects alone.
+    node : Node or None
+        The input node it comes from; None for, e.g., an ensemble's noise.
+    op : SimProcess or None
+        The operator of a process; its ``state`` holds the initial state.
+    """
+
+    output: Any
+    signal: Signal | None
+    node: Node | None = None
+    op: Operator | None = None
+
+    @property
+    def size(self) -> int:
+        """Number of values per step."""
+        return 0 if self.signal is None else self.signal.size
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """Everything a simulation computes, and nothing about how.
+
+    Parameters
+    ----------
+    operators : tuple of Operator
+        Nengo operators to run in every step, in no particular order.
+    step, time : Signal
+        The step counter and the time in seconds, set before anything else runs.
+    feeds : tuple of `Feed`
+        Values set before the operators run, input nodes first.
+    probes : mapping of Probe to Signal
+        Signals to be recorded at the end of every step.
+    resets : mapping of Signal to float
+        Signals that hold this value at the start of every step.
+    """
+
+    operators: tuple[Operator, ...]
+    step: Signal
+    time: Signal
+    feeds: tuple[Feed, ...] = ()
+    probes: Mapping[Probe, Signal] = field(default_factory=dict)
+    resets: Mapping[Signal, float] = field(default_factory=dict)
+
+    def __post_init__(self):
+        for name in ("probes", "resets"):
+            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
+
+    def replace(self, **changes) -> "Program":
+        """Return a copy with some fields changed."""
+        return replace(self, **changes)
+
+
+def input_nodes(network: Network | None) -> tuple[Node, ...]:
+    """List the nodes without input, in the order of ``network.all_nodes``."""
+    nodes = () if network is None else network.all_nodes
+    return tuple(node for node in nodes if node.size_in == 0)
+
+
+def from_model(model: Model) -> Program:
+    """Describe a built model.
+
+    Parameters
+    ----------
+    model : `nengo.builder.Model`
+        A model into which all networks have been built.
+
+    Returns
+    -------
+    program : `Program`
+    """
+    nodes = input_nodes(model.toplevel)
+    fed = {}
+    operators = []
+    for op in model.operators:
+        if isinstance(op, TimeUpdate | SimProbe):
+            continue
+        feed, rest = _split_feed(op)
+        if feed is not None:
+            fed[op] = feed
+        operators.extend(rest)
+    feeds = _name_feeds(model, nodes, list(fed.values()))
+    return Program(
+        operators=tuple(operators),
+        step=model.step,
+        time=model.time,
+        feeds=feeds,
+        probes={probe: model.sig[probe]["in"] for probe in model.probes},
+    )
+
+
+def _split_feed(op: Operator) -> tuple[Feed | None, tuple[Operator, ...]]:
+    """Return what depends on time alone as a feed, and the operators that remain."""
+    if type(op) is SimPyFunc and op.x is None and op.t is not None:
+        return Feed(op.fn, op.output), ()
+    if type(op) is SimProcess and op.input is None:
+        if op.mode == "set":
+            return Feed(op.process, op.output, op=op), ()
+        signal = Signal(
+            np.zeros_like(op.output.initial_value), name=f"{op.output.name}.{op.tag}"
+        )
+        return (
+            Feed(op.process, signal, op=op),
+            (Copy(signal, op.output, inc=op.mode == "inc", tag=op.tag),),
+        )
+    return None, (op,)
+
+
+def _name_feeds(model: Model, nodes: tuple[Node, ...], feeds: list) -> tuple:
+    """Attach the input nodes to their feeds; add the constant ones."""
+    by_signal = {feed.signal: feed for feed in feeds if feed.signal is not None}
+    silent = [feed for feed in feeds if feed.signal is None]
+    named = {}
+    for node in nodes:
+        signal = model.sig[node]["out"]
+        if signal is None:
+            feed = next((f for f in silent if f.output is node.output), None)
+            if feed is not None:
+                silent.remove(feed)
+                named[node] = replace(feed, node=node)
+        elif signal in by_signal:
+            named[node] = replace(by_signal.pop(signal), node=node)
+        else:
+            named[node] = Feed(np.array(signal.initial_value), signal, node)
+    return (*named.values(), *by_signal.values(), *silent)

@@ -1,0 +1,83 @@
+"""Passes that make a program cheaper without changing what it computes.
+
+Each is a function ``Program -> Program`` named for what it does, and returns the same
+object when there is nothing to do.
+"""
+
+import numpy as np
+from nengo.builder import Signal
+from nengo.builder.operator import (
+    Copy,
+    DotInc,
+    ElementwiseInc,
+    Operator,
+    Reset,
+)
+
+from nengo_dl.graph.program import Program
+
+
+def fold_resets(program: Program) -> Program:
+    """Turn every `Reset` into an entry of ``program.resets``.
+
+    The memory of a step then starts out with these values; an increment of zeros costs
+    nothing, and a signal that is only reset is a constant.
+    """
+    resets = [op for op in program.operators if type(op) is Reset]
+    if not resets:
+        return program
+    return program.replace(
+        operators=_without(program, resets),
+        resets={**program.resets, **{op.dst: op.value for op in resets}},
+    )
+
+
+def remove_zero_increments(program: Program) -> Program:
+    """Drop increments by a product with a constant that is all zeros."""
+    constant = _constants(program)
+    zero = [
+        op
+        for op in program.operators
+        if type(op) in (DotInc, ElementwiseInc)
+        and any(s.base in constant and not np.any(s.initial_value) for s in op.reads)
+    ]
+    return program.replace(operators=_without(program, zero)) if zero else program
+
+
+def remove_identity_multiplications(program: Program) -> Program:
+    """Turn ``Y += 1 * X`` into a copy."""
+    constant = _constants(program)
+    changed = {}
+    for op in program.operators:
+        if type(op) is ElementwiseInc and op.X.shape == op.Y.shape:
+            a = op.A
+            if a.base in constant and np.all(a.initial_value == 1):
+                changed[op] = Copy(op.X, op.Y, inc=True, tag=op.tag)
+    if not changed:
+        return program
+    return program.replace(
+        operators=tuple(changed.get(op, op) for op in program.operators)
+    )
+
+
+DEFAULT = (fold_resets, remove_zero_increments, remove_identity_multiplications)
+
+
+def _constants(program: Program) -> frozenset[Signal]:
+    """Base signals that are read but that nothing ever writes.
+
+    Parameters that training may change count as constants only where no pass could
+    tell: see ``trainable`` in `nengo_dl.configure_settings`.
+    """
+    written = {s.base for s in program.resets}
+    written |= {feed.signal.base for feed in program.feeds if feed.signal is not None}
+    written |= {program.step.base, program.time.base}
+    for op in program.operators:
+        written |= {s.base for s in (*op.sets, *op.incs, *op.updates)}
+    read = {s.base for op in program.operators for s in op.reads}
+    return frozenset(base for base in read - written if not base.sparse)
+
+
+def _without(program: Program, dropped: list[Operator]) -> tuple[Operator, ...]:
+    gone = set(dropped)
+    return tuple(op for op in program.operators if op not in gone)

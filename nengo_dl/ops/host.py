@@ -1,0 +1,270 @@
+"""Kernels that run Python in every step: the only ``numpy_function`` of the package.
+
+They exist for what the user wrote in Python: node functions of an input, functions on
+direct connections, and neuron types and processes that have no TensorFlow step. Several
+of them that can run at the same time are one call into Python.
+"""
+
+import copy
+import warnings
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import tensorflow as tf
+from nengo.builder import Signal
+from nengo.builder.node import SimPyFunc
+from nengo.exceptions import SimulationError
+
+from nengo_dl.graph.kernel import Kernel, Write, slot
+from nengo_dl.ops.registry import BuildContext, Builder, HostError
+
+Signals = list[Signal]
+
+
+def owner(signal: Signal) -> str:
+    """Return the name of the object that a signal was built for."""
+    return signal.base.name.rsplit(".", 1)[0]
+
+
+def _kernel(
+    name: str,
+    ctx: BuildContext,
+    reads: list[Signals],
+    writes: list[tuple[Signals, str]],
+    run: Callable[..., list[np.ndarray]],
+    reason: str,
+) -> Kernel:
+    """Build a kernel that calls ``run`` with one array per slot.
+
+    Arrays have the shape (minibatch_size, size of the slot). Exceptions of the user's
+    code do not survive TensorFlow, so they are kept in ``ctx.host``, from where the
+    simulator raises them.
+    """
+    sizes = [sum(signal.size for signal in signals) for signals, _ in writes]
+
+    def call(*arrays):
+        try:
+            return [np.asarray(y, dtype=ctx.dtype) for y in run(*arrays)]
+        except BaseException as exc:
+            ctx.host.error = exc
+            raise HostError(reason) from exc
+
+    def fn(*tensors):
+        batched = [
+            tf.broadcast_to(x, (ctx.minibatch_size, x.shape[1])) for x in tensors
+        ]
+        results = tf.numpy_function(call, batched, [ctx.dtype] * len(sizes))
+        for result, size in zip(results, sizes, strict=True):
+            result.set_shape((ctx.minibatch_size, size))
+        return tuple(results)
+
+    return Kernel(
+        name=name,
+        reads=tuple(slot(signals) for signals in reads),
+        writes=tuple(Write(slot(signals), mode) for signals, mode in writes),
+        fn=fn,
+        host=reason,
+    )
+
+
+def _pieces(array: np.ndarray, signals: Signals) -> Iterator[np.ndarray]:
+    """Split one item's slot into a fresh array per signal."""
+    stop = 0
+    for signal in signals:
+        start, stop = stop, stop + signal.size
+        yield array[start:stop].reshape(signal.shape).copy()
+
+
+def _joined(pieces: list[np.ndarray]) -> np.ndarray:
+    return np.concatenate([np.zeros(0), *(np.ravel(piece) for piece in pieces)])
+
+
+def _warn(reason: str, cure: str) -> None:
+    warnings.warn(
+        f"{reason}; it runs in Python each step, and what lies between is compiled "
+        f"piecewise. Register a TensorFlow step with @nengo_dl.ops.{cure}.",
+        stacklevel=2,
+    )
+
+
+def _list(names: list[str]) -> str:
+    """Name the first few of several objects."""
+    shown = ", ".join(names[:3])
+    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
+
+
+@Builder.register(
+    SimPyFunc,
+    merge_key=lambda op: (op.t is None, op.x is None, op.output is None),
+    is_host=lambda op: True,
+)
+def build_sim_py_func(ops, ctx):
+    """Build calls of Python functions. Sets ``output``, reads ``t``, ``x``."""
+    names = [owner(op.x if op.output is None else op.output) for op in ops]
+    times = [op.t for op in ops[:1] if op.t is not None]
+    inputs = [op.x for op in ops if op.x is not None]
+    outputs = [op.output for op in ops if op.output is not None]
+
+    def run(*arrays):
+        t = [float(arrays[0][0, 0])] if times else []
+        items = []
+        for item in range(ctx.minibatch_size):
+            args = [[*t] for _ in ops]
+            if inputs:
+                for arg, x in zip(args, _pieces(arrays[-1][item], inputs), strict=True):
+                    arg.append(x)
+            results = []
+            for op, arg, ctx.host.where in zip(ops, args, names, strict=True):
+                results.append(op.fn(*arg))
+            items.append(
+                _joined(
+                    [
+                        check_output(y, op.output.shape, name)
+                        for y, op, name in zip(results, ops, names, strict=True)
+                        if op.output is not None
+                    ]
+                )
+            )
+        return [np.stack(items)]
+
+    return _kernel(
+        "SimPyFunc",
+        ctx,
+        [signals for signals in (times, inputs) if signals],
+        [(outputs, "set")],
+        run,
+        f"{_list(names)} calls a Python function in every step",
+    )
+
+
+def check_output(value, shape, name):
+    """Return what a user's function returned as a flat array.
+
+    Raises
+    ------
+    SimulationError
+        If it is None, not finite, not numeric or of another shape.
+    """
+    expected = (
+        f"{name}: expected the function to return finite numbers of shape {shape}"
+    )
+    if value is None:
+        raise SimulationError(
+            f"{expected} (got None). Return a value on every path of the function."
+        )
+    try:
+        array = np.asarray(value, dtype=float)
+        if not np.all(np.isfinite(array)):
+            raise SimulationError(
+                f"{expected} (got the non-finite value {value!r}). Check for divisions "
+                "by zero and overflow."
+            )
+        return np.broadcast_to(array, shape).ravel()
+    except (TypeError, ValueError) as exc:
+        raise SimulationError(
+            f"{expected} (got {value!r} of type {type(value).__name__}, an invalid "
+            "type or shape). Return an array, or a number for a single dimension."
+        ) from exc
+
+
+def build_neurons(ops, ctx):
+    """Build neurons that have only a NumPy step. Sets ``output``, ``state``."""
+    kind = type(ops[0].neurons).__name__
+    names = [owner(op.output) for op in ops]
+    reason = f"{_list(names)}: neuron type {kind}"
+    _warn(f"{reason} has no TensorFlow step", f"neurons.register({kind})")
+    currents, outputs = [op.J for op in ops], [op.output for op in ops]
+    states = [[op.state[name] for op in ops] for name in ops[0].state]
+    streams = ctx.host.add(lambda seed: _streams(ops, ctx.minibatch_size, seed))
+
+    def run(J, *state):
+        new = [np.empty_like(J), *(np.empty_like(x) for x in state)]
+        for item in range(ctx.minibatch_size):
+            rows = [list(_pieces(J[item], currents))]
+            rows += [
+                list(_pieces(x[item], signals))
+                for x, signals in zip(state, states, strict=True)
+            ]
+            outs = [np.zeros_like(current) for current in rows[0]]
+            for i, (op, extra) in enumerate(zip(ops, streams()[item], strict=True)):
+                ctx.host.where = names[i]
+                arrays = {name: rows[1 + n][i] for n, name in enumerate(op.state)}
+                op.neurons.step(ctx.dt, rows[0][i], outs[i], **arrays, **extra)
+            for array, pieces in zip(new, [outs, *rows[1:]], strict=True):
+                array[item] = _joined(pieces)
+        return new
+
+    reads = [currents, *states]
+    writes = [(signals, "set") for signals in (outputs, *states)]
+    return _kernel(kind, ctx, reads, writes, run, f"{reason} runs in Python")
+
+
+def _streams(ops, minibatch_size, seed):
+    """Give each minibatch item its random streams; the first has those of Nengo."""
+    rng = np.random.RandomState(seed)
+    items = []
+    for item in range(minibatch_size):
+        extras = [copy.deepcopy(op.state_extra) for op in ops]
+        for stream in [s for extra in extras for s in extra.values()] if item else ():
+            stream.seed(rng.randint(np.iinfo(np.int32).max))
+        items.append(extras)
+    return items
+
+
+def build_processes(ops, ctx):
+    """Build processes that have only a NumPy step. Reads ``t``, ``input``."""
+    kind = type(ops[0].process).__name__
+    names = [owner(op.output) for op in ops]
+    reason = f"{_list(names)}: process {kind}"
+    _warn(f"{reason} has no TensorFlow step", f"processes.register({kind})")
+    inputs, outputs = [op.input for op in ops], [op.output for op in ops]
+    states = [[op.state[name] for op in ops] for name in ops[0].state]
+    made = ctx.host.add(lambda seed: _make_steps(ops, ctx, seed))
+
+    def run(time, x, *state):
+        t = float(time[0, 0])
+        y = np.empty((ctx.minibatch_size, sum(s.size for s in outputs)))
+        new = [np.empty_like(array) for array in state]
+        for item in range(ctx.minibatch_size):
+            rows = [list(_pieces(x[item], inputs))]
+            rows += [
+                list(_pieces(array[item], signals))
+                for array, signals in zip(state, states, strict=True)
+            ]
+            results = []
+            for i, (step, arrays) in enumerate(made()[item]):
+                ctx.host.where = names[i]
+                for n, array in enumerate(arrays):
+                    array[...] = rows[1 + n][i]
+                result = step(t, rows[0][i])
+                results.append(check_output(result, outputs[i].shape, names[i]))
+            y[item] = _joined(results)
+            for n, array in enumerate(new):
+                array[item] = _joined([arrays[n] for _, arrays in made()[item]])
+        return [y, *new]
+
+    mode = "inc" if ops[0].mode == "inc" else "set"
+    return _kernel(
+        kind,
+        ctx,
+        [[ops[0].t], inputs, *states],
+        [(outputs, mode), *((signals, "set") for signals in states)],
+        run,
+        f"{reason} runs in Python",
+    )
+
+
+def _make_steps(ops, ctx, seed):
+    """Make the step functions of all processes, with arrays for their state."""
+    rng = np.random.RandomState(seed)
+    items = []
+    for _ in range(ctx.minibatch_size):
+        steps = []
+        for op in ops:
+            state = {name: np.array(s.initial_value) for name, s in op.state.items()}
+            step = op.process.make_step(
+                op.input.shape, op.output.shape, ctx.dt, op.process.get_rng(rng), state
+            )
+            steps.append((step, list(state.values())))
+        items.append(steps)
+    return items

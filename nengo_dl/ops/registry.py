@@ -1,0 +1,163 @@
+"""The registry of operators: from a group of Nengo operators to a kernel.
+
+Look-up is by exact type, because a subclass may compute something else.
+"""
+
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any, NamedTuple
+
+import numpy as np
+from nengo.builder.operator import Operator
+from nengo.exceptions import BuildError
+
+from nengo_dl.graph.kernel import Kernel
+from nengo_dl.graph.plan import Group, Traits
+
+# Streams of neighbouring seeds must not meet: operators are this far apart.
+_STREAM_STRIDE = 1_000_003
+
+
+class HostError(Exception):
+    """An exception in a user's function, on its way out of TensorFlow."""
+
+
+@dataclass
+class Host:
+    """Python state that lives outside the graph: step functions with hidden state.
+
+    Kernels add what they need with `add` and look it up when they run. `reset`
+    makes all of it anew, so that nothing of an earlier run is left.
+    """
+
+    makers: list[Callable[[int], Any]] = field(default_factory=list)
+    made: list[Any] = field(default_factory=list)
+    error: BaseException | None = None
+    where: str = ""
+
+    def add(self, make: Callable[[int], Any]) -> Callable[[], Any]:
+        """Keep a function from a seed to an object; return a way to get the object."""
+        index = len(self.makers)
+        self.makers.append(make)
+        return lambda: self.made[index]
+
+    def reset(self, seed: int) -> None:
+        """Make all objects again, with seeds that derive from ``seed``."""
+        self.error = None
+        rng = np.random.RandomState(seed)
+        self.made[:] = [
+            make(int(rng.randint(np.iinfo(np.int32).max))) for make in self.makers
+        ]
+
+
+@dataclass(frozen=True)
+class BuildContext:
+    """What kernels depend on beside their operators.
+
+    Parameters
+    ----------
+    dt : float
+        Length of a step, in seconds.
+    dtype : dtype
+        Of all signals, float32 or float64.
+    minibatch_size : int
+        Number of items that are simulated side by side.
+    host : `Host`
+        Where kernels that run Python keep their objects.
+    streams : iterator of int
+        What random operators add to the simulator's seed.
+    """
+
+    dt: float
+    dtype: np.dtype
+    minibatch_size: int = 1
+    host: Host = field(default_factory=Host)
+    streams: Iterator[int] = field(default_factory=lambda: count(step=_STREAM_STRIDE))
+
+    def next_stream(self) -> int:
+        """Return a number for an operator's random stream, different for each."""
+        return next(self.streams)
+
+
+class Entry(NamedTuple):
+    """A registered operator type."""
+
+    build: Callable[[Group, BuildContext], Kernel]
+    merge_key: Callable[[Any], Hashable] | None
+    is_host: Callable[[Any], bool]
+
+
+class Builder:
+    """Registry of the functions that build kernels.
+
+    Examples
+    --------
+    An operator that squares a signal::
+
+        @nengo_dl.ops.Builder.register(Square, merge_key=lambda op: ())
+        def build_square(ops, ctx):
+            return Kernel(
+                name="Square",
+                reads=(slot(op.x for op in ops),),
+                writes=(Write(slot(op.y for op in ops), "set"),),
+                fn=lambda x: (x * x,),
+            )
+    """
+
+    entries: dict[type, Entry] = {}
+
+    @classmethod
+    def register(
+        cls,
+        op_type: type[Operator],
+        merge_key: Callable[[Any], Hashable] | None = None,
+        is_host: Callable[[Any], bool] = lambda op: False,
+    ):
+        """Register the decorated function for an operator type.
+
+        Parameters
+        ----------
+        op_type : type
+            Matched exactly.
+        merge_key : callable, optional
+            Operators for which it returns equal keys are built into one kernel. By
+            default, each operator gets a kernel of its own.
+        is_host : callable, optional
+            Whether an operator will run Python in every step.
+        """
+
+        def decorate(build):
+            cls.entries[op_type] = Entry(build, merge_key, is_host)
+            return build
+
+        return decorate
+
+    @classmethod
+    def traits(cls, op: Operator) -> Traits:
+        """Tell the planner which operators may share a kernel."""
+        entry = cls._entry(op)
+        key = id(op) if entry.merge_key is None else entry.merge_key(op)
+        return Traits((type(op).__name__, key), entry.is_host(op))
+
+    @classmethod
+    def build(cls, group: Group, ctx: BuildContext) -> Kernel:
+        """Build the kernel of a group of operators."""
+        return cls._entry(group[0]).build(group, ctx)
+
+    @classmethod
+    def check(cls, operators: tuple[Operator, ...]) -> None:
+        """Raise a `BuildError` that lists all operators that have no kernel."""
+        missing = {type(op) for op in operators} - set(cls.entries)
+        names = sorted(op_type.__name__ for op_type in missing)
+        if names:
+            raise BuildError(
+                f"No kernel for operator {', '.join(names)}. Register one with "
+                f"@nengo_dl.ops.Builder.register({names[0]})."
+            )
+
+    @classmethod
+    def _entry(cls, op: Operator) -> Entry:
+        if type(op) not in cls.entries:
+            cls.check((op,))
+        return cls.entries[type(op)]

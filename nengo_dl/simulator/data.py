@@ -1,0 +1,176 @@
+"""``sim.data``: probe data and the live parameters of every object of a network."""
+
+import warnings
+from collections.abc import Mapping
+
+import numpy as np
+from nengo import Connection, Ensemble, Probe
+from nengo.builder.connection import BuiltConnection
+from nengo.builder.ensemble import BuiltEnsemble
+from nengo.ensemble import Neurons
+from nengo.exceptions import ValidationError
+from nengo.neurons import Direct
+
+
+class SimulationData(Mapping):
+    """Data of a simulation, by Nengo object.
+
+    ========== ==================================================================
+    Key        Value
+    ========== ==================================================================
+    Probe      ndarray of shape (n_steps, size) or, if a ``minibatch_size`` was
+               given, (minibatch_size, n_steps, size); read-only. An empty list
+               before anything has been run.
+    Ensemble   `~nengo.builder.ensemble.BuiltEnsemble` with the current values
+    Connection `~nengo.builder.connection.BuiltConnection` with the current
+               weights (None if the connection has none)
+    other      what Nengo's builder stored, mostly None
+    ========== ==================================================================
+
+    Parameters
+    ----------
+    sim : `Simulator`
+        Where the data comes from.
+
+    Notes
+    -----
+    Weights that an online learning rule changes differ between the items of a
+    minibatch, and so have a leading axis of that size (if a size was given). The
+    encoders and the bias of an ensemble with learned encoders likewise.
+
+    Examples
+    --------
+    .. testcode::
+
+       with nengo.Network(seed=0) as net:
+           ens = nengo.Ensemble(10, 1)
+           probe = nengo.Probe(ens)
+
+       with nengo_dl.Simulator(net, progress_bar=False) as sim:
+           sim.run_steps(5)
+
+       print(sim.data[probe].shape, sim.data[ens].encoders.shape)
+
+    .. testoutput::
+
+       (5, 1) (10, 1)
+    """
+
+    def __init__(self, sim):
+        self._sim = sim
+        self._cache = {}
+
+    def __getitem__(self, obj):
+        params = self._sim.model.params
+        if obj not in params:
+            raise ValidationError(
+                f"Object {obj} is not part of the simulated network (got "
+                f"{type(obj).__name__}). Pass an object of the network that the "
+                "Simulator was made with.",
+                attr="data",
+                obj=self._sim,
+            )
+        if isinstance(obj, Probe):
+            return self._probe(obj)
+        if isinstance(obj, Ensemble):
+            return self._ensemble(obj)
+        if isinstance(obj, Neurons):
+            return self._ensemble(obj.ensemble)
+        if isinstance(obj, Connection):
+            return self._connection(obj)
+        return params[obj]
+
+    def __contains__(self, obj):
+        return obj in self._sim.model.params
+
+    def __iter__(self):
+        return iter(self._sim.model.params)
+
+    def __len__(self):
+        return len(self._sim.model.params)
+
+    def __repr__(self):
+        return f"<SimulationData of {len(self)} objects>"
+
+    def get_params(self, *obj_attrs):
+        """Return the current values of several parameters.
+
+        Parameters
+        ----------
+        \\*obj_attrs : (object, str)
+            An Ensemble with "encoders", "scaled_encoders" or "bias", or a Connection
+            with "weights".
+
+        Returns
+        -------
+        values : list of ndarray or None
+        """
+        return [getattr(self[obj], attr) for obj, attr in obj_attrs]
+
+    def _probe(self, probe):
+        recording = self._sim.recording
+        if recording.chain is None:
+            return []
+        outputs = recording.chain[0][probe]
+        cached = self._cache.get(probe)
+        if cached is None or cached[0] is not outputs:
+            data = (
+                outputs[:, 0] if self._sim.drops_batch else np.moveaxis(outputs, 1, 0)
+            )
+            data = data.view()
+            data.setflags(write=False)
+            self._cache[probe] = cached = (outputs, data)
+        return cached[1]
+
+    def _ensemble(self, ens):
+        built = self._sim.model.params[ens]
+        if isinstance(ens.neuron_type, Direct):
+            return built
+        sig = self._sim.model.sig
+        scaled = self._live(sig[ens]["encoders"], built.scaled_encoders)
+        bias = self._live(sig[ens.neurons]["bias"], built.bias)
+        if scaled is built.scaled_encoders and bias is built.bias:
+            return built
+        length = np.linalg.norm(scaled, axis=-1)
+        gain = ens.radius * length / np.linalg.norm(built.encoders, axis=-1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            encoders = ens.radius * scaled / gain[..., None]
+        # encoders of length zero stay zero whatever their gain
+        gain = np.where(length > 0, gain, built.gain)
+        encoders = np.where(length[..., None] > 0, encoders, 0)
+        max_rates, intercepts = ens.neuron_type.max_rates_intercepts(gain, bias)
+        return BuiltEnsemble(
+            eval_points=built.eval_points,
+            encoders=encoders,
+            intercepts=intercepts,
+            max_rates=max_rates,
+            scaled_encoders=scaled,
+            gain=gain,
+            bias=bias,
+        )
+
+    def _connection(self, conn):
+        built = self._sim.model.params[conn]
+        signal = self._sim.model.sig[conn].get("weights")
+        return BuiltConnection(
+            eval_points=built.eval_points,
+            solver_info=built.solver_info,
+            weights=None if signal is None else self._live(signal, built.weights),
+            transform=None,
+        )
+
+    def _live(self, signal, initial):
+        """Return a signal's current value, or the initial one if it is constant."""
+        if self._sim.closed:
+            warnings.warn(
+                "The Simulator is closed: parameters have the values with which the "
+                "network was built. Read them before closing to get the current ones.",
+                stacklevel=4,
+            )
+            return initial
+        value = self._sim.parameter(signal)
+        if value is None or signal.sparse:
+            return initial
+        if self._sim.drops_batch or value.shape[0] == 1:
+            value = value[0]
+        return value

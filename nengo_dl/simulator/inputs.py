@@ -1,0 +1,399 @@
+"""User data for input nodes, from every accepted form to checked arrays.
+
+Pure functions on arrays: they know nodes, names and sizes, but no simulator. An array
+that leaves this module has the shape (items, n_steps, size_out), numbers only, all of
+them finite, and agrees with all other arrays on items and steps.
+"""
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from nengo import Node
+from nengo.exceptions import ValidationError
+
+from nengo_dl.names import listing, suggestion
+
+N_STEPS = "n_steps"
+
+
+def check_inputs(data, nodes, minibatch_size, n_steps=None, on_batch=True):
+    """Bring user data for input nodes into one form, and check it.
+
+    Parameters
+    ----------
+    data : None or dict or list or tuple or array_like
+        A dict keyed by nodes or their names (nodes may be missing), a list or tuple in
+        the order of `nodes`, or one array (also a ``tf.Tensor``), which goes to the
+        first node. Each array has the shape (items, n_steps, node.size_out). A key
+        "n_steps" (in a list: one more element), an integer array of shape (items, 1),
+        is checked and dropped.
+    nodes : mapping of Node to str
+        All input nodes in order, with their names.
+    minibatch_size : int
+        Number of items simulated at a time.
+    n_steps : int, optional
+        Number of time steps; None to take it from the data.
+    on_batch : bool, optional
+        True: the data must have exactly `minibatch_size` items. False: at least as
+        many; what exceeds a multiple of `minibatch_size` is dropped with a warning.
+
+    Returns
+    -------
+    arrays : dict of Node to ndarray
+        The given data, in the order of `nodes`. Not copied.
+    n_steps : int
+        Number of time steps.
+
+    Raises
+    ------
+    ValidationError
+        If the data does not fit the nodes, or nothing says how many steps to run.
+
+    Warns
+    -----
+    UserWarning
+        If a list has not as many elements as there are nodes, if one array is given
+        for several nodes, or if items are dropped.
+
+    Examples
+    --------
+    .. testcode::
+
+       with nengo.Network():
+           node = nengo.Node([0, 0])
+       arrays, n_steps = check_inputs(
+           {"node": np.ones((4, 10, 2))}, {node: "node"}, minibatch_size=4
+       )
+       print(arrays[node].shape, n_steps)
+
+    .. testoutput::
+
+       (4, 10, 2) 10
+    """
+    given, stated = assign(data, nodes, "input node")
+    arrays = {
+        node: _check_array(given[node], nodes[node], node.size_out)
+        for node in nodes
+        if node in given
+    }
+    steps = _agreed_steps(
+        {nodes[node]: array.shape[1] for node, array in arrays.items()}, n_steps
+    )
+    sizes = {nodes[node]: len(array) for node, array in arrays.items()}
+    if stated is not None:
+        size, steps = _stated_steps(stated, steps)
+        sizes["n_steps"] = size
+    if steps is None:
+        raise ValidationError(
+            "must be given when no input data is passed (got None). Pass n_steps, or "
+            f"data for an input node (known names: {listing(nodes.values())}).",
+            attr=N_STEPS,
+        )
+    n_items = _agreed_items(sizes, minibatch_size, on_batch)
+    return {node: array[:n_items] for node, array in arrays.items()}, steps
+
+
+def steps_from_time(time_in_seconds, dt):
+    """Round a duration to time steps.
+
+    Parameters
+    ----------
+    time_in_seconds : float
+        Duration in seconds, at least 0.
+    dt : float
+        Length of a time step in seconds.
+
+    Returns
+    -------
+    n_steps : int
+
+    Raises
+    ------
+    ValidationError
+        If the duration is negative or not a finite number.
+
+    Warns
+    -----
+    UserWarning
+        If the duration rounds to 0 steps.
+
+    Examples
+    --------
+    .. testcode::
+
+       print(steps_from_time(0.0106, dt=0.001))
+
+    .. testoutput::
+
+       11
+    """
+    try:
+        seconds = float(time_in_seconds)
+    except (TypeError, ValueError):
+        seconds = np.nan
+    if not 0 <= seconds < np.inf:
+        raise ValidationError(
+            f"must be a finite number of seconds, 0 or more (got {time_in_seconds!r}). "
+            "A simulation runs forward only; use reset to start again.",
+            attr="time_in_seconds",
+        )
+    n_steps = int(np.round(seconds / dt))
+    if n_steps == 0:
+        warnings.warn(
+            f"time_in_seconds={time_in_seconds} is 0 time steps of dt={dt}: nothing is "
+            "run.",
+            stacklevel=3,
+        )
+    return n_steps
+
+
+def assign(data, names, kind):
+    """Find out which object each piece of user data is for.
+
+    Parameters
+    ----------
+    data : None or dict or list or tuple or array_like
+        See `check_inputs`; keys are objects or names.
+    names : mapping of object to str
+        All objects that data can be given for, in order, with their names.
+    kind : str
+        What the objects are, for messages: "input node" or "probe".
+
+    Returns
+    -------
+    given : dict
+        Maps objects to the data for them, as passed by the user.
+    n_steps : object or None
+        The entry "n_steps", as passed by the user.
+    """
+    if data is None:
+        return {}, None
+    if isinstance(data, Mapping):
+        return _assign_keys(data, names, kind)
+    if isinstance(data, list | tuple):
+        return _assign_positions(data, names, kind)
+    if isinstance(data, str | bytes) or not hasattr(data, "__array__"):
+        raise ValidationError(
+            f"must be None, a dict, a list or an array (got {type(data).__name__}). "
+            f"Pass a dict from {kind}s, or their names, to arrays.",
+            attr="Data",
+        )
+    if not names:
+        raise ValidationError(
+            f"must be None in a network without {kind}s (got an array). Pass no data, "
+            f"or add the {kind} that it is meant for.",
+            attr="Data",
+        )
+    if len(names) > 1:
+        _warn_count("one array, which goes to the first", names, kind)
+    return {next(iter(names)): data}, None
+
+
+def _warn_count(got: str, names: Mapping[Any, str], kind: str) -> None:
+    warnings.warn(
+        f"Data: expected one array for each of the {len(names)} {kind}s "
+        f"({listing(names.values())}), got {got}. What is missing is generated; pass a "
+        "dict to choose by name.",
+        stacklevel=5,
+    )
+
+
+def _assign_positions(data, names, kind):
+    """Give the elements of a list to objects in order."""
+    stated = None
+    elements = list(data)
+    if len(elements) == len(names) + 1 and as_numbers(data[-1], "Data").ndim < 3:
+        stated = elements.pop()
+    if len(elements) != len(names):
+        _warn_count(f"a list of {len(data)}", names, kind)
+    return dict(zip(names, elements, strict=False)), stated
+
+
+def _assign_keys(data, names, kind):
+    """Resolve the keys of a dict to objects."""
+    by_name = {name: obj for obj, name in names.items()}
+    given = {}
+    stated = None
+    for key, value in data.items():
+        if isinstance(key, str) and key == N_STEPS and key not in by_name:
+            stated = value
+            continue
+        obj = by_name.get(key) if isinstance(key, str) else key
+        if obj is None or obj not in names:
+            raise _unknown_key(key, names, kind)
+        if obj in given:
+            raise ValidationError(
+                f"must be given once for each {kind} (got both the {kind} and its name "
+                f"'{names[obj]}' as keys). Remove one of the two.",
+                attr="Data",
+            )
+        given[obj] = value
+    return given, stated
+
+
+def _unknown_key(key: Any, names: Mapping[Any, str], kind: str) -> ValidationError:
+    """Say what is wrong with a key, and what the right ones are."""
+    known = f"The {kind}s of this network are {listing(names.values())}."
+    if isinstance(key, str):
+        got, hint = repr(key), suggestion(key, names.values())
+    elif isinstance(key, Node) and key.size_in > 0:
+        got = f"{key}, which has size_in={key.size_in}"
+        hint = " The output of a node with inputs is always computed."
+    else:
+        got, hint = f"{key} of type {type(key).__name__}", ""
+    return ValidationError(
+        f"keys must be {kind}s of this network, or their names (got {got}).{hint} "
+        f"{known}",
+        attr="Data",
+    )
+
+
+def _check_array(value: Any, name: str, size: int) -> np.ndarray:
+    """Check one node's data; its batch and steps are compared later."""
+    where = f"Data for '{name}'"
+    array = as_numbers(value, where)
+    if array.ndim != 3 or array.shape[2] != size:
+        raise ValidationError(
+            f"expected shape (minibatch_size, n_steps, {size}), got {array.shape}. "
+            f"{_shape_advice(array, size)}",
+            attr=where,
+        )
+    _check_finite(array, where)
+    return array
+
+
+def as_numbers(value, where):
+    """Return user data as an array of real numbers, or raise ValidationError.
+
+    Parameters
+    ----------
+    value : array_like
+        Anything NumPy can turn into an array, also a ``tf.Tensor``.
+    where : str
+        What the data is for; messages start with it.
+
+    Returns
+    -------
+    array : ndarray
+    """
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError, NotImplementedError):
+        got = f"{type(value).__name__}, which is not a regular array"
+    else:
+        if np.can_cast(array.dtype, np.float64, "same_kind"):
+            return array
+        got = f"dtype {array.dtype}"
+    raise ValidationError(
+        f"expected an array of real numbers (got {got}). Convert it with "
+        "np.asarray(x, dtype=np.float32); all items must have the same shape.",
+        attr=where,
+    )
+
+
+def _shape_advice(array: np.ndarray, size: int) -> str:
+    """Tell how to reach three axes with the right last one."""
+    fits = array.ndim > 0 and array.shape[-1] == size
+    if array.ndim == 2 and fits:
+        return "Add a time axis: x[:, None, :], or a batch axis: x[None, :, :]."
+    if array.ndim == 2 and size == 1:
+        return "Add an axis for the single dimension: x[:, :, None]."
+    if array.ndim == 1 and fits:
+        return "Add batch and time axes: x[None, None, :]."
+    if array.ndim > 3:
+        return "Flatten each step: x.reshape(minibatch_size, n_steps, -1)."
+    if array.ndim == 3:
+        return f"The last axis must be the node's size_out, {size}."
+    return "The axes are items, time steps and dimensions, in this order."
+
+
+def _check_finite(array: np.ndarray, where: str) -> None:
+    """Raise if any number is not finite."""
+    with np.errstate(all="ignore"):  # a finite sum has finite terms
+        if np.isfinite(array.sum(dtype=np.float64)):
+            return
+    bad = np.argwhere(~np.isfinite(array.astype(np.float64)))
+    if len(bad):
+        item, step, dim = (int(i) for i in bad[0])
+        raise ValidationError(
+            f"expected finite numbers (got {array[item, step, dim]} at item {item}, "
+            f"step {step}, dimension {dim}). Remove or replace such values, e.g. with "
+            "np.nan_to_num.",
+            attr=where,
+        )
+
+
+def _agreed_steps(found: Mapping[str, int], n_steps: int | None) -> int | None:
+    """Return the number of steps that all data and the argument agree on."""
+    if n_steps is not None:
+        if isinstance(n_steps, bool) or not isinstance(n_steps, int | np.integer):
+            raise ValidationError(
+                f"must be an integer (got {n_steps!r}). Round it to whole steps.",
+                attr=N_STEPS,
+            )
+        if n_steps < 0:
+            raise ValidationError(
+                f"must be 0 or more (got {n_steps}). A simulation runs forward only.",
+                attr=N_STEPS,
+            )
+        found = {"the n_steps argument": int(n_steps), **found}
+    if len(set(found.values())) > 1:
+        got = ", ".join(f"{steps} for {name}" for name, steps in found.items())
+        raise ValidationError(
+            f"must be the same everywhere (got {got}). Give all data the number of "
+            "time steps to run.",
+            attr=N_STEPS,
+        )
+    return next(iter(found.values()), None)
+
+
+def _stated_steps(stated: Any, n_steps: int | None) -> tuple[int, int]:
+    """Check an entry "n_steps"; return its number of items and its value."""
+    array = as_numbers(stated, "Data for 'n_steps'")
+    if array.ndim != 2 or array.shape[1] != 1 or len(array) == 0:
+        problem = f"shape {array.shape}"
+    elif not np.all(array == array[0, 0]):
+        problem = f"values from {array.min()} to {array.max()}"
+    elif array[0, 0] < 0 or not float(array[0, 0]).is_integer():
+        problem = f"{array[0, 0]}"
+    elif n_steps is not None and array[0, 0] != n_steps:
+        problem = f"{array[0, 0]}, where all else has {n_steps} steps"
+    else:
+        return len(array), int(array[0, 0])
+    raise ValidationError(
+        "expected an array of shape (minibatch_size, 1) that holds the number of steps "
+        f"in every row (got {problem}). Leave it out: the data's shape says the same.",
+        attr="Data for 'n_steps'",
+    )
+
+
+def _agreed_items(
+    sizes: Mapping[str, int], minibatch_size: int, on_batch: bool
+) -> int | None:
+    """Return how many items to use: whole minibatches; None without data."""
+    if not sizes:
+        return None
+    n_items = next(iter(sizes.values()))
+    if len(set(sizes.values())) > 1:
+        problem = "the same number of items everywhere"
+    elif on_batch and n_items != minibatch_size:
+        problem = f"{minibatch_size} items, the simulator's minibatch_size"
+    elif n_items < minibatch_size:
+        problem = f"at least {minibatch_size} items, the simulator's minibatch_size"
+    else:
+        dropped = n_items % minibatch_size
+        if dropped:
+            warnings.warn(
+                f"Data: expected a multiple of minibatch_size={minibatch_size} items, "
+                f"got {n_items}. The last {dropped} will not be used.",
+                stacklevel=4,
+            )
+        return n_items - dropped
+    got = ", ".join(f"{size} for '{name}'" for name, size in sizes.items())
+    raise ValidationError(
+        f"expected {problem} on the first axis (got {got}). Pass other data, or make "
+        "the Simulator with another minibatch_size.",
+        attr="Data",
+    )
