@@ -4,8 +4,9 @@ It owns the compiled functions. Parameters and state are passed in and handed ba
 whoever holds them decides what a failed or interrupted run leaves behind.
 """
 
+import functools
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ import tensorflow as tf
 from nengo import Probe
 from nengo.builder import Signal
 from nengo.exceptions import BuildError, SimulationError
+from nengo.transforms import SparseMatrix
 
 from nengo_dl.config import Settings
 from nengo_dl.engine.loop import simulate
@@ -135,13 +137,30 @@ class Engine:
             ),
         )
 
-    def with_params(self, values: Values, other: Values) -> Values:
+    def with_params(
+        self, values: Values, other: Values, learned: Iterable[Signal] = ()
+    ) -> Values:
         """Return the state of one simulation with the parameters of another.
 
-        Weights that a learning rule changes are parameters to the user and state to the
-        simulation; they come from ``other``.
+        Parameters
+        ----------
+        values : `Values`
+            Gives the state and the number of steps.
+        other : `Values`
+            Gives the parameters.
+        learned : iterable of Signal
+            Base signals that are parameters to the user and state to the simulation,
+            because a learning rule changes them; they come from `other`, too.
         """
-        return Values(other.params, values.state, values.n_steps)
+        numbers = self.layout.of_kind("state")
+        state = list(values.state)
+        for signal in learned:
+            block, offset = self.layout.places.get(signal, (-1, 0))
+            if block in numbers:
+                i, stop = numbers.index(block), offset + size_of(signal)
+                pieces = [state[i][:, :offset], other.state[i][:, offset:stop]]
+                state[i] = tf.concat([*pieces, state[i][:, stop:]], axis=1)
+        return Values(other.params, tuple(state), values.n_steps)
 
     def reset(self, seed: int) -> None:
         """Forget what Python functions keep outside of the state."""
@@ -165,7 +184,7 @@ class Engine:
         n_steps : int
             How many steps to run, at most ``chunk``.
         seed : int
-            Seed of all random numbers.
+            Seed of all random numbers, from 0 to 2**32 - 1.
 
         Returns
         -------
@@ -173,7 +192,8 @@ class Engine:
             After the last step.
         outputs : dict of Probe to ndarray
             Shape (n_steps, minibatch_size, \\*shape of the signal), or (1, ...) for a
-            probe that keeps the last step alone.
+            probe that keeps the last step alone; the second axis has length 1 for
+            parameters, which all items share.
 
         Raises
         ------
@@ -181,7 +201,8 @@ class Engine:
             If a function of the user's fails.
         """
         clock = Clock(
-            tf.constant(seed, tf.int32), tf.constant(values.n_steps, tf.int32)
+            tf.constant(np.uint32(seed).astype(np.int32)),
+            tf.constant(values.n_steps, tf.int32),
         )
         packed = self._pack(feeds, n_steps)
         self._host.error = None
@@ -223,6 +244,11 @@ class Engine:
                 return base[:, piece.elements].reshape((-1, *shape))
         return None
 
+    def is_shared(self, signal: Signal) -> bool:
+        """Tell whether a signal is a parameter that all minibatch items share."""
+        block, _ = self.layout.places[signal.base]
+        return self.layout.blocks[block].kind == "param"
+
     def _choose_chunk(self) -> int:
         size = sum(self._feed_sizes)
         size += sum(
@@ -238,7 +264,7 @@ class Engine:
             tf.TensorSpec(
                 (
                     1 if probe in self._last_only else self.chunk,
-                    self.minibatch_size,
+                    1 if self.is_shared(signal) else self.minibatch_size,
                     signal.size,
                 ),
                 self.dtype,
@@ -258,7 +284,13 @@ class Engine:
                 unroll=unroll,
             )
 
-        return tf.function(run, jit_compile=self.jit_compile or None, autograph=False)
+        # TensorFlow counts the traces of a function by its code, and would warn of the
+        # fifth engine that retracing is expensive; partial objects it tells apart
+        return tf.function(
+            functools.partial(run),
+            jit_compile=self.jit_compile or None,
+            autograph=False,
+        )
 
     def _initial_block(self, number: int, batch: int) -> tf.Tensor:
         flat = np.zeros(self.layout.blocks[number].size, dtype=self.dtype)
@@ -301,7 +333,7 @@ def stored_values(signal: Signal) -> np.ndarray:
     value = signal.initial_value
     if not signal.sparse:
         return np.ravel(value)
-    return value.tocoo().data if hasattr(value, "tocoo") else value.data
+    return value.data if isinstance(value, SparseMatrix) else value.tocoo().data
 
 
 def _choose_jit(setting: bool | str, hosts: list[str]) -> bool:

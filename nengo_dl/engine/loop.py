@@ -23,8 +23,8 @@ def simulate(
 
     Parameters
     ----------
-    step : callable
-        See `~.step.build_step`.
+    step : `~.step.Step`
+        What to repeat.
     params, state : tuple of tensor
         One of shape (minibatch_size or 1, size) per block of the kind.
     feeds : tuple of tensor
@@ -46,11 +46,13 @@ def simulate(
     outputs : tuple of tensor
         The buffers, of which the first ``n_steps`` rows (or the only one) are valid.
     """
+    prepared = step.prepare(params)
     buffers = tuple(tf.zeros(spec.shape, spec.dtype) for spec in histories)
 
     def advance(i, state, buffers):
         now = Clock(clock.seed, clock.step + i + 1)
-        state, outputs = step(params, state, tuple(feed[i] for feed in feeds), now)
+        fed = tuple(feed[i] for feed in feeds)
+        state, outputs = step.advance(prepared, state, fed, now)
         buffers = tuple(
             _record(buffer, i, tf.broadcast_to(output, buffer.shape[1:]))
             for buffer, output in zip(buffers, outputs, strict=True)

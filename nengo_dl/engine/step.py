@@ -6,7 +6,7 @@ of kind "state".
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -19,11 +19,25 @@ Tensors = tuple[tf.Tensor, ...]
 
 
 class Bound(NamedTuple):
-    """A kernel together with the memory it reads and writes."""
+    """A kernel together with the memory it reads and writes.
 
+    Parameters
+    ----------
+    number : int
+        Position among all kernels.
+    kernel : `Kernel`
+        What to compute.
+    reads, writes : tuple of tuple of `Part`
+        One access per argument and per result.
+    constant : tuple of bool
+        Which arguments are made of parameters alone.
+    """
+
+    number: int
     kernel: Kernel
     reads: tuple[Access, ...]
     writes: tuple[Access, ...]
+    constant: tuple[bool, ...]
 
 
 class Clock(NamedTuple):
@@ -41,7 +55,30 @@ class Clock(NamedTuple):
     step: tf.Tensor
 
 
-Step = Callable[[Tensors, Tensors, Tensors, Clock], tuple[Tensors, Tensors]]
+class Context(NamedTuple):
+    """What a kernel may depend on, beside memory."""
+
+    clock: Clock
+    prepared: tuple[tuple[Any, ...], ...]
+
+
+class Step(NamedTuple):
+    """One time step as two pure functions.
+
+    All tensors have the shape (minibatch_size or 1, size), one per block of the kind.
+
+    Parameters
+    ----------
+    prepare : callable
+        ``prepare(params) -> prepared``: everything that follows from parameters alone,
+        to be computed once, ahead of the time loop.
+    advance : callable
+        ``advance(prepared, state, feeds, clock) -> (state, outputs)``, with one output
+        per probe.
+    """
+
+    prepare: Callable[[Tensors], Any]
+    advance: Callable[[Any, Tensors, Tensors, Clock], tuple[Tensors, Tensors]]
 
 
 def build_step(
@@ -68,17 +105,16 @@ def build_step(
     dtype : dtype
         Of all signals.
     compile_segments : bool
-        Whether the kernels between two host kernels are compiled with XLA.
+        Whether the kernels between two host kernels are compiled with XLA, for a loop
+        that cannot be compiled as a whole.
 
     Returns
     -------
-    step : callable
-        ``step(params, state, feeds, clock) -> (state, outputs)``, where each argument
-        holds one tensor of shape (minibatch_size or 1, size) per block of its kind, and
-        the outputs one per probe.
+    step : `Step`
     """
-    bound = tuple(_bind(kernel, layout) for kernel in kernels)
+    bound = tuple(_bind(n, kernel, layout) for n, kernel in enumerate(kernels))
     segments = tuple(_segments(bound))
+    run = _run_compiled if compile_segments else _run
     resets = _resets(program, layout)
     probes = [layout.access((view(signal),)) for signal in program.probes.values()]
     numbers = {kind: layout.of_kind(kind) for kind in ("param", "state", "feed")}
@@ -87,7 +123,20 @@ def build_step(
         for name, signal in (("step", program.step), ("time", program.time))
     }
 
-    def step(params, state, feeds, clock):
+    def prepare(params):
+        values = dict(zip(numbers["param"], params, strict=True))
+        memory = Memory(layout, values, dtype)
+        return params, tuple(
+            tuple(
+                _argument(memory, item, i) if constant else None
+                for i, constant in enumerate(item.constant)
+            )
+            for item in bound
+        )
+
+    def advance(prepared, state, feeds, clock):
+        params, arguments = prepared
+        context = Context(clock, arguments)
         time = tf.cast(clock.step, dtype) * tf.constant(dt, dtype)
         values = {
             clock_places["time"]: tf.reshape(time, (1, 1)),
@@ -99,22 +148,33 @@ def build_step(
         for access, value in resets:
             memory.fill(access, value)
         for segment in segments:
-            if compile_segments and segment[0].kernel.host is None:
-                _run_compiled(segment, memory, clock)
-            else:
-                _run(segment, memory, clock)
+            is_host = segment[0].kernel.host is not None
+            (_run if is_host else run)(segment, memory, context)
         outputs = tuple(memory.read(access) for access in probes)
         return tuple(memory.block(n) for n in numbers["state"]), outputs
 
-    return step
+    return Step(prepare, advance)
 
 
-def _bind(kernel: Kernel, layout: Layout) -> Bound:
+def _bind(number: int, kernel: Kernel, layout: Layout) -> Bound:
+    reads = tuple(layout.access(slot) for slot in kernel.reads)
     return Bound(
+        number,
         kernel,
-        tuple(layout.access(slot) for slot in kernel.reads),
+        reads,
         tuple(layout.access(write.views) for write in kernel.writes),
+        tuple(
+            all(layout.blocks[part.block].kind == "param" for part in access)
+            for access in reads
+        ),
     )
+
+
+def _argument(memory: Memory, item: Bound, i: int):
+    """Return what a kernel's function gets for one of its slots."""
+    value = memory.read(item.reads[i])
+    prepare = item.kernel.prepare.get(i)
+    return value if prepare is None else prepare(value)
 
 
 def _resets(program: Program, layout: Layout) -> list[tuple[Access, float]]:
@@ -142,39 +202,43 @@ def _segments(bound: tuple[Bound, ...]):
         yield tuple(segment)
 
 
-def _run(segment: tuple[Bound, ...], memory: Memory, clock: Clock) -> None:
-    key = tf.stack(clock)
-    for kernel, reads, writes in segment:
-        arguments = [memory.read(access) for access in reads]
-        results = kernel.fn(*([key] if kernel.random else []), *arguments)
-        for write, access, value in zip(kernel.writes, writes, results, strict=True):
+def _run(segment: tuple[Bound, ...], memory: Memory, context: Context) -> None:
+    for item in segment:
+        arguments = [
+            context.prepared[item.number][i] if constant else _argument(memory, item, i)
+            for i, constant in enumerate(item.constant)
+        ]
+        if item.kernel.random:
+            arguments.insert(0, tf.stack(context.clock))
+        results = item.kernel.fn(*arguments)
+        for write, access, value in zip(
+            item.kernel.writes, item.writes, results, strict=True
+        ):
             memory.write(access, write.mode, value)
 
 
-def _run_compiled(segment: tuple[Bound, ...], memory: Memory, clock: Clock) -> None:
+def _run_compiled(segment: tuple[Bound, ...], memory: Memory, context: Context) -> None:
     """Run a segment as one XLA computation inside of a larger graph.
 
-    Tensors of the inner graph must not leak into the outer one, so the pieces that the
-    segment made leave as results and take their places in memory here.
+    Tensors of the inner graph must not leak into the outer one, so the pieces that were
+    made there leave as results, and take their places in memory here.
     """
     before = {id(piece) for pieces in memory.pieces for piece in pieces}
     made: list[tuple[tuple[Piece, ...], ...]] = []
 
-    def segment_fn():
-        inner = memory.copy()
-        _run(segment, inner, clock)
-        made.append(inner.pieces)
-        return [
-            piece.value
-            for pieces in inner.pieces
-            for piece in pieces
-            if id(piece) not in before and not isinstance(piece.value, float)
-        ]
+    def is_new(piece: Piece) -> bool:
+        return id(piece) not in before and not isinstance(piece.value, float)
 
-    results = iter(tf.function(segment_fn, jit_compile=True, autograph=False)())
+    def inner_fn():
+        inner = memory.copy()
+        _run(segment, inner, context)
+        made.append(inner.pieces)
+        return [p.value for pieces in inner.pieces for p in pieces if is_new(p)]
+
+    results = iter(tf.function(inner_fn, jit_compile=True, autograph=False)())
 
     def outer(piece: Piece) -> Piece:
-        if id(piece) in before or isinstance(piece.value, float):
+        if not is_new(piece):
             return piece
         return Piece(piece.start, piece.stop, next(results))
 

@@ -5,12 +5,13 @@ signal up: it declares, per argument of its function, which elements of which si
 reads (a *slot*), and per result which elements it writes and how.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from nengo.builder import Signal
+from nengo.transforms import SparseMatrix
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +81,10 @@ class Kernel:
         ``host`` is given.
     host : str or None
         Why Python has to run in every step, if it has to.
+    prepare : mapping of int to callable
+        By position in ``reads``: what is done to a slot before it goes to ``fn``. Where
+        the slot holds parameters alone, it is done once, ahead of the time loop. May
+        return any structure of tensors.
     random : bool
         Whether ``fn`` takes a key, an int32 tensor of shape (2,) that holds the seed
         and the step, as its first argument, to derive random numbers from.
@@ -90,6 +95,7 @@ class Kernel:
     writes: tuple[Write, ...]
     fn: Callable[..., Any]
     host: str | None = None
+    prepare: Mapping[int, Callable[[Any], Any]] = field(default_factory=dict)
     random: bool = False
 
 
@@ -98,7 +104,7 @@ def size_of(signal: Signal) -> int:
     if not signal.sparse:
         return signal.size
     value = signal.initial_value
-    return value.nnz if hasattr(value, "nnz") else value.size
+    return value.size if isinstance(value, SparseMatrix) else value.nnz
 
 
 def view(signal: Signal, index: Any = None) -> View:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Hashable
 from typing import NamedTuple
 
 from nengo.builder.operator import Operator
+from nengo.exceptions import BuildError
 from nengo.utils.simulator import operator_dependency_graph
 
 from nengo_dl.graph.program import Program
@@ -51,6 +52,11 @@ def plan(program: Program, traits: Callable[[Operator], Traits]) -> tuple[Group,
     -------
     groups : tuple of tuple of Operator
         Groups in the order of execution.
+
+    Raises
+    ------
+    BuildError
+        If operators depend on each other in a circle.
     """
     dependents = operator_dependency_graph(program.operators)
     missing = dict.fromkeys(program.operators, 0)
@@ -82,7 +88,17 @@ def plan(program: Program, traits: Callable[[Operator], Traits]) -> tuple[Group,
                 missing[dependent] -= 1
                 if missing[dependent] == 0:
                     ready.setdefault(traits_of[dependent], []).append(dependent)
+    _check_complete([op for op, count in missing.items() if count > 0])
     return tuple(groups)
+
+
+def _check_complete(left: list[Operator]) -> None:
+    if left:
+        raise BuildError(
+            "Network: expected every loop of connections to contain a synapse (got one "
+            f"without, through {left[0]}). Give one of its connections a synapse; "
+            "synapse=0 delays by one step."
+        )
 
 
 def plan_unmerged(

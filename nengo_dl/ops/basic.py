@@ -4,6 +4,8 @@ All kernels see flat slots of shape (minibatch_size or 1, total size); a group o
 products of an (r, c) matrix with a vector sees (., k r c) and (., k c).
 """
 
+from typing import NamedTuple
+
 import numpy as np
 import tensorflow as tf
 from nengo.builder.operator import (
@@ -18,9 +20,10 @@ from nengo.builder.operator import (
 from nengo_dl.graph.kernel import Kernel, View, Write, from_elements, slot, view
 from nengo_dl.ops.registry import Builder
 
-# From this many columns on, Eigen's matrix product beats a fused multiply-and-sum on
-# the CPU (benchmarks/products.py).
-MIN_COLUMNS_FOR_MATMUL = 16
+# On the CPU, matrices with fewer columns (and more rows) are multiplied transposed, and
+# products with fewer elements than this are cheaper fused (benchmarks/products.py).
+MAX_SHORT_AXIS = 12
+MIN_SIZE_OF_PRODUCT = 512
 
 
 @Builder.register(Reset, merge_key=lambda op: ())
@@ -115,22 +118,58 @@ def _take(x, repeats):
 
 @Builder.register(DotInc, merge_key=lambda op: (op.A.shape, op.X.shape, op.A.readonly))
 def build_dot_inc(ops, ctx):
-    """Build ``Y += A.dot(X)``. Increments ``Y``, reads ``A``, ``X``."""
-    del ctx
-    k, a, x = len(ops), ops[0].A, ops[0].X
+    """Build ``Y += A.dot(X)``. Increments ``Y``, reads ``A``, ``X``.
+
+    Matrices that multiply the same vector are stacked into one taller matrix, so that
+    each vector is read once and the vectors of a group lie next to each other.
+    """
+    a, x = ops[0].A, ops[0].X
     if a.ndim == 0 or x.ndim == 0:
-        rows, columns = max(a.size, x.size), 1
-        matrix, vector = (a.size, 1), (x.size, 1)
-    else:
-        columns = a.shape[-1]
-        rows = a.size // columns
-        matrix, vector = (rows, columns), (1, columns)
+        return _build_scaling(ops)
+    columns = a.shape[-1]
+    rows = a.size // columns
+    readers: dict = {}
+    for op in ops:
+        readers.setdefault(op.X, []).append(op)
+    vectors = sorted(readers, key=lambda x: len(readers[x]))
+    counts = [len(readers[x]) for x in vectors]
+    ordered = [op for x in vectors for op in readers[x]]
+    # one product for all vectors that are read equally often
+    batches = [(counts.count(n), n * rows) for n in sorted(set(counts))]
+
+    def prepare(A):
+        parts, stop = [], 0
+        for k, height in batches:
+            start, stop = stop, stop + k * height * columns
+            parts.append(
+                matrices(A[:, start:stop], k, height, columns, ctx.minibatch_size)
+            )
+        return parts
 
     def fn(A, X):
-        if columns == 1 and vector[0] > 1:  # a scalar times a vector
-            product = tf.reshape(A, (-1, k, *matrix)) * tf.reshape(X, (-1, k, *vector))
-            return (tf.reshape(product, (-1, k * rows)),)
-        return (dense(A, X, k, rows, columns),)
+        parts, stop = [], 0
+        for (k, height), matrix in zip(batches, A, strict=True):
+            start, stop = stop, stop + k * columns
+            parts.append(multiply(matrix, X[:, start:stop], k, height, columns))
+        return (parts[0] if len(parts) == 1 else tf.concat(parts, axis=1),)
+
+    return Kernel(
+        name="DotInc",
+        reads=(slot(op.A for op in ordered), slot(vectors)),
+        writes=(Write(slot(op.Y for op in ordered), "inc"),),
+        fn=fn,
+        prepare={0: prepare},
+    )
+
+
+def _build_scaling(ops):
+    """Build products in which one factor is a scalar."""
+    k, size = len(ops), ops[0].Y.size
+    a, x = ops[0].A.size, ops[0].X.size
+
+    def fn(A, X):
+        product = tf.reshape(A, (-1, k, a)) * tf.reshape(X, (-1, k, x))
+        return (tf.reshape(product, (-1, k * size)),)
 
     return Kernel(
         name="DotInc",
@@ -140,34 +179,80 @@ def build_dot_inc(ops, ctx):
     )
 
 
-def dense(A, X, k, rows, columns):
-    """Multiply k matrices with k vectors.
+class Matrices(NamedTuple):
+    """Several matrices of the same shape, in the form in which products are fastest.
+
+    Parameters
+    ----------
+    values : tensor
+        With the axes that the equation names: b (minibatch), k (matrix), r (row),
+        c (column). May have zeros for padding.
+    equation : str
+        The product as an Einstein sum; "" for a broadcast product and a sum.
+    """
+
+    values: tf.Tensor
+    equation: str
+
+
+def matrices(A, k, rows, columns, minibatch_size):
+    """Bring matrices into the form in which `multiply` is fastest.
+
+    XLA vectorises a product along the axis that comes last, but not if the other one
+    has a length of 1. It does not fuse it either, which keeps what a product depends on
+    from being computed again for each of its elements (benchmarks/products.py).
 
     Parameters
     ----------
     A : tensor of shape (minibatch_size or 1, k * rows * columns)
-        Matrices, one after the other; a leading 1 if all items share them.
+        k matrices, one after the other; a leading 1 if all items share them.
+    k, rows, columns : int
+        Number and shape of the matrices.
+    minibatch_size : int
+        How many vectors each matrix will be multiplied with.
+
+    Returns
+    -------
+    matrices : `Matrices`
+    """
+    if A.shape[0] > 1:
+        return Matrices(tf.reshape(A, (-1, k, rows, columns)), "bkrc,bkc->bkr")
+    A = tf.reshape(A, (k, rows, columns))
+    if minibatch_size > 1:
+        return Matrices(A, "krc,bkc->bkr")
+    if k * rows * columns < MIN_SIZE_OF_PRODUCT and columns < MAX_SHORT_AXIS:
+        return Matrices(A[None], "")
+    if rows > columns and columns < MAX_SHORT_AXIS:
+        A = tf.pad(A, ((0, 0), (0, 0), (0, max(0, 2 - columns))))
+        return Matrices(tf.transpose(A, (0, 2, 1)), "kcr,bkc->bkr")
+    if k > 1:
+        A = tf.pad(A, ((0, 0), (0, max(0, 2 - rows)), (0, 0)))
+    return Matrices(A, "krc,bkc->bkr")
+
+
+def multiply(A, X, k, rows, columns):
+    """Multiply matrices with one vector each.
+
+    Parameters
+    ----------
+    A : `Matrices`
+        k matrices.
     X : tensor of shape (minibatch_size or 1, k * columns)
-        Vectors.
+        Vectors, one after the other.
+    k, rows, columns : int
+        Number and shape of the matrices.
 
     Returns
     -------
     Y : tensor of shape (minibatch_size or 1, k * rows)
     """
-    shared = A.shape[0] == 1
-    if columns < MIN_COLUMNS_FOR_MATMUL or (rows == 1 and X.shape[0] == 1):
-        product = tf.reshape(A, (-1, k, rows, columns)) * tf.reshape(
-            X, (-1, k, 1, columns)
-        )
-        return tf.reshape(tf.reduce_sum(product, axis=-1), (-1, k * rows))
-    if not shared:
-        A = tf.reshape(A, (-1, k, rows, columns))
-        X = tf.reshape(X, (-1, k, columns))
-        return tf.reshape(tf.linalg.matvec(A, X), (-1, k * rows))
-    if k == 1:
-        return tf.matmul(X, tf.reshape(A, (rows, columns)), transpose_b=True)
-    A = tf.reshape(A, (k, rows, columns))
-    Y = tf.einsum("krc,bkc->bkr", A, tf.reshape(X, (-1, k, columns)))
+    X = tf.reshape(X, (-1, k, columns))
+    if A.equation == "":
+        Y = tf.reduce_sum(A.values * X[:, :, None], axis=-1)
+    else:
+        padding = max(0, 2 - columns) if A.equation.startswith("kcr") else 0
+        X = tf.pad(X, ((0, 0), (0, 0), (0, padding))) if padding else X
+        Y = tf.einsum(A.equation, A.values, X)[:, :, :rows]
     return tf.reshape(Y, (-1, k * rows))
 
 
@@ -236,7 +321,6 @@ def build_bsr_dot_inc(ops, ctx):
 
     Increments ``Y``, reads ``A`` (blocks of shape (k, r, c)) and ``X``.
     """
-    del ctx
     (op,) = ops
     k, rows, columns = op.A.shape
     block_row = np.repeat(np.arange(len(op.indptr) - 1), np.diff(op.indptr))
@@ -244,7 +328,7 @@ def build_bsr_dot_inc(ops, ctx):
     into = (block_row[:, None] * rows + np.arange(rows)).ravel()
 
     def fn(A, X):
-        products = dense(A, tf.gather(X, take, axis=1), k, rows, columns)
+        products = multiply(A, tf.gather(X, take, axis=1), k, rows, columns)
         return (sum_by_index(products, into, op.Y.size),)
 
     return Kernel(
@@ -252,4 +336,5 @@ def build_bsr_dot_inc(ops, ctx):
         reads=(slot([op.A]), slot([op.X])),
         writes=(Write(slot([op.Y]), "inc"),),
         fn=fn,
+        prepare={0: lambda A: matrices(A, k, rows, columns, ctx.minibatch_size)},
     )

@@ -159,7 +159,10 @@ def check_output(value, shape, name):
                 f"{expected} (got the non-finite value {value!r}). Check for divisions "
                 "by zero and overflow."
             )
-        return np.broadcast_to(array, shape).ravel()
+        # by assignment, which lets leading axes of length 1 go, as Nengo's does
+        output = np.empty(shape)
+        output[...] = array
+        return output.ravel()
     except (TypeError, ValueError) as exc:
         raise SimulationError(
             f"{expected} (got {value!r} of type {type(value).__name__}, an invalid "

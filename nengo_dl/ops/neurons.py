@@ -208,20 +208,19 @@ def lif_step(p, dt, J, voltage, refractory_time):
     The spike's time within the step is solved for, so that the refractory period ends
     in the right fraction of a later step.
     """
-    bound = dt / np.min(p.tau_rc)
-    refractory_time = refractory_time - dt
-    delta_t = tf.clip_by_value(dt - refractory_time, 0, dt)
-    voltage = voltage - (J - voltage) * series.expm1(delta_t * (-1 / p.tau_rc), bound)
+    delta_t = tf.clip_by_value(2 * dt - refractory_time, 0, dt)
+    voltage = J - (J - voltage) * tf.exp(delta_t * (-1 / p.tau_rc))
     spiked = voltage > 1
-    # (v - 1) / (J - 1) is at most 1 - exp(-dt / tau_rc) when v <= 1 before the step;
+    # the overshoot is at most 1 - exp(-dt / tau_rc) of J - 1 if v <= 1 before the step;
     # only a user's initial state can be larger
-    overshoot = bound if np.all(p.initial["voltage"] <= 1) else np.inf
-    t_spike = dt + p.tau_rc * series.log1m((voltage - 1) / (J - 1), overshoot)
+    small = np.all(p.initial["voltage"] <= 1)
+    bound = dt / np.min(p.tau_rc) if small else np.inf
+    t_spike = dt + p.tau_rc * series.log1m(voltage - 1, J - 1, bound)
     zero = tf.zeros_like(voltage)
     return (
         tf.where(spiked, zero + p.amplitude / dt, zero),
         tf.where(spiked, zero, tf.maximum(voltage, p.min_voltage)),
-        tf.where(spiked, p.tau_ref + t_spike, refractory_time),
+        tf.where(spiked, p.tau_ref + t_spike, refractory_time - dt),
     )
 
 

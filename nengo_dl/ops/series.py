@@ -1,12 +1,10 @@
-"""Exponential and logarithm near zero, as polynomials that fuse and vectorise.
+"""Logarithm near one, as a polynomial that fuses and vectorises.
 
-A LIF neuron needs ``expm1`` and ``log1p`` of numbers that ``dt / tau_rc`` bounds in
-every step. The library functions branch on their argument, which keeps XLA from
-vectorising what is fused with them; a short polynomial is exact to rounding on such an
-interval, and makes the whole step about three times faster (benchmarks/series.py).
+A LIF neuron needs the logarithm of numbers that ``dt / tau_rc`` keeps close to 1. The
+library function branches on its argument, which keeps XLA from vectorising what is
+fused with it; on a short interval, a polynomial is exact to rounding
+(benchmarks/series.py).
 """
-
-import math
 
 import numpy as np
 import tensorflow as tf
@@ -15,15 +13,18 @@ import tensorflow as tf
 MAX_BOUND = 0.2
 
 
-def expm1(x, bound):
-    r"""Compute :math:`e^x - 1` for :math:`|x| \le` ``bound``.
+def log1m(a, b, bound):
+    r"""Compute :math:`\log(1 - a / b)` for :math:`0 \le a / b \le` ``bound``.
+
+    Uses :math:`\log(1 - a / b) = -2\,\mathrm{artanh}(a / (2 b - a))`, which takes one
+    division. Outside of the interval the result is finite or not, but meaningless.
 
     Parameters
     ----------
-    x : tensor
-        Any shape.
+    a, b : tensor
+        Of the same shape.
     bound : float
-        Largest magnitude of ``x``.
+        Largest value of the quotient.
 
     Returns
     -------
@@ -31,48 +32,21 @@ def expm1(x, bound):
         With a relative error of the order of the dtype's rounding.
     """
     if bound > MAX_BOUND:
-        return tf.math.expm1(x)
-    terms = _terms(x.dtype, lambda k: bound**k / math.factorial(k + 1))
-    return x * _horner(x, [1 / math.factorial(k + 1) for k in range(terms)])
+        return tf.math.log1p(-a / b)
+    s = a / (2 * b - a)
+    square = s * s
+    coefficients = [2 / (2 * k + 1) for k in range(_terms(s.dtype, bound))]
+    y = coefficients[-1]
+    for coefficient in reversed(coefficients[:-1]):
+        y = y * square + coefficient
+    return -s * y
 
 
-def log1m(x, bound):
-    r"""Compute :math:`\log(1 - x)` for :math:`0 \le x \le` ``bound``.
-
-    Uses :math:`\log(1 - x) = -2\,\mathrm{artanh}(x / (2 - x))`. Outside of the interval
-    the result is finite or not, but meaningless.
-
-    Parameters
-    ----------
-    x : tensor
-        Any shape.
-    bound : float
-        Largest value of ``x``.
-
-    Returns
-    -------
-    y : tensor
-        With a relative error of the order of the dtype's rounding.
-    """
-    if bound > MAX_BOUND:
-        return tf.math.log1p(-x)
-    s_bound = bound / (2 - bound)
-    s = x / (2 - x)
-    terms = _terms(x.dtype, lambda k: s_bound ** (2 * k) / (2 * k + 1))
-    return -2 * s * _horner(s * s, [1 / (2 * k + 1) for k in range(terms)])
-
-
-def _terms(dtype, relative_size):
-    """Count the terms down to a quarter of the dtype's rounding."""
+def _terms(dtype, bound):
+    """Count the terms of the series down to a quarter of the dtype's rounding."""
     smallest = float(np.finfo(dtype.as_numpy_dtype).eps) / 4
+    s = bound / (2 - bound)
     terms = 1
-    while relative_size(terms) > smallest:
+    while s ** (2 * terms) / (2 * terms + 1) > smallest:
         terms += 1
     return terms
-
-
-def _horner(x, coefficients):
-    y = coefficients[-1]
-    for c in reversed(coefficients[:-1]):
-        y = y * x + c
-    return y if len(coefficients) > 1 else tf.ones_like(x)

@@ -1,6 +1,5 @@
 """Convolutions and transposed convolutions of one, two and three dimensions."""
 
-import numpy as np
 import tensorflow as tf
 from nengo.builder.transforms import ConvInc, ConvTransposeInc
 from nengo.exceptions import BuildError
@@ -39,8 +38,11 @@ def _to_channels_last(x, shape, channels_last):
 
 
 def _moved(ndim, source, target):
-    """Return the permutation that moves one axis, for an image with a batch axis."""
-    return np.moveaxis(np.arange(ndim + 1), source, target)
+    """Return the permutation that moves one axis of an image with a batch axis."""
+    axes = list(range(ndim + 1))
+    axis = axes.pop(source)
+    axes.insert(target % (ndim + 1), axis)
+    return axes
 
 
 def _kernel(name, ops, convolve):

@@ -1,7 +1,7 @@
 """``sim.data``: probe data and the live parameters of every object of a network."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 
 import numpy as np
 from nengo import Connection, Ensemble, Probe
@@ -10,6 +10,14 @@ from nengo.builder.ensemble import BuiltEnsemble
 from nengo.ensemble import Neurons
 from nengo.exceptions import ValidationError
 from nengo.neurons import Direct
+
+from nengo_dl.names import listing
+
+# What `SimulationData.get_params` gives.
+_PARAMS = {
+    Ensemble: ("encoders", "scaled_encoders", "bias"),
+    Connection: ("weights",),
+}
 
 
 class SimulationData(Mapping):
@@ -62,7 +70,7 @@ class SimulationData(Mapping):
 
     def __getitem__(self, obj):
         params = self._sim.model.params
-        if obj not in params:
+        if obj not in self:
             raise ValidationError(
                 f"Object {obj} is not part of the simulated network (got "
                 f"{type(obj).__name__}). Pass an object of the network that the "
@@ -81,7 +89,8 @@ class SimulationData(Mapping):
         return params[obj]
 
     def __contains__(self, obj):
-        return obj in self._sim.model.params
+        key = obj.ensemble if isinstance(obj, Neurons) else obj
+        return isinstance(key, Hashable) and key in self._sim.model.params
 
     def __iter__(self):
         return iter(self._sim.model.params)
@@ -104,14 +113,30 @@ class SimulationData(Mapping):
         Returns
         -------
         values : list of ndarray or None
+
+        Raises
+        ------
+        ValidationError
+            If an object has no such parameter.
         """
-        return [getattr(self[obj], attr) for obj, attr in obj_attrs]
+        values = []
+        for obj, attr in obj_attrs:
+            attrs = next((a for cls, a in _PARAMS.items() if isinstance(obj, cls)), ())
+            if attr not in attrs:
+                raise ValidationError(
+                    f"expected an Ensemble with one of {listing(_PARAMS[Ensemble])} or "
+                    f"a Connection with 'weights' (got {obj} with {attr!r}). Use "
+                    "sim.data[obj] for what else there is.",
+                    attr="get_params",
+                    obj=self,
+                )
+            values.append(getattr(self[obj], attr))
+        return values
 
     def _probe(self, probe):
-        recording = self._sim.recording
-        if recording.chain is None:
+        outputs = self._sim.recording.outputs(probe)
+        if outputs is None:
             return []
-        outputs = recording.chain[0][probe]
         cached = self._cache.get(probe)
         if cached is None or cached[0] is not outputs:
             data = (
@@ -124,12 +149,14 @@ class SimulationData(Mapping):
 
     def _ensemble(self, ens):
         built = self._sim.model.params[ens]
-        if isinstance(ens.neuron_type, Direct):
+        if isinstance(ens.neuron_type, Direct) or self._is_closed():
             return built
         sig = self._sim.model.sig
         scaled = self._live(sig[ens]["encoders"], built.scaled_encoders)
         bias = self._live(sig[ens.neurons]["bias"], built.bias)
-        if scaled is built.scaled_encoders and bias is built.bias:
+        if np.array_equal(scaled, built.scaled_encoders) and np.array_equal(
+            bias, built.bias
+        ):
             return built
         length = np.linalg.norm(scaled, axis=-1)
         gain = ens.radius * length / np.linalg.norm(built.encoders, axis=-1)
@@ -138,7 +165,7 @@ class SimulationData(Mapping):
         # encoders of length zero stay zero whatever their gain
         gain = np.where(length > 0, gain, built.gain)
         encoders = np.where(length[..., None] > 0, encoders, 0)
-        max_rates, intercepts = ens.neuron_type.max_rates_intercepts(gain, bias)
+        max_rates, intercepts = _tuning(ens.neuron_type, gain, bias)
         return BuiltEnsemble(
             eval_points=built.eval_points,
             encoders=encoders,
@@ -152,25 +179,36 @@ class SimulationData(Mapping):
     def _connection(self, conn):
         built = self._sim.model.params[conn]
         signal = self._sim.model.sig[conn].get("weights")
+        weights = None
+        if signal is not None:
+            is_closed = self._is_closed()
+            weights = built.weights if is_closed else self._live(signal, built.weights)
         return BuiltConnection(
             eval_points=built.eval_points,
             solver_info=built.solver_info,
-            weights=None if signal is None else self._live(signal, built.weights),
+            weights=weights,
             transform=None,
         )
 
     def _live(self, signal, initial):
         """Return a signal's current value, or the initial one if it is constant."""
+        value = self._sim.parameter(signal)
+        return initial if value is None or signal.sparse else value
+
+    def _is_closed(self):
         if self._sim.closed:
             warnings.warn(
                 "The Simulator is closed: parameters have the values with which the "
                 "network was built. Read them before closing to get the current ones.",
                 stacklevel=4,
             )
-            return initial
-        value = self._sim.parameter(signal)
-        if value is None or signal.sparse:
-            return initial
-        if self._sim.drops_batch or value.shape[0] == 1:
-            value = value[0]
-        return value
+        return self._sim.closed
+
+
+def _tuning(neuron_type, gain, bias):
+    """Return maximum rates and intercepts, item by item if the items differ."""
+    if gain.ndim == bias.ndim == 1:
+        return neuron_type.max_rates_intercepts(gain, bias)
+    items = zip(*np.broadcast_arrays(gain, bias), strict=True)
+    tuning = [neuron_type.max_rates_intercepts(*item) for item in items]
+    return tuple(np.stack(values) for values in zip(*tuning, strict=True))

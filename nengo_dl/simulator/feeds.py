@@ -54,6 +54,22 @@ class FeedRunner:
     The parent random number generator gives each process stream its own, feed by feed
     and item by item, as `nengo.Simulator` does operator by operator. A process with a
     seed of its own takes nothing from it, and gives the same stream to all items.
+
+    Examples
+    --------
+    .. testcode::
+
+       with nengo.Network() as net:
+           nengo.Node(lambda t: 2 * t)
+       model = nengo.builder.Model()
+       model.build(net)
+       (feed,) = from_model(model).feeds
+       runner = FeedRunner([feed], dt=0.5, minibatch_size=1, seed=0, dtype="float32")
+       print(runner.run(0, 3)[feed].ravel())
+
+    .. testoutput::
+
+       [1. 2. 3.]
     """
 
     def __init__(
@@ -241,6 +257,9 @@ class _Stream:
                 elif size:
                     self._store(rows, i, y, t)
             i = len(rows)
+        except OverflowError:
+            got = f"a number of type {type(y).__name__} beyond the range of floats"
+            raise self._bad_value(got, t, "Return smaller numbers.") from None
         finally:
             with np.errstate(over="ignore"):
                 out[start : start + i] = rows[:i]

@@ -5,8 +5,8 @@ assignment. Whatever ends a run early (an error, Ctrl-C) thus leaves the state a
 probe data of the same moment.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -29,18 +29,43 @@ class Recording:
     chain : tuple or None
         The outputs of the last chunk, of shape (n_steps, minibatch_size, ...) by probe,
         and the chain before it.
+    newest : mapping of Probe to ndarray
+        The outputs of the last step, of shape (1, minibatch_size, ...), of the probes
+        that keep nothing else.
     """
 
     values: Values
     chain: Chain = None
+    newest: Mapping[Probe, np.ndarray] = field(default_factory=dict)
 
     def extended(
-        self, values: Values, outputs: Mapping[Probe, np.ndarray], dt: float
+        self,
+        values: Values,
+        outputs: Mapping[Probe, np.ndarray],
+        dt: float,
+        last_only: Collection[Probe] = (),
     ) -> "Recording":
-        """Return the recording after one more chunk."""
+        """Return the recording after one more chunk.
+
+        Parameters
+        ----------
+        values : `Values`
+            After the chunk.
+        outputs : mapping of Probe to ndarray
+            One row per step, or a single one for the probes in `last_only`.
+        dt : float
+            Length of a step, in seconds.
+        last_only : collection of Probe
+            Probes that keep the last step alone.
+        """
         steps = np.arange(self.values.n_steps, values.n_steps) + 1
-        kept = {p: np.array(sampled(p, x, steps, dt)) for p, x in outputs.items()}
-        return Recording(values, (kept, self.chain))
+        kept, newest = {}, {}
+        for probe, rows in outputs.items():
+            if probe in last_only:
+                newest[probe] = np.array(rows[-1:])
+            else:
+                kept[probe] = np.array(sampled(probe, rows, steps, dt))
+        return Recording(values, (kept, self.chain), newest)
 
     def merged(self) -> "Recording":
         """Return the same recording with all chunks joined into one."""
@@ -56,7 +81,17 @@ class Recording:
             probe: np.concatenate([chunk[probe] for chunk in chunks])
             for probe in chunks[0]
         }
-        return Recording(self.values, (joined, None))
+        return replace(self, chain=(joined, None))
+
+    def outputs(self, probe: Probe) -> np.ndarray | None:
+        """Return what was recorded of a probe; None before anything has been run.
+
+        Only for a recording that is `merged`. The shape is (n_samples, minibatch_size
+        or 1, ...).
+        """
+        if probe in self.newest:
+            return self.newest[probe]
+        return None if self.chain is None else self.chain[0].get(probe)
 
 
 def sampled(probe: Probe, outputs: np.ndarray, steps: np.ndarray, dt: float):
@@ -67,12 +102,12 @@ def sampled(probe: Probe, outputs: np.ndarray, steps: np.ndarray, dt: float):
     probe : Probe
         May have a ``sample_every``, in seconds.
     outputs : ndarray
-        One row per step, or a single one for a probe that keeps the last step alone.
+        One row per step.
     steps : ndarray of int
         Absolute numbers of the steps; the first step of a simulation is 1.
     dt : float
         Length of a step, in seconds.
     """
-    if probe.sample_every is None or len(outputs) != len(steps):
+    if probe.sample_every is None:
         return outputs
     return outputs[steps % (probe.sample_every / dt) < 1]

@@ -4,12 +4,17 @@ A façade: it checks arguments, builds the stages once, and keeps the `Recording
 calls. What runs is the engine's business.
 """
 
+import contextlib
 import time
 import warnings
-from numbers import Integral
+from dataclasses import replace
+from numbers import Integral, Real
 
+import keras
+import nengo
 import numpy as np
 import tensorflow as tf
+from nengo.builder import Model
 from nengo.exceptions import (
     NengoWarning,
     ReadonlyError,
@@ -22,7 +27,7 @@ from nengo_dl import frontend
 from nengo_dl.config import Settings, object_settings
 from nengo_dl.engine.engine import Engine
 from nengo_dl.graph.program import from_model, input_nodes
-from nengo_dl.names import unique_names
+from nengo_dl.names import listing, unique_names
 from nengo_dl.progress import progress
 from nengo_dl.simulator.data import SimulationData
 from nengo_dl.simulator.feeds import FeedRunner
@@ -72,6 +77,8 @@ class Simulator:
         The built network.
     minibatch_size : int
         Number of items simulated side by side.
+    stateful : bool
+        Whether runs can keep the state, see `nengo_dl.configure_settings`.
     unroll : int
         The ``unroll_simulation`` it was made with.
     node_inputs : dict of Node to ndarray or callable or Process
@@ -115,26 +122,34 @@ class Simulator:
         progress_bar=True,
     ):
         self.closed = True  # until everything is built
-        self.unroll = _positive("unroll_simulation", unroll_simulation)
+        self._scopes = contextlib.ExitStack()
+        advice = "Leave it out for the default."
+        self.unroll = _whole("unroll_simulation", unroll_simulation, 1, advice)
         self.drops_batch = minibatch_size is None
-        self.minibatch_size = (
-            1 if minibatch_size is None else _positive("minibatch_size", minibatch_size)
-        )
+        self.minibatch_size = 1
+        if minibatch_size is not None:
+            self.minibatch_size = _whole("minibatch_size", minibatch_size, 1, advice)
         self.progress_bar = progress_bar
         self.device = _check_device(device)
-        _check_model(network, model, dt)
-        settings = Settings.read(network).check()
+        _check_network(network, model)
+        _check_dt(dt, model)
+        toplevel = model.toplevel if network is None else network
+        settings = Settings.read(toplevel).check()
+        self._dtype = settings.dtype
+        self.stateful = settings.stateful
+        self._fixed_steps = None if settings.use_loop else self.unroll
+        self._last_only = frozenset(_last_only(toplevel))
         self.model = _build(network, dt, settings.dtype, model, progress_bar)
         self._seed = _choose_seed(seed, network)
         self._program = program = from_model(self.model)
-        with tf.device(device):
+        with self._scope():
             self._engine = Engine(
                 program,
                 settings,
                 dt=self.dt,
                 minibatch_size=self.minibatch_size,
                 unroll=self.unroll,
-                last_only=_last_only(network),
+                last_only=self._last_only,
             )
             self._initial = self._engine.initial()
         self._feeds = FeedRunner(
@@ -190,11 +205,20 @@ class Simulator:
         Returns
         -------
         value : ndarray or None
-            Shape (minibatch_size or 1, \\*signal.shape); None if the simulation does
+            Of the signal's shape, with a leading minibatch axis if a ``minibatch_size``
+            was given and the items do not share the value. None if the simulation does
             not keep the signal from step to step.
+
+        Raises
+        ------
+        SimulatorClosed
+            If the simulator is closed.
         """
         self._check_open("parameter")
-        return self._engine.get(self._recording.values, signal)
+        value = self._engine.get(self._recording.values, signal)
+        if value is not None and (self.drops_batch or self._engine.is_shared(signal)):
+            value = value[0]
+        return value
 
     def run(self, time_in_seconds, **kwargs):
         """Simulate for a length of time.
@@ -237,7 +261,9 @@ class Simulator:
         progress_bar : bool or ProgressBar, optional
             Overrides that of the simulator.
         stateful : bool
-            False puts the state (and the time) back to what it was before the run.
+            False puts the state (and the time) back to what it was before the run, all
+            but the parameters that learning rules have changed. Always False in a
+            network with ``configure_settings(stateful=False)``.
 
         Raises
         ------
@@ -248,17 +274,35 @@ class Simulator:
             have been run and recorded then; the same holds after Ctrl-C.
         SimulatorClosed
             If the simulator is closed.
+
+        Warns
+        -----
+        UserWarning
+            If nothing is run, or if a single step starts from a state that is put back
+            afterwards, so that what passes a synapse never arrives.
         """
         self._check_open("run_steps")
-        n_steps = _positive("n_steps", n_steps, low=0)
+        n_steps = _whole(
+            "n_steps", n_steps, 0, "Use `run` for a time, and `reset` to start again."
+        )
         if n_steps == 0:
             warnings.warn("n_steps=0: nothing is run.", stacklevel=2)
             return
         arrays, n_steps = check_inputs(
             data, self._input_names(), self.minibatch_size, n_steps
         )
+        if self._fixed_steps not in (None, n_steps):
+            raise ValidationError(
+                f"must equal unroll_simulation={self._fixed_steps} in a network with "
+                f"use_loop=False (got {n_steps}). Pass that number, or make the "
+                "Simulator with another unroll_simulation.",
+                attr="n_steps",
+            )
         if progress_bar is None:
             progress_bar = self.progress_bar
+        stateful = stateful and self.stateful
+        if n_steps == 1 and not stateful:
+            self._warn_of_delays()
         before = self._recording.values
         try:
             with progress(progress_bar, "Simulating", n_steps) as display:
@@ -268,7 +312,9 @@ class Simulator:
                     display.update(stop - start)
         finally:
             if not stateful:
-                self._recording = Recording(before, self._recording.chain)
+                after = self._recording
+                values = self._engine.with_params(before, after.values, self._learned())
+                self._recording = replace(after, values=values)
 
     def step(self, **kwargs):
         """Advance the simulation by one step.
@@ -327,7 +373,14 @@ class Simulator:
         )
 
     def clear_probes(self):
-        """Drop the recorded data of all probes."""
+        """Drop the recorded data of all probes.
+
+        Raises
+        ------
+        SimulatorClosed
+            If the simulator is closed.
+        """
+        self._check_open("clear_probes")
         self._recording = Recording(self._recording.values)
 
     def trange(self, sample_every=None, dt=None):
@@ -348,7 +401,7 @@ class Simulator:
         Raises
         ------
         ValidationError
-            If both arguments are given.
+            If both arguments are given, or the period is not a positive number.
         """
         if dt is not None:
             if sample_every is not None:
@@ -364,7 +417,9 @@ class Simulator:
                 stacklevel=2,
             )
             sample_every = dt
-        period = 1 if sample_every is None else sample_every / self.dt
+        period = 1
+        if sample_every is not None:
+            period = _check_period(sample_every) / self.dt
         steps = np.arange(1, self.n_steps + 1)
         return self.dt * steps[steps % period < 1]
 
@@ -385,10 +440,10 @@ class Simulator:
         ValidationError
             If the object has no name: no input node or probe of this network.
         """
-        if obj not in self._names:
+        if not isinstance(obj, nengo.Node | nengo.Probe) or obj not in self._names:
             raise ValidationError(
                 f"expected an input node or a probe of the simulated network (got "
-                f"{obj!r}). Known names: {', '.join(self._names.values()) or 'none'}.",
+                f"{obj!r}). The names are {listing(self._names.values())}.",
                 attr="get_name",
                 obj=self,
             )
@@ -401,9 +456,11 @@ class Simulator:
 
     def __enter__(self):
         self._check_open("__enter__")
+        self._scopes.enter_context(self._scope())
         return self
 
     def __exit__(self, exc_type, exc_value, traceback):
+        self._scopes.close()
         self.close()
 
     def __del__(self):
@@ -426,15 +483,55 @@ class Simulator:
     def _start(self, params=True, probes=True, processes=True):
         """Begin again, with everything or with parts of it."""
         values = self._initial
-        chain = None
         if not params:
-            values = self._engine.with_params(values, self._recording.values)
-        if not probes:
-            chain = self._recording.chain
+            with self._scope():
+                values = self._engine.with_params(
+                    values, self._recording.values, self._learned()
+                )
         if processes:
             self._feeds.reset(self._seed)
             self._engine.reset(self._seed)
-        self._recording = Recording(values, chain)
+        if probes:
+            self._recording = Recording(values)
+        else:
+            self._recording = replace(self._recording, values=values)
+
+    def _warn_of_delays(self):
+        network = self.model.toplevel
+        connections = [] if network is None else network.all_connections
+        delayed = [conn for conn in connections if conn.synapse is not None]
+        if delayed:
+            warnings.warn(
+                f"One step with stateful=False: what enters {delayed[0]} comes out a "
+                "step later, when the state has been put back. Run more steps, or set "
+                "its synapse to None.",
+                stacklevel=3,
+            )
+
+    def _learned(self):
+        """List the base signals of the parameters, which learning rules may change."""
+        sig, params = self.model.sig, self.model.params
+        signals = []
+        for obj in params:
+            if isinstance(obj, nengo.Ensemble):
+                signals += [sig[obj].get("encoders"), sig[obj.neurons].get("bias")]
+            elif isinstance(obj, nengo.Connection):
+                signals.append(sig[obj].get("weights"))
+        return [signal.base for signal in signals if signal is not None]
+
+    @contextlib.contextmanager
+    def _scope(self):
+        """Choose the device and the precision of what Keras makes; restore both."""
+        before = keras.config.floatx()
+        device = contextlib.nullcontext()
+        if self.device is not None:
+            device = tf.device(self.device)
+        keras.config.set_floatx(self._dtype)
+        try:
+            with device:
+                yield
+        finally:
+            keras.config.set_floatx(before)
 
     def _chunks(self, n_steps):
         """Split a run so that each call takes a fraction of a second."""
@@ -451,14 +548,19 @@ class Simulator:
 
     def _run_chunk(self, n_steps, data):
         recording = self._recording
-        with tf.device(self.device):
-            values, outputs = self._engine.run(
-                recording.values,
-                self._feeds.run(recording.values.n_steps, n_steps, data),
-                n_steps,
-                self._seed,
+        feeds = self._feeds.run(recording.values.n_steps, n_steps, data)
+        try:
+            with self._scope():
+                values, outputs = self._engine.run(
+                    recording.values, feeds, n_steps, self._seed
+                )
+            self._recording = recording.extended(
+                values, outputs, self.dt, self._last_only
             )
-        self._recording = recording.extended(values, outputs, self.dt)
+        except BaseException:
+            if self._recording is recording:  # else Ctrl-C came after the last step
+                self._feeds.rewind()
+            raise
 
     def _input_names(self):
         return {node: self._names[node] for node in input_nodes(self.model.toplevel)}
@@ -466,17 +568,30 @@ class Simulator:
     def _check_open(self, what):
         if self.closed:
             raise SimulatorClosed(
-                f"Simulator.{what}: expected an open simulator (got a closed one). "
-                "Make a new Simulator, or call it inside of the `with` block."
+                f"Simulator.{what}: the simulator is closed. Make a new Simulator, or "
+                "call it inside of the `with` block."
             )
 
 
-def _positive(name, value, low=1):
+def _whole(name, value, low, advice):
     if isinstance(value, bool) or not isinstance(value, Integral) or value < low:
         raise ValidationError(
-            f"must be a whole number, at least {low} (got {value!r}).", attr=name
+            f"must be a whole number, at least {low} (got {value!r}). {advice}",
+            attr=name,
+            obj=Simulator,
         )
     return int(value)
+
+
+def _check_period(sample_every):
+    if isinstance(sample_every, Real) and sample_every > 0:
+        return sample_every
+    raise ValidationError(
+        f"must be a positive number of seconds (got {sample_every!r}). Pass the "
+        "`sample_every` of the probe.",
+        attr="sample_every",
+        obj=Simulator,
+    )
 
 
 def _check_seed(seed):
@@ -487,7 +602,10 @@ def _check_seed(seed):
         or not 0 <= seed < limit
     ):
         raise ValidationError(
-            f"must be a whole number from 0 to 2**32 - 1 (got {seed!r}).", attr="seed"
+            f"must be a whole number from 0 to 2**32 - 1 (got {seed!r}). Leave it out "
+            "to use that of the network.",
+            attr="seed",
+            obj=Simulator,
         )
     return int(seed)
 
@@ -510,39 +628,75 @@ def _check_device(device):
             )
         return None
     try:
-        with tf.device(device):
-            return device
-    except (ValueError, TypeError) as exc:
+        spec = tf.DeviceSpec.from_string(device)
+    except (ValueError, TypeError, AttributeError):
+        found = []
+    else:
+        found = [
+            other
+            for other in tf.config.list_logical_devices(spec.device_type)
+            if spec.device_index in (None, int(other.name.rsplit(":", 1)[1]))
+        ]
+    if not found:
+        names = ", ".join(
+            f"/{other.name.split(':', 1)[1].lower()}"
+            for other in tf.config.list_logical_devices()
+        )
         raise ValidationError(
-            f"must be the name of a TensorFlow device (got {device!r}), e.g. "
-            '"/cpu:0" or "/gpu:0".',
+            f"must be the name of a TensorFlow device (got {device!r}). Choose one of "
+            f"those that are visible ({names}), or leave it to TensorFlow with None.",
             attr="device",
-        ) from exc
+            obj=Simulator,
+        )
+    return device
 
 
-def _check_model(network, model, dt):
+def _check_network(network, model):
     if network is None and model is None:
         raise ValidationError(
-            "must be a nengo.Network (got None), unless `model` is given.",
+            "must be a nengo.Network (got None). Pass one, or a `model` that has been "
+            "built.",
             attr="network",
+            obj=Simulator,
         )
+    for name, value, expected in (
+        ("network", network, nengo.Network),
+        ("model", model, Model),
+    ):
+        if value is not None and not isinstance(value, expected):
+            raise ValidationError(
+                f"must be a {expected.__module__.split('.')[0]} {expected.__name__} "
+                f"(got {value!r} of type {type(value).__name__}). Pass the object that "
+                "holds the whole network.",
+                attr=name,
+                obj=Simulator,
+            )
+    if network is None and model.toplevel is None:
+        warnings.warn(
+            "The model has no top-level network: no parameter is trainable.",
+            stacklevel=3,
+        )
+
+
+def _check_dt(dt, model):
     if model is None:
-        if not isinstance(dt, bool) and np.isreal(dt) and np.isfinite(dt) and dt > 0:
-            return
-        raise ValidationError(
-            f"must be a positive number of seconds (got {dt!r}).", attr="dt"
-        )
-    if model.dt != dt:
+        try:
+            seconds = np.nan if isinstance(dt, bool) else float(dt)
+        except (TypeError, ValueError):
+            seconds = np.nan
+        if not 0 < seconds < np.inf:
+            raise ValidationError(
+                f"must be a positive number of seconds (got {dt!r}). Leave it out for "
+                "steps of 0.001 s.",
+                attr="dt",
+                obj=Simulator,
+            )
+    elif model.dt != dt:
         warnings.warn(
             NengoWarning(
                 f"The model was made with dt={model.dt}, which is used instead of "
                 f"dt={dt}."
             ),
-            stacklevel=3,
-        )
-    if network is None and model.toplevel is None:
-        warnings.warn(
-            "The model has no top-level network: no parameter is trainable.",
             stacklevel=3,
         )
 

@@ -1,0 +1,66 @@
+# `make demo` and `make test` do everything, on a machine that has Python and make.
+
+PYTHON ?= python3
+WORKERS ?= auto
+VENV := .venv
+BIN := $(VENV)/bin
+
+# Without a GPU, TensorFlow tells so in several lines on standard error
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+
+# Nengo's test names, and with them the seeds of its tests, then do not depend on where
+# it is installed
+NENGO_ROOT = $(shell $(BIN)/python -c \
+	"import nengo, pathlib; print(pathlib.Path(nengo.__file__).parents[1])")
+
+.PHONY: help install demo test lint unit conformance benchmarks clean
+
+help:
+	@echo "make demo         the package's main job on real data (3 minutes)"
+	@echo "make test         lint, the package's tests, Nengo's tests on our Simulator"
+	@echo "make install      set up .venv for the two"
+	@echo "make lint         Ruff's checks and format check"
+	@echo "make unit         only the package's tests"
+	@echo "make conformance  only Nengo's tests"
+	@echo "make benchmarks   speed and memory, as ratios to nengo.Simulator"
+	@echo "make clean        remove .venv, caches and outputs"
+
+install: $(VENV)/.installed-tests $(VENV)/.installed-demo
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed-%: setup.cfg pyproject.toml | $(BIN)/python
+	@echo "Installing nengo_dl[$*] into $(VENV) (minutes the first time)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--editable ".[$*]"
+	@touch $@
+
+.PRECIOUS: $(VENV)/.installed-%
+
+demo: $(VENV)/.installed-demo
+	$(BIN)/python -m demo
+
+# One after the other, also under `make -j`, so that pytest's summary comes last
+test: $(VENV)/.installed-tests
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory unit
+	@$(MAKE) --no-print-directory conformance
+
+lint: $(VENV)/.installed-tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+unit: $(VENV)/.installed-tests
+	$(BIN)/python -m pytest -n $(WORKERS) -q
+
+conformance: $(VENV)/.installed-tests
+	$(BIN)/python -m pytest -n $(WORKERS) -q -c setup.cfg --rootdir "$(NENGO_ROOT)" \
+		-p no:cacheprovider --pyargs nengo
+
+benchmarks: $(VENV)/.installed-demo
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build *.egg-info \
+		demo/output benchmarks/results

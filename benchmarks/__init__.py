@@ -1,0 +1,1 @@
+"""Speed and memory of nengo_dl, measured against nengo.Simulator."""

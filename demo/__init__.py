@@ -1,0 +1,1 @@
+"""What nengo_dl is for, shown on scikit-learn's handwritten digits."""

@@ -1,0 +1,179 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nengo_dl.engine.memory import Memory
+from nengo_dl.graph.layout import Block, Layout, Part
+
+SIZES = (6, 4, 1)
+LAYOUT = Layout(tuple(Block("state", size) for size in SIZES), {})
+
+
+def elements(part):
+    return slice(part.start, part.stop) if part.index is None else part.index
+
+
+class Model:
+    """The same memory as NumPy arrays."""
+
+    def __init__(self, values, batch):
+        self.blocks = [
+            np.zeros((batch, size)) + values.get(i, 0) for i, size in enumerate(SIZES)
+        ]
+
+    def read(self, access):
+        parts = [self.blocks[part.block][:, elements(part)] for part in access]
+        return np.concatenate(parts, axis=1)
+
+    def write(self, access, mode, value):
+        start = 0
+        for part in access:
+            new = np.broadcast_to(
+                value[:, start : start + part.size],
+                (len(self.blocks[0]), part.size),
+            )
+            start += part.size
+            target = self.blocks[part.block]
+            if mode == "set":
+                target[:, elements(part)] = new
+            else:
+                index = np.arange(target.shape[1])[elements(part)]
+                np.add.at(target, (slice(None), index), new)
+
+    def fill(self, access, value):
+        for part in access:
+            self.blocks[part.block][:, elements(part)] = value
+
+
+@st.composite
+def parts(draw, repeats):
+    """Draw a range or an index of one block."""
+    block = draw(st.integers(0, len(SIZES) - 1))
+    size = SIZES[block]
+    if draw(st.booleans()):
+        start = draw(st.integers(0, size - 1))
+        return Part(block, start, draw(st.integers(start + 1, size)))
+    index = st.lists(
+        st.integers(0, size - 1), min_size=1, max_size=size + 2, unique=not repeats
+    )
+    return Part(block, 0, 0, np.array(draw(index)))
+
+
+def accesses(repeats):
+    return st.lists(parts(repeats), min_size=1, max_size=3).map(tuple)
+
+
+@st.composite
+def operations(draw):
+    """Draw what to do, to which elements; whether the value is the same for all."""
+    kind = draw(st.sampled_from(["set", "set", "inc", "inc", "fill", "read"]))
+    access = draw(accesses(repeats=kind in ("inc", "read")))
+    return kind, access, draw(st.booleans()), draw(st.integers(-9, 9))
+
+
+def draw_values(seed, shape):
+    # whole numbers: sums do not depend on their order
+    return np.random.RandomState(abs(seed)).randint(-9, 10, size=shape).astype(float)
+
+
+def matches(tensor, expected):
+    assert tensor.shape[0] in (1, len(expected))
+    np.testing.assert_array_equal(
+        np.broadcast_to(tensor.numpy(), expected.shape), expected
+    )
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    batch=st.sampled_from([1, 3]),
+    shared=st.lists(st.sampled_from([True, False, None]), min_size=3, max_size=3),
+    todo=st.lists(operations(), max_size=6),
+)
+def test_memory_behaves_like_arrays(batch, shared, todo):
+    values = {
+        i: draw_values(i, (1 if is_shared else batch, SIZES[i]))
+        for i, is_shared in enumerate(shared)
+        if is_shared is not None
+    }
+    tensors = {i: tf.constant(value) for i, value in values.items()}
+    memory, model = Memory(LAYOUT, tensors, tf.float64), Model(values, batch)
+    for kind, access, is_shared, seed in todo:
+        if kind == "read":
+            matches(memory.read(access), model.read(access))
+        elif kind == "fill":
+            memory.fill(access, float(seed))
+            model.fill(access, seed)
+        else:
+            size = sum(part.size for part in access)
+            value = draw_values(seed, (1 if is_shared else batch, size))
+            memory.write(access, kind, tf.constant(value))
+            model.write(access, kind, value)
+    for number, expected in enumerate(model.blocks):
+        matches(memory.block(number), expected)
+
+
+def memory_of(*values, dtype=tf.float64):
+    layout = Layout((Block("state", len(values)),), {})
+    return Memory(layout, {0: tf.constant([values], dtype)}, dtype)
+
+
+def test_memory_starts_as_zeros():
+    memory = Memory(LAYOUT, {}, tf.float32)
+    for number, size in enumerate(SIZES):
+        assert memory.block(number).dtype == tf.float32
+        matches(memory.block(number), np.zeros((1, size)))
+
+
+@pytest.mark.parametrize("dtype", [tf.float32, tf.float64])
+def test_reading_nothing(dtype):
+    values = memory_of(1, 2, dtype=dtype).read(())
+    assert values.shape == (1, 0) and values.dtype == dtype
+
+
+def test_what_was_written_is_read_without_a_copy():
+    memory = memory_of(1, 2, 3, 4)
+    written = tf.constant([[7.0, 8.0]], tf.float64)
+    memory.write((Part(0, 1, 3),), "set", written)
+    assert memory.read((Part(0, 1, 3),)) is written
+
+
+def test_increments_of_zeros_cost_nothing():
+    memory = Memory(LAYOUT, {}, tf.float64)
+    value = tf.constant([[1.0, 2.0]], tf.float64)
+    memory.write((Part(0, 2, 4),), "inc", value)
+    assert memory.read((Part(0, 2, 4),)) is value
+    memory.write((Part(0, 2, 4),), "inc", value)
+    matches(memory.read((Part(0, 1, 5),)), np.array([[0.0, 2.0, 4.0, 0.0]]))
+
+
+def test_repeated_increments_add_up():
+    memory = memory_of(0, 10, 20)
+    index = Part(0, 0, 0, np.array([1, 1, 0, 1]))
+    memory.write((index,), "inc", tf.constant([[1.0, 2.0, 3.0, 4.0]], tf.float64))
+    matches(memory.block(0), np.array([[3.0, 17.0, 20.0]]))
+
+
+def test_a_copy_is_independent():
+    memory = memory_of(1, 2)
+    copy = memory.copy()
+    copy.fill((Part(0, 0, 1),), 5.0)
+    matches(memory.block(0), np.array([[1.0, 2.0]]))
+    matches(copy.block(0), np.array([[5.0, 2.0]]))
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_memory_in_a_graph(jit_compile):
+    @tf.function(jit_compile=jit_compile)
+    def run(x):
+        memory = Memory(LAYOUT, {0: x}, tf.float64)
+        memory.write((Part(1, 0, 0, np.array([3, 0])),), "set", x[:, 1:3])
+        memory.write((Part(0, 0, 3), Part(1, 1, 2)), "inc", x[:, :4])
+        memory.fill((Part(0, 0, 0, np.array([5, 3])),), 2.0)
+        return memory.block(0), memory.block(1)
+
+    x = np.array([[1.0, 2, 3, 4, 5, 6], [-1, -2, -3, -4, -5, -6]])
+    first, second = run(tf.constant(x))
+    matches(first, np.array([[2.0, 4, 6, 2, 5, 2], [-2, -4, -6, 2, -5, 2]]))
+    matches(second, np.array([[3.0, 4, 0, 2], [-3, -4, 0, -2]]))

@@ -1,0 +1,524 @@
+"""Every kernel equals the NumPy step of the Nengo operators that it computes."""
+
+from typing import NamedTuple
+
+import nengo
+import numpy as np
+import pytest
+import scipy.sparse
+from nengo.builder.learning_rules import SimBCM, SimOja, SimPES, SimRLS, SimVoja
+from nengo.builder.neurons import SimNeurons
+from nengo.builder.node import SimPyFunc
+from nengo.builder.operator import (
+    BsrDotInc,
+    Copy,
+    DotInc,
+    ElementwiseInc,
+    Reset,
+    SparseDotInc,
+)
+from nengo.builder.processes import SimProcess
+from nengo.builder.transforms import ConvInc, ConvTransposeInc
+from nengo.synapses import LinearFilter, Triangle
+from nengo.transforms import SparseMatrix
+
+from nengo_dl.ops import Builder, neurons, processes
+from tests.checks import DT, SETTINGS, check_gradient, check_kernel
+from tests.network_specs import Differences, SlowSoftplus
+
+
+class Case(NamedTuple):
+    """An operator to test.
+
+    Parameters
+    ----------
+    name : str
+        What is special about it.
+    make_op : callable
+        From a `Bench` and a size to an operator.
+    covers : type
+        The type of operator, neurons or process that it is a case of.
+    merges : bool
+        Whether two of equal sizes must share a kernel.
+    """
+
+    name: str
+    make_op: callable
+    covers: type
+    merges: bool = True
+
+
+# --- nengo.builder.operator -------------------------------------------------------
+
+
+def copy_case(name, src, dst, **kwargs):
+    """Copy between signals of shapes that depend on the size."""
+
+    def make_op(bench, n):
+        arguments = {k: v(n) if callable(v) else v for k, v in kwargs.items()}
+        return Copy(bench.signal(*src(n)), bench.signal(*dst(n)), **arguments)
+
+    return Case(f"copy {name}", make_op, Copy)
+
+
+def vector(n):
+    """Give the shape of a vector."""
+    return (n,)
+
+
+def product_case(op_type, name, a, x, y, merges=True, **kwargs):
+    """Multiply signals of shapes that depend on the size."""
+
+    def make_op(bench, n):
+        return op_type(
+            bench.signal(*a(n), **kwargs), bench.signal(*x(n)), bench.signal(*y(n))
+        )
+
+    return Case(f"{op_type.__name__} {name}", make_op, op_type, merges)
+
+
+def view_product(bench, n):
+    """Multiply views with gaps and reversed axes."""
+    a = bench.signal(n + 2, 5, name="weights")
+    x, y = bench.signal(7), bench.signal(n + 3)
+    return DotInc(a[n::-1, 1:4], x[1:7:2], y[2:])
+
+
+def sparse_case(name, make_matrix):
+    """Multiply with a sparse matrix, given as triplets that may come twice."""
+
+    def make_op(bench, n):
+        rows, columns = bench.rng.randint(n, size=8), bench.rng.randint(5, size=8)
+        data = bench.rng.uniform(-1, 1, size=8).astype(np.float32)
+        matrix = make_matrix(data.astype(np.float64), rows, columns, (n, 5))
+        a = nengo.builder.Signal(matrix, name="sparse", readonly=True)
+        return SparseDotInc(a, bench.signal(5), bench.signal(n))
+
+    return Case(f"SparseDotInc {name}", make_op, SparseDotInc)
+
+
+def bsr_product(bench, n):
+    """Multiply with a matrix of n blocks of shape (2, 3)."""
+    a = bench.signal(n, 2, 3, readonly=True)
+    indptr = np.array([0, 2, 2, n])
+    indices = np.append(bench.rng.randint(4, size=n - 1), 3)
+    x, y = bench.signal(12), bench.signal(6)
+    return BsrDotInc(a, x, y, indices=indices, indptr=indptr, reshape=False)
+
+
+OPERATORS = [
+    Case("reset", lambda bench, n: Reset(bench.signal(n)), Reset),
+    Case("reset to a value", lambda bench, n: Reset(bench.signal(n), 2.5), Reset),
+    Case("reset a part", lambda bench, n: Reset(bench.signal(n + 3)[1:-1]), Reset),
+    Case("reset a matrix", lambda bench, n: Reset(bench.signal(n, 2)[:, 1]), Reset),
+    copy_case("all", vector, vector),
+    copy_case("inc", vector, vector, inc=True),
+    copy_case("a matrix", lambda n: (n, 3), lambda n: (n, 3), inc=True),
+    copy_case("one to all", lambda n: (1,), vector),
+    copy_case("a row to all", lambda n: (3,), lambda n: (n, 3), inc=True),
+    copy_case("from a list", vector, lambda n: (3,), src_slice=[2, 0, -1]),
+    copy_case("from repeats", vector, lambda n: (3,), src_slice=[1, 1, -3]),
+    copy_case("to a list", lambda n: (3,), vector, dst_slice=[2, 0, -1]),
+    copy_case("to repeats", lambda n: (3,), vector, dst_slice=[1, 1, -3], inc=True),
+    copy_case("one to a list", lambda n: (1,), vector, dst_slice=[3, 0], inc=True),
+    copy_case("lists", vector, vector, src_slice=[0, 1], dst_slice=[-1, 1], inc=True),
+    copy_case("backwards", vector, vector, src_slice=slice(None, None, -1)),
+    copy_case("a step", lambda n: (2 * n,), vector, src_slice=slice(1, None, 2)),
+    copy_case("to a step", vector, lambda n: (2 * n,), dst_slice=slice(-1, None, -2)),
+    copy_case(
+        "a mask",
+        vector,
+        lambda n: (2,),
+        src_slice=lambda n: [i in (0, 3) for i in range(n)],
+    ),
+    product_case(ElementwiseInc, "vectors", vector, vector, vector),
+    product_case(ElementwiseInc, "parameter", vector, vector, vector, readonly=True),
+    product_case(ElementwiseInc, "scalar", lambda n: (), vector, vector),
+    product_case(ElementwiseInc, "one", lambda n: (1,), vector, vector),
+    product_case(ElementwiseInc, "all ones", *[lambda n: (1,)] * 3),
+    product_case(
+        ElementwiseInc, "outer", lambda n: (n, 1), lambda n: (1, 3), lambda n: (n, 3)
+    ),
+    product_case(
+        ElementwiseInc, "matrix", lambda n: (n, 3), lambda n: (3,), lambda n: (n, 3)
+    ),
+    product_case(DotInc, "matrix", lambda n: (n, 3), lambda n: (3,), vector),
+    product_case(
+        DotInc, "parameter", lambda n: (n, 3), lambda n: (3,), vector, readonly=True
+    ),
+    product_case(DotInc, "wide", lambda n: (n, 40), lambda n: (40,), vector),
+    product_case(
+        DotInc,
+        "wide parameter",
+        lambda n: (n, 40),
+        lambda n: (40,),
+        vector,
+        readonly=True,
+    ),
+    product_case(
+        DotInc, "row", lambda n: (1, 5 * n), lambda n: (5 * n,), lambda n: (1,)
+    ),
+    product_case(DotInc, "column", lambda n: (n, 1), lambda n: (1,), vector),
+    product_case(DotInc, "inner", vector, vector, lambda n: ()),
+    product_case(DotInc, "scalar", lambda n: (), vector, vector),
+    product_case(
+        DotInc, "columns", lambda n: (n, 3), lambda n: (3, 1), lambda n: (n, 1)
+    ),
+    Case("DotInc views", view_product, DotInc),
+    sparse_case("csr", lambda d, r, c, s: scipy.sparse.csr_matrix((d, (r, c)), s)),
+    sparse_case("coo", lambda d, r, c, s: scipy.sparse.coo_matrix((d, (r, c)), s)),
+    sparse_case("csc", lambda d, r, c, s: scipy.sparse.csc_matrix((d, (r, c)), s)),
+    sparse_case("pattern", lambda d, r, c, s: SparseMatrix(np.stack([r, c], 1), d, s)),
+    Case("BsrDotInc", bsr_product, BsrDotInc, merges=False),
+]
+
+
+# --- functions --------------------------------------------------------------------
+
+
+def no_output(t, x):
+    """Edit the input, which is a copy."""
+    x[...] = 0
+
+
+def function_case(name, function, time=True, output=True):
+    """Call a function of an input."""
+
+    def make_op(bench, n):
+        x = bench.signal(n)
+        y = (
+            bench.signal(*np.shape(function(*[0.1][:time], np.zeros(n))))
+            if output
+            else None
+        )
+        return SimPyFunc(y, function, bench.time if time else None, x)
+
+    return Case(f"function {name}", make_op, SimPyFunc)
+
+
+FUNCTIONS = [
+    function_case("of time and input", lambda t, x: np.sin(x) + 100 * t),
+    function_case("of input", lambda x: x[:2] ** 2, time=False),
+    function_case("without output", no_output, output=False),
+]
+
+
+# --- neurons ----------------------------------------------------------------------
+
+STATES = {
+    "voltage": (0, 1),
+    "refractory_time": (0, 0.003),
+    "adaptation": (0, 0.3),
+    "recovery": (-10, 5),
+    "trace": (0, 1),
+}
+
+
+def neurons_case(name, make_neurons, current=(-2, 40), **ranges):
+    """Step neurons, whose parameters differ between merged populations."""
+    covers = type(make_neurons(np.random.RandomState(0)))
+
+    def make_op(bench, n):
+        neuron_type = make_neurons(bench.rng)
+        state = {
+            key: bench.signal(n, low=low, high=high, name=key)
+            for key, (low, high) in (STATES | ranges).items()
+            if key in neuron_type.state
+        }
+        J = bench.signal(n, low=current[0], high=current[1], name="J")
+        return SimNeurons(neuron_type, J, bench.signal(n, name="output"), state=state)
+
+    return Case(f"neurons {name}", make_op, covers)
+
+
+def lif(rng):
+    """Draw the parameters that all LIF types share."""
+    return {
+        "tau_rc": rng.choice([0.02, 0.05]),
+        "tau_ref": rng.choice([0.002, 0.001]),
+        "amplitude": rng.choice([1, 0.3]),
+    }
+
+
+def adaptation(rng):
+    """Draw the parameters of adaptive types."""
+    return {"tau_n": rng.choice([1, 0.05]), "inc_n": rng.choice([0.01, 0.5])}
+
+
+NEURONS = [
+    neurons_case("rectified", lambda r: nengo.RectifiedLinear(r.uniform(0.1, 2))),
+    neurons_case(
+        "spiking rectified",
+        lambda r: nengo.SpikingRectifiedLinear(r.choice([1, 0.2])),
+        current=(-500, 3000),
+    ),
+    neurons_case("sigmoid", lambda r: nengo.Sigmoid(r.uniform(0.001, 0.01)), (-4, 4)),
+    neurons_case("tanh", lambda r: nengo.Tanh(r.uniform(0.001, 0.01)), (-4, 4)),
+    neurons_case("LIF rate", lambda r: nengo.LIFRate(**lif(r))),
+    neurons_case("LIF rate at threshold", lambda r: nengo.LIFRate(), (1, 1)),
+    neurons_case("LIF rate, no refractory time", lambda r: nengo.LIFRate(tau_ref=0)),
+    neurons_case("LIF", lambda r: nengo.LIF(**lif(r))),
+    neurons_case("LIF, equal", lambda r: nengo.LIF()),
+    neurons_case("LIF, large currents", lambda r: nengo.LIF(), current=(-9, 500)),
+    neurons_case("LIF, slow membrane", lambda r: nengo.LIF(tau_rc=1.0), (0, 2000)),
+    neurons_case("LIF, fast membrane", lambda r: nengo.LIF(tau_rc=0.001)),
+    neurons_case("LIF, no refractory time", lambda r: nengo.LIF(tau_ref=0)),
+    neurons_case("LIF above threshold", lambda r: nengo.LIF(), voltage=(0, 3)),
+    neurons_case(
+        "LIF, minimal voltage",
+        lambda r: nengo.LIF(min_voltage=r.choice([-1, -np.inf])),
+        current=(-30, 10),
+        voltage=(-2, 1),
+    ),
+    neurons_case("AdaptiveLIF rate", lambda r: nengo.AdaptiveLIFRate(**adaptation(r))),
+    neurons_case("AdaptiveLIF", lambda r: nengo.AdaptiveLIF(**lif(r), **adaptation(r))),
+    neurons_case(
+        "Izhikevich",
+        lambda r: nengo.Izhikevich(
+            tau_recovery=r.choice([0.02, 0.1]),
+            coupling=r.choice([0.2, 0.25]),
+            reset_voltage=r.choice([-65, -50]),
+            reset_recovery=r.choice([8, 2]),
+        ),
+        current=(-50, 100),
+        voltage=(-70, 25),
+    ),
+    neurons_case(
+        "regular spiking",
+        lambda r: nengo.RegularSpiking(nengo.Tanh(), amplitude=r.choice([1, 0.5])),
+        current=(-2000, 2500),
+    ),
+    neurons_case("without TensorFlow step", lambda r: SlowSoftplus()),
+]
+
+
+# --- processes --------------------------------------------------------------------
+
+
+def ring_position(n_taps):
+    """Draw the position in the ring of a Triangle."""
+    return lambda rng: rng.randint(n_taps, size=1)
+
+
+def process_case(name, make_process, shape=vector, mode="update", merges=True):
+    """Step a process with input."""
+    covers = type(make_process(np.random.RandomState(0)))
+
+    def make_op(bench, n):
+        process = make_process(bench.rng)
+        initial = process.make_state(shape(n), shape(n), DT, dtype=np.float64)
+        state = {}
+        for key, value in initial.items():
+            draw = ring_position(len(initial["X"])) if key == "Xi" else None
+            state[key] = bench.signal(*value.shape, draw=draw, name=key)
+        x, y = bench.signal(*shape(n)), bench.signal(*shape(n), name="y")
+        return SimProcess(process, x, y, bench.time, mode=mode, state=state)
+
+    return Case(f"process {name}", make_op, covers, merges)
+
+
+def matrix(n):
+    """Give the shape of a matrix."""
+    return (n, 3)
+
+
+ORDER_3 = ([1e-4, 0.01, 1], [1e-6, 3e-4, 0.03, 1])
+PROCESSES = [
+    process_case("lowpass", lambda r: nengo.Lowpass(r.uniform(0.001, 0.1))),
+    process_case("lowpass, equal", lambda r: nengo.Lowpass(0.01)),
+    process_case("lowpass of a matrix", lambda r: nengo.Lowpass(0.01), matrix),
+    process_case("lowpass without delay", lambda r: nengo.Lowpass(0)),
+    process_case("lowpass, very fast", lambda r: nengo.Lowpass(1e-5)),
+    process_case("lowpass that sets", lambda r: nengo.Lowpass(0.01), mode="set"),
+    process_case("lowpass that adds", lambda r: nengo.Lowpass(0.01), mode="inc"),
+    process_case("alpha", lambda r: nengo.Alpha(0.01)),
+    process_case("alpha of a matrix", lambda r: nengo.Alpha(0.01), matrix),
+    process_case("alpha without delay", lambda r: nengo.Alpha(0)),
+    process_case("filter without state", lambda r: LinearFilter([2], [1])),
+    process_case("filter of order 1", lambda r: LinearFilter([2], [0.03, 1])),
+    process_case(
+        "filter with passthrough", lambda r: LinearFilter([0.1, 1], [0.03, 1])
+    ),
+    process_case("filter of order 2", lambda r: LinearFilter([1], [2e-4, 0.02, 1])),
+    process_case("filter of order 3", lambda r: LinearFilter(*ORDER_3)),
+    process_case("filter of a matrix", lambda r: LinearFilter(*ORDER_3), matrix),
+    process_case(
+        "filter of order 8",
+        lambda r: LinearFilter([1], np.poly([-200.0] * 8) / 200.0**8),
+    ),
+    process_case(
+        "digital filter",
+        lambda r: LinearFilter([0.2, 0.3, 0.1], [1, -0.5, 0.1], analog=False),
+    ),
+    process_case(
+        "bilinear filter", lambda r: LinearFilter([1], [0.02, 1], method="bilinear")
+    ),
+    process_case("triangle", lambda r: Triangle(0.004)),
+    process_case("triangle of a matrix", lambda r: Triangle(0.004), matrix),
+    process_case("triangle of one tap", lambda r: Triangle(0)),
+    process_case("without TensorFlow step", lambda r: Differences()),
+    process_case(
+        "without TensorFlow step that adds", lambda r: Differences(), mode="inc"
+    ),
+]
+
+
+# --- learning rules ---------------------------------------------------------------
+
+
+def pes(bench, n):
+    """Learn weights of shape (3, n)."""
+    rate = bench.rng.choice([1e-4, 1e-2])
+    return SimPES(
+        bench.signal(n, high=400),
+        bench.signal(3),
+        bench.signal(3, n, name="delta"),
+        rate,
+    )
+
+
+def bcm(bench, n):
+    """Learn weights of shape (3, n)."""
+    pre, post = bench.signal(n, high=400), bench.signal(3, high=400)
+    theta = bench.signal(3, high=400)
+    rate = bench.rng.choice([1e-9, 1e-6])
+    return SimBCM(pre, post, theta, bench.signal(3, n, name="delta"), rate)
+
+
+def oja(bench, n):
+    """Learn weights of shape (3, n)."""
+    pre, post = bench.signal(n, high=400), bench.signal(3, high=400)
+    weights, delta = bench.signal(3, n), bench.signal(3, n, name="delta")
+    rate, beta = bench.rng.choice([1e-6, 1e-4]), bench.rng.choice([1, 0.2])
+    return SimOja(pre, post, weights, delta, rate, beta)
+
+
+def voja(bench, n):
+    """Learn encoders of shape (n, 2)."""
+    return SimVoja(
+        pre_decoded=bench.signal(2),
+        post_filtered=bench.signal(n, high=400),
+        scaled_encoders=bench.signal(n, 2),
+        delta=bench.signal(n, 2, name="delta"),
+        scale=np.float32(bench.rng.uniform(1, 3, size=n)).astype(float),
+        learning_signal=bench.signal(1),
+        learning_rate=bench.rng.choice([1e-2, 1e-1]),
+    )
+
+
+def rls(bench, n):
+    """Learn weights of shape (3, n), from a symmetric matrix."""
+
+    def symmetric(rng):
+        root = rng.uniform(-1, 1, size=(n, n))
+        return 1e-3 * np.float32(root @ root.T + np.eye(n))
+
+    pre, error = bench.signal(n, high=10), bench.signal(3)
+    inv_gamma = bench.signal(n, n, draw=symmetric, name="inv_gamma")
+    return SimRLS(pre, error, bench.signal(3, n, name="delta"), inv_gamma)
+
+
+RULES = [
+    Case("PES", pes, SimPES),
+    Case("BCM", bcm, SimBCM),
+    Case("Oja", oja, SimOja),
+    Case("Voja", voja, SimVoja),
+    Case("RLS", rls, SimRLS),
+]
+
+
+# --- convolutions -----------------------------------------------------------------
+
+
+def conv_case(name, conv_type, space, channels=2, **kwargs):
+    """Convolve an image whose first axis has the given size and 3 more."""
+    op_type = ConvInc if conv_type is nengo.Convolution else ConvTransposeInc
+
+    def make_op(bench, n):
+        shape = (n + 3, *space)
+        last = kwargs.get("channels_last", True)
+        conv = conv_type(
+            input_shape=(*shape, channels) if last else (channels, *shape), **kwargs
+        )
+        W = bench.shared(
+            (name, n), lambda: bench.signal(*conv.kernel_shape, readonly=True)
+        )
+        X, Y = bench.signal(conv.size_in), bench.signal(conv.size_out)
+        return op_type(W, X, Y, conv)
+
+    return Case(f"{conv_type.__name__} {name}", make_op, op_type)
+
+
+CONV, CONVT = nengo.Convolution, nengo.ConvolutionTranspose
+ONE = {"kernel_size": (3,), "strides": (2,)}
+TWO = {"kernel_size": (3, 2), "strides": (1, 2)}
+CONVOLUTIONS = [
+    conv_case("1D", CONV, (), n_filters=3, **ONE),
+    conv_case("1D same", CONV, (), n_filters=3, padding="same", **ONE),
+    conv_case("1D first", CONV, (), n_filters=3, channels_last=False, **ONE),
+    conv_case("1D groups", CONV, (), n_filters=4, groups=2, **ONE),
+    conv_case("2D", CONV, (5,), n_filters=3, **TWO),
+    conv_case("2D same", CONV, (5,), n_filters=3, padding="same", **TWO),
+    conv_case("2D first", CONV, (5,), n_filters=3, channels_last=False, **TWO),
+    conv_case("2D groups", CONV, (5,), 4, n_filters=6, groups=2, **TWO),
+    conv_case(
+        "2D groups first",
+        CONV,
+        (5,),
+        4,
+        n_filters=4,
+        groups=4,
+        channels_last=False,
+        **TWO,
+    ),
+    conv_case("1D", CONVT, (), n_filters=3, **ONE),
+    conv_case("1D same", CONVT, (), n_filters=3, padding="same", **ONE),
+    conv_case("1D first", CONVT, (), n_filters=3, channels_last=False, **ONE),
+    conv_case("2D", CONVT, (5,), n_filters=3, **TWO),
+    conv_case("2D same", CONVT, (5,), n_filters=3, padding="same", **TWO),
+    conv_case("2D first", CONVT, (5,), n_filters=3, channels_last=False, **TWO),
+]
+
+CASES = [
+    *OPERATORS,
+    *FUNCTIONS,
+    *NEURONS,
+    *PROCESSES,
+    *RULES,
+    *CONVOLUTIONS,
+]
+
+# Types whose results are random, for which there are laws of their own below.
+RANDOM = {nengo.StochasticSpiking, nengo.PoissonSpiking}
+# Types that are computed by their own Python code.
+ON_HOST = {SlowSoftplus, Differences}
+# Operators that the neuron and process types above are cases of.
+GENERIC = {SimNeurons, SimProcess}
+
+
+@pytest.mark.filterwarnings("ignore:.*runs in Python each step")
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.label)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_kernel_equals_make_step(case, setting):
+    check_kernel(case.make_op, setting, merges=case.merges)
+
+
+@pytest.mark.parametrize(
+    "registry",
+    [Builder.entries, neurons.steps, processes.steps],
+    ids=["operators", "neurons", "processes"],
+)
+def test_every_registered_type_has_a_case(registry):
+    covered = {case.covers for case in CASES} | RANDOM | GENERIC
+    ours = {t for t in registry if t.__module__.split(".")[0] in ("nengo", "nengo_dl")}
+    assert ours <= covered
+
+
+@pytest.mark.parametrize(
+    "case",
+    [case for case in CASES if case.covers not in (Reset, SimPyFunc, *ON_HOST)],
+    ids=lambda case: case.name,
+)
+def test_gradient_is_finite(case):
+    # the CPU has gradients of grouped convolutions only with XLA
+    check_gradient(case.make_op, jit_compile="groups" in case.name)

@@ -1,0 +1,113 @@
+"""The simulator agrees with Nengo's on networks composed at random.
+
+``pytest --hypothesis-profile nightly`` tries 1,000, as does the program
+``python -m tests.random_networks``, which tells more about those that disagree.
+"""
+
+import collections
+
+import numpy as np
+import pytest
+from hypothesis import given
+
+from tests.agreement import compare, run_nengo
+from tests.random_networks import draw_specs, networks
+
+# At most this part of the networks may be left out, or the law would say little.
+MAX_LEFT_OUT = 0.1
+SPECS = draw_specs(3, seed=0)
+
+NODE = {"kind": "node", "size": 2, "output": ("array", 0, 2)}
+PROBE = {"key": None, "synapse": None, "sample_every": None, "attr": "output"}
+# Currents that drive a spiking neuron in steps of a quarter of a spike: whether the
+# fourth one comes in step 4 or 5 is a matter of rounding.
+CHAOTIC = {
+    "seed": 0,
+    "dt": 0.001,
+    "n_steps": (30,),
+    "minibatch_size": None,
+    "unroll_simulation": 1,
+    "reset_after": 0,
+    "objects": [
+        {
+            "kind": "ensemble",
+            "n_neurons": 1,
+            "dimensions": 1,
+            "radius": 1,
+            "neurons": (
+                "SpikingRectifiedLinear",
+                {"initial_state": {"voltage": ("Choice", [0.0])}},
+            ),
+            "gain": ("Choice", [1]),
+            "bias": ("Choice", [250]),
+        }
+    ],
+    "connections": [],
+    "probes": [PROBE | {"target": ("object", 0, "neurons")}],
+}
+FAILING = CHAOTIC | {
+    "objects": [NODE],
+    "connections": [],
+    "probes": [PROBE | {"target": ("object", 0, ""), "key": ("list", [5])}],
+}
+
+
+@pytest.mark.timeout(0)
+def test_agreement_on_random_networks():
+    tally = collections.Counter()
+
+    @given(networks())
+    def law(spec):
+        outcome = compare(spec)
+        tally[outcome.kind] += 1
+        assert outcome.kind in ("agreed", "left out"), f"{outcome}\n{spec!r}"
+
+    law()
+    assert tally["left out"] <= MAX_LEFT_OUT * tally.total(), tally
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=range(len(SPECS)))
+def test_specs_can_be_printed_and_built_again(spec):
+    first, second = run_nengo(spec), run_nengo(eval(repr(spec)))
+    for a, b in zip(first, second, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def off_by_a_millionth(spec):
+    """Stand in for a simulator that is wrong in the last element of a probe."""
+    data = run_nengo(spec)
+    size = np.max(np.abs(data[-1]))
+    data[-1][-1] += 1.1e-6 * size
+    return [data]
+
+
+def nearly_right(spec):
+    """Stand in for a simulator that is right but for rounding."""
+    return [[values * (1 + 1e-9) for values in run_nengo(spec)]]
+
+
+def broken(spec):
+    """Stand in for a simulator that fails."""
+    raise RuntimeError("broken")
+
+
+GOOD = CHAOTIC | {
+    "objects": [NODE],
+    "probes": [PROBE | {"target": ("object", 0, "")}] * 2,
+}
+
+
+@pytest.mark.parametrize(
+    "spec, run, kind, reason",
+    [
+        (GOOD, nearly_right, "agreed", ""),
+        (GOOD, off_by_a_millionth, "disagreed", "item 0, probe 1"),
+        (GOOD, broken, "failed", "RuntimeError: broken"),
+        (CHAOTIC, nearly_right, "left out", "chaotic"),
+        (FAILING, nearly_right, "left out", "Nengo: IndexError"),
+    ],
+)
+def test_compare_tells_apart(spec, run, kind, reason):
+    outcome = compare(spec, run)
+    assert outcome.kind == kind
+    assert outcome.reason.startswith(reason)
