@@ -4,8 +4,8 @@ Grouping is what keeps tracing and compiling independent of a network's width: a
 thousand equal ensembles become one group of operators, and so one kernel.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Hashable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from nengo.builder.operator import Operator
@@ -37,7 +37,8 @@ def plan(program: Program, traits: Callable[[Operator], Traits]) -> tuple[Group,
     """Order the operators, merging greedily.
 
     Of the operators that can run next, a key is preferred whose operators are all
-    ready (nothing is lost by running them now), then the one with most of them. Host
+    ready, since nothing is lost by running them now; then the one with an operator that
+    the longest chain of others waits for, since all else may still grow meanwhile. Host
     operators wait until nothing else can run, so that as few as possible compiled
     segments lie between them.
 
@@ -59,37 +60,68 @@ def plan(program: Program, traits: Callable[[Operator], Traits]) -> tuple[Group,
         If operators depend on each other in a circle.
     """
     dependents = operator_dependency_graph(program.operators)
-    missing = dict.fromkeys(program.operators, 0)
+    missing = _count_dependencies(dependents)
+    heights = _heights(dependents)
+    traits_of = {op: traits(op) for op in program.operators}
+    remaining = Counter(traits_of.values())
+    ready: dict[Traits, list[Operator]] = defaultdict(list)
+    tallest: dict[Traits, int] = defaultdict(int)
+
+    def add(op):
+        ready[traits_of[op]].append(op)
+        tallest[traits_of[op]] = max(tallest[traits_of[op]], heights[op])
+
+    def priority(key):
+        return key.host, len(ready[key]) < remaining[key], -tallest[key]
+
+    for op in program.operators:
+        if missing[op] == 0:
+            add(op)
+    groups = []
+    while ready:
+        best = min(ready, key=priority)
+        group = tuple(ready.pop(best))
+        del tallest[best]
+        remaining[best] -= len(group)
+        groups.append(group)
+        for op in _released(group, dependents, missing):
+            add(op)
+    return tuple(groups)
+
+
+Dependents = Mapping[Operator, Iterable[Operator]]
+
+
+def _count_dependencies(dependents: Dependents) -> dict[Operator, int]:
+    missing = dict.fromkeys(dependents, 0)
     for ops in dependents.values():
         for op in ops:
             missing[op] += 1
+    return missing
 
-    traits_of = {op: traits(op) for op in program.operators}
-    remaining: dict = defaultdict(int)
-    for op in program.operators:
-        remaining[traits_of[op]] += 1
 
-    ready: dict[Traits, list[Operator]] = {}
-    for op in program.operators:
-        if missing[op] == 0:
-            ready.setdefault(traits_of[op], []).append(op)
+def _released(
+    group: Iterable[Operator], dependents: Dependents, missing: dict[Operator, int]
+) -> Iterator[Operator]:
+    """Yield the operators that waited for nothing but those of a group."""
+    for op in group:
+        for dependent in dependents[op]:
+            missing[dependent] -= 1
+            if missing[dependent] == 0:
+                yield dependent
 
-    groups = []
-    while ready:
-        best = min(
-            ready,
-            key=lambda t: (t.host, len(ready[t]) < remaining[t], -len(ready[t])),
-        )
-        group = tuple(ready.pop(best))
-        remaining[best] -= len(group)
-        groups.append(group)
-        for op in group:
-            for dependent in dependents[op]:
-                missing[dependent] -= 1
-                if missing[dependent] == 0:
-                    ready.setdefault(traits_of[dependent], []).append(dependent)
+
+def _heights(dependents: Dependents) -> dict[Operator, int]:
+    """Count the operators on the longest chain that waits for each operator."""
+    missing = _count_dependencies(dependents)
+    order = [op for op, count in missing.items() if count == 0]
+    for op in order:  # grows while it is walked
+        order.extend(_released([op], dependents, missing))
     _check_complete([op for op, count in missing.items() if count > 0])
-    return tuple(groups)
+    heights: dict[Operator, int] = {}
+    for op in reversed(order):
+        heights[op] = 1 + max((heights[d] for d in dependents[op]), default=0)
+    return heights
 
 
 def _check_complete(left: list[Operator]) -> None:

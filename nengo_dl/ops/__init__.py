@@ -3,7 +3,7 @@
 Importing a module of this folder registers what it implements.
 """
 
-from nengo_dl.ops import basic, host, learning, neurons, processes, transforms
+from nengo_dl.ops import basic, host, learning, neurons, processes, products, transforms
 from nengo_dl.ops.registry import BuildContext, Builder
 
 __all__ = [
@@ -14,5 +14,6 @@ __all__ = [
     "learning",
     "neurons",
     "processes",
+    "products",
     "transforms",
 ]

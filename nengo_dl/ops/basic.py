@@ -4,26 +4,19 @@ All kernels see flat slots of shape (minibatch_size or 1, total size); a group o
 products of an (r, c) matrix with a vector sees (., k r c) and (., k c).
 """
 
-from typing import NamedTuple
-
 import numpy as np
 import tensorflow as tf
 from nengo.builder.operator import (
     BsrDotInc,
     Copy,
-    DotInc,
     ElementwiseInc,
     Reset,
     SparseDotInc,
 )
 
 from nengo_dl.graph.kernel import Kernel, View, Write, from_elements, slot, view
+from nengo_dl.ops.products import matrices, multiply
 from nengo_dl.ops.registry import Builder
-
-# On the CPU, matrices with fewer columns (and more rows) are multiplied transposed, and
-# products with fewer elements than this are cheaper fused (benchmarks/products.py).
-MAX_SHORT_AXIS = 12
-MIN_SIZE_OF_PRODUCT = 512
 
 
 @Builder.register(Reset, merge_key=lambda op: ())
@@ -114,146 +107,6 @@ def _repeats(signals, targets):
 
 def _take(x, repeats):
     return x if repeats is None else tf.gather(x, repeats, axis=1)
-
-
-@Builder.register(DotInc, merge_key=lambda op: (op.A.shape, op.X.shape, op.A.readonly))
-def build_dot_inc(ops, ctx):
-    """Build ``Y += A.dot(X)``. Increments ``Y``, reads ``A``, ``X``.
-
-    Matrices that multiply the same vector are stacked into one taller matrix, so that
-    each vector is read once and the vectors of a group lie next to each other.
-    """
-    a, x = ops[0].A, ops[0].X
-    if a.ndim == 0 or x.ndim == 0:
-        return _build_scaling(ops)
-    columns = a.shape[-1]
-    rows = a.size // columns
-    readers: dict = {}
-    for op in ops:
-        readers.setdefault(op.X, []).append(op)
-    vectors = sorted(readers, key=lambda x: len(readers[x]))
-    counts = [len(readers[x]) for x in vectors]
-    ordered = [op for x in vectors for op in readers[x]]
-    # one product for all vectors that are read equally often
-    batches = [(counts.count(n), n * rows) for n in sorted(set(counts))]
-
-    def prepare(A):
-        parts, stop = [], 0
-        for k, height in batches:
-            start, stop = stop, stop + k * height * columns
-            parts.append(
-                matrices(A[:, start:stop], k, height, columns, ctx.minibatch_size)
-            )
-        return parts
-
-    def fn(A, X):
-        parts, stop = [], 0
-        for (k, height), matrix in zip(batches, A, strict=True):
-            start, stop = stop, stop + k * columns
-            parts.append(multiply(matrix, X[:, start:stop], k, height, columns))
-        return (parts[0] if len(parts) == 1 else tf.concat(parts, axis=1),)
-
-    return Kernel(
-        name="DotInc",
-        reads=(slot(op.A for op in ordered), slot(vectors)),
-        writes=(Write(slot(op.Y for op in ordered), "inc"),),
-        fn=fn,
-        prepare={0: prepare},
-    )
-
-
-def _build_scaling(ops):
-    """Build products in which one factor is a scalar."""
-    k, size = len(ops), ops[0].Y.size
-    a, x = ops[0].A.size, ops[0].X.size
-
-    def fn(A, X):
-        product = tf.reshape(A, (-1, k, a)) * tf.reshape(X, (-1, k, x))
-        return (tf.reshape(product, (-1, k * size)),)
-
-    return Kernel(
-        name="DotInc",
-        reads=(slot(op.A for op in ops), slot(op.X for op in ops)),
-        writes=(Write(slot(op.Y for op in ops), "inc"),),
-        fn=fn,
-    )
-
-
-class Matrices(NamedTuple):
-    """Several matrices of the same shape, in the form in which products are fastest.
-
-    Parameters
-    ----------
-    values : tensor
-        With the axes that the equation names: b (minibatch), k (matrix), r (row),
-        c (column). May have zeros for padding.
-    equation : str
-        The product as an Einstein sum; "" for a broadcast product and a sum.
-    """
-
-    values: tf.Tensor
-    equation: str
-
-
-def matrices(A, k, rows, columns, minibatch_size):
-    """Bring matrices into the form in which `multiply` is fastest.
-
-    XLA vectorises a product along the axis that comes last, but not if the other one
-    has a length of 1. It does not fuse it either, which keeps what a product depends on
-    from being computed again for each of its elements (benchmarks/products.py).
-
-    Parameters
-    ----------
-    A : tensor of shape (minibatch_size or 1, k * rows * columns)
-        k matrices, one after the other; a leading 1 if all items share them.
-    k, rows, columns : int
-        Number and shape of the matrices.
-    minibatch_size : int
-        How many vectors each matrix will be multiplied with.
-
-    Returns
-    -------
-    matrices : `Matrices`
-    """
-    if A.shape[0] > 1:
-        return Matrices(tf.reshape(A, (-1, k, rows, columns)), "bkrc,bkc->bkr")
-    A = tf.reshape(A, (k, rows, columns))
-    if minibatch_size > 1:
-        return Matrices(A, "krc,bkc->bkr")
-    if k * rows * columns < MIN_SIZE_OF_PRODUCT and columns < MAX_SHORT_AXIS:
-        return Matrices(A[None], "")
-    if rows > columns and columns < MAX_SHORT_AXIS:
-        A = tf.pad(A, ((0, 0), (0, 0), (0, max(0, 2 - columns))))
-        return Matrices(tf.transpose(A, (0, 2, 1)), "kcr,bkc->bkr")
-    if k > 1:
-        A = tf.pad(A, ((0, 0), (0, max(0, 2 - rows)), (0, 0)))
-    return Matrices(A, "krc,bkc->bkr")
-
-
-def multiply(A, X, k, rows, columns):
-    """Multiply matrices with one vector each.
-
-    Parameters
-    ----------
-    A : `Matrices`
-        k matrices.
-    X : tensor of shape (minibatch_size or 1, k * columns)
-        Vectors, one after the other.
-    k, rows, columns : int
-        Number and shape of the matrices.
-
-    Returns
-    -------
-    Y : tensor of shape (minibatch_size or 1, k * rows)
-    """
-    X = tf.reshape(X, (-1, k, columns))
-    if A.equation == "":
-        Y = tf.reduce_sum(A.values * X[:, :, None], axis=-1)
-    else:
-        padding = max(0, 2 - columns) if A.equation.startswith("kcr") else 0
-        X = tf.pad(X, ((0, 0), (0, 0), (0, padding))) if padding else X
-        Y = tf.einsum(A.equation, A.values, X)[:, :, :rows]
-    return tf.reshape(Y, (-1, k * rows))
 
 
 @Builder.register(SparseDotInc, merge_key=lambda op: ())

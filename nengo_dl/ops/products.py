@@ -1,0 +1,258 @@
+"""Products of matrices with vectors, many at a time.
+
+A group holds matrices of similar shapes. Those that multiply the same vector are
+stacked into one taller matrix, so that each vector is read once and the vectors of a
+group lie next to each other; what then has a similar shape is one batched product.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from nengo.builder.operator import DotInc
+
+from nengo_dl.graph.kernel import Kernel, Write, slot
+from nengo_dl.ops.registry import Builder
+
+# On the CPU, matrices with fewer columns (and more rows) are multiplied transposed, and
+# products with fewer elements than this are cheaper fused (benchmarks/products.py).
+MAX_SHORT_AXIS = 12
+MIN_SIZE_OF_PRODUCT = 512
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Stacked matrices that are multiplied at once, one with each of k vectors.
+
+    Where their shapes differ, they are padded with zeros to ``rows`` x ``columns``.
+
+    Parameters
+    ----------
+    shapes : tuple of (int, int)
+        Rows and columns of each matrix.
+    a, x, y : slice
+        Where the matrices, the vectors and the results are in the group's slots.
+    """
+
+    shapes: tuple[tuple[int, int], ...]
+    a: slice
+    x: slice
+    y: slice
+
+    @property
+    def rows(self) -> int:
+        """Largest number of rows."""
+        return max(rows for rows, _ in self.shapes)
+
+    @property
+    def columns(self) -> int:
+        """Largest number of columns."""
+        return max(columns for _, columns in self.shapes)
+
+    def pad_matrices(self, A):
+        """Return (., elements) as (., k * rows * columns)."""
+        sizes = [rows * columns for rows, columns in self.shapes]
+        starts = np.cumsum([0, *sizes[:-1]])
+        i, j = np.arange(self.rows)[:, None], np.arange(self.columns)
+        index = [
+            np.where((i < rows) & (j < columns), start + i * columns + j, sum(sizes))
+            for start, (rows, columns) in zip(starts, self.shapes, strict=True)
+        ]
+        return _take(A, np.ravel(index))
+
+    def pad_vectors(self, X):
+        """Return (., elements) as (., k * columns)."""
+        return _take(X, _padding([c for _, c in self.shapes], self.columns))
+
+    def trim(self, Y):
+        """Return (., k * rows) as (., elements)."""
+        heights = np.asarray([rows for rows, _ in self.shapes])
+        used = np.arange(self.rows) < heights[:, None]
+        return Y if used.all() else tf.gather(Y, np.flatnonzero(used), axis=1)
+
+
+def _padding(sizes, width):
+    """Return where the padded elements come from; the number of elements is a zero."""
+    starts = np.cumsum([0, *sizes[:-1]])[:, None]
+    j = np.arange(width)
+    inside = j < np.asarray(sizes)[:, None]
+    return np.where(inside, starts + j, sum(sizes)).ravel()
+
+
+def _take(values, index):
+    """Pick elements along the last axis, where one past the end stands for a zero."""
+    size = values.shape[1]
+    if np.array_equal(index, np.arange(size)):
+        return values
+    return tf.gather(tf.pad(values, ((0, 0), (0, 1))), index, axis=1)
+
+
+def _shape(op):
+    """Rows and columns of the matrix; a vector is a matrix of one row."""
+    columns = op.A.shape[-1]
+    return op.A.size // columns, columns
+
+
+def _merge_key(op):
+    """Merge shapes that are equal up to a factor of two in rows and columns."""
+    if op.A.ndim == 0 or op.X.ndim == 0:
+        return (op.A.shape, op.X.shape)
+    rows, columns = _shape(op)
+    return (rows.bit_length(), columns.bit_length(), op.A.readonly)
+
+
+@Builder.register(DotInc, merge_key=_merge_key)
+def build_dot_inc(ops, ctx):
+    """Build ``Y += A.dot(X)``. Increments ``Y``, reads ``A``, ``X``."""
+    if ops[0].A.ndim == 0 or ops[0].X.ndim == 0:
+        return _build_scaling(ops)
+    readers: dict = {}
+    for op in ops:
+        readers.setdefault(op.X, []).append(op)
+    stacked = {x: (sum(_shape(op)[0] for op in readers[x]), x.size) for x in readers}
+    vectors = sorted(readers, key=lambda x: (_size_class(stacked[x]), stacked[x]))
+    batches = tuple(_batches([stacked[x] for x in vectors]))
+    ordered = [op for x in vectors for op in readers[x]]
+
+    def prepare(A):
+        return [
+            matrices(
+                batch.pad_matrices(A[:, batch.a]),
+                len(batch.shapes),
+                batch.rows,
+                batch.columns,
+                ctx.minibatch_size,
+            )
+            for batch in batches
+        ]
+
+    def fn(A, X):
+        parts = []
+        for batch, matrix in zip(batches, A, strict=True):
+            vector = batch.pad_vectors(X[:, batch.x])
+            shape = (len(batch.shapes), batch.rows, batch.columns)
+            parts.append(batch.trim(multiply(matrix, vector, *shape)))
+        return (parts[0] if len(parts) == 1 else tf.concat(parts, axis=1),)
+
+    return Kernel(
+        name="DotInc",
+        reads=(slot(op.A for op in ordered), slot(vectors)),
+        writes=(Write(slot(op.Y for op in ordered), "inc"),),
+        fn=fn,
+        prepare={0: prepare},
+    )
+
+
+def _size_class(shape):
+    """Shapes of the same class differ by less than a factor of two."""
+    return tuple(n.bit_length() for n in shape)
+
+
+def _batches(shapes) -> Iterator[Batch]:
+    """Split stacked matrices, which are sorted by size class, into batches."""
+    a = x = y = 0
+    for size_class in sorted({_size_class(shape) for shape in shapes}):
+        batch = tuple(shape for shape in shapes if _size_class(shape) == size_class)
+        elements = sum(rows * columns for rows, columns in batch)
+        width = sum(columns for _, columns in batch)
+        height = sum(rows for rows, _ in batch)
+        yield Batch(
+            batch, slice(a, a + elements), slice(x, x + width), slice(y, y + height)
+        )
+        a, x, y = a + elements, x + width, y + height
+
+
+def _build_scaling(ops):
+    """Build products in which one factor is a scalar."""
+    k, size = len(ops), ops[0].Y.size
+    a, x = ops[0].A.size, ops[0].X.size
+
+    def fn(A, X):
+        product = tf.reshape(A, (-1, k, a)) * tf.reshape(X, (-1, k, x))
+        return (tf.reshape(product, (-1, k * size)),)
+
+    return Kernel(
+        name="DotInc",
+        reads=(slot(op.A for op in ops), slot(op.X for op in ops)),
+        writes=(Write(slot(op.Y for op in ops), "inc"),),
+        fn=fn,
+    )
+
+
+class Matrices(NamedTuple):
+    """Several matrices of the same shape, in the form in which products are fastest.
+
+    Parameters
+    ----------
+    values : tensor
+        With the axes that the equation names: b (minibatch), k (matrix), r (row),
+        c (column). May have zeros for padding.
+    equation : str
+        The product as an Einstein sum; "" for a broadcast product and a sum.
+    """
+
+    values: tf.Tensor
+    equation: str
+
+
+def matrices(A, k, rows, columns, minibatch_size):
+    """Bring matrices into the form in which `multiply` is fastest.
+
+    XLA vectorises a product along the axis that comes last, but not if the other one
+    has a length of 1. It does not fuse it either, which keeps what a product depends on
+    from being computed again for each of its elements (benchmarks/products.py).
+
+    Parameters
+    ----------
+    A : tensor of shape (minibatch_size or 1, k * rows * columns)
+        k matrices, one after the other; a leading 1 if all items share them.
+    k, rows, columns : int
+        Number and shape of the matrices.
+    minibatch_size : int
+        How many vectors each matrix will be multiplied with.
+
+    Returns
+    -------
+    matrices : `Matrices`
+    """
+    if A.shape[0] > 1:
+        return Matrices(tf.reshape(A, (-1, k, rows, columns)), "bkrc,bkc->bkr")
+    A = tf.reshape(A, (k, rows, columns))
+    if minibatch_size > 1:
+        return Matrices(A, "krc,bkc->bkr")
+    if k * rows * columns < MIN_SIZE_OF_PRODUCT and columns < MAX_SHORT_AXIS:
+        return Matrices(A[None], "")
+    if rows > columns and columns < MAX_SHORT_AXIS:
+        A = tf.pad(A, ((0, 0), (0, 0), (0, max(0, 2 - columns))))
+        return Matrices(tf.transpose(A, (0, 2, 1)), "kcr,bkc->bkr")
+    if k > 1:
+        A = tf.pad(A, ((0, 0), (0, max(0, 2 - rows)), (0, 0)))
+    return Matrices(A, "krc,bkc->bkr")
+
+
+def multiply(A, X, k, rows, columns):
+    """Multiply matrices with one vector each.
+
+    Parameters
+    ----------
+    A : `Matrices`
+        k matrices.
+    X : tensor of shape (minibatch_size or 1, k * columns)
+        Vectors, one after the other.
+    k, rows, columns : int
+        Number and shape of the matrices.
+
+    Returns
+    -------
+    Y : tensor of shape (minibatch_size or 1, k * rows)
+    """
+    X = tf.reshape(X, (-1, k, columns))
+    if A.equation == "":
+        Y = tf.reduce_sum(A.values * X[:, :, None], axis=-1)
+    else:
+        padding = max(0, 2 - columns) if A.equation.startswith("kcr") else 0
+        X = tf.pad(X, ((0, 0), (0, 0), (0, padding))) if padding else X
+        Y = tf.einsum(A.equation, A.values, X)[:, :, :rows]
+    return tf.reshape(Y, (-1, k * rows))
