@@ -6,6 +6,9 @@ import nengo
 from nengo.builder import Model
 from nengo.cache import get_default_decoder_cache
 from nengo.rc import rc
+from nengo.utils.progress import Progress, ProgressBar
+
+from nengo_dl.progress import Display, progress
 
 
 @contextlib.contextmanager
@@ -19,12 +22,31 @@ def precision(dtype: str):
         rc.set("precision", "bits", before)
 
 
+class BuildProgress(Progress):
+    """Passes the steps of Nengo's builder on to a display.
+
+    Parameters
+    ----------
+    display : `Display`
+        Is told about every object that was built.
+    """
+
+    def __init__(self, display: Display):
+        super().__init__("Building", "Build")
+        self._display = display
+
+    def step(self, n: int = 1) -> None:
+        """Advance by `n` objects."""
+        self._display.update(n)
+        super().step(n)
+
+
 def build_model(
     network: nengo.Network | None,
     dt: float,
     dtype: str,
     model: Model | None = None,
-    progress=None,
+    progress_bar: bool | ProgressBar | None = None,
 ) -> Model:
     """Build a network into a model.
 
@@ -38,14 +60,18 @@ def build_model(
         "float32" or "float64": the precision of the build.
     model : `nengo.builder.Model`, optional
         To build into.
-    progress : `nengo.utils.progress.Progress`, optional
-        Is told about every object that was built.
+    progress_bar : bool or `nengo.utils.progress.ProgressBar`, optional
+        Whether to show progress, see `nengo_dl.progress`.
 
     Returns
     -------
     model : `nengo.builder.Model`
     """
-    with precision(dtype):
+    total = None if network is None else len(network.all_objects) + 1
+    with (
+        progress(progress_bar, "Building", total, "object") as display,
+        precision(dtype),
+    ):
         if model is None:
             model = Model(
                 dt=float(dt),
@@ -53,5 +79,5 @@ def build_model(
                 decoder_cache=get_default_decoder_cache(),
             )
         if network is not None:
-            model.build(network, progress=progress)
+            model.build(network, progress=BuildProgress(display))
     return model

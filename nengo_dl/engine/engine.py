@@ -68,7 +68,10 @@ class Engine:
     minibatch_size : int
         Number of items simulated side by side.
     unroll : int
-        Steps per iteration of the loop.
+        Steps per iteration of the loop, or in all if there is no loop. XLA compiles a
+        loop of single steps, whose overhead is nanoseconds, whatever this says.
+    use_loop : bool
+        False runs exactly ``unroll`` steps, spelled out one after the other.
     last_only : collection of Probe
         Probes that keep the last step instead of all.
 
@@ -88,6 +91,7 @@ class Engine:
         dt: float,
         minibatch_size: int = 1,
         unroll: int = 1,
+        use_loop: bool = True,
         last_only: Collection[Probe] = (),
     ):
         self.dtype = np.dtype(settings.dtype)
@@ -106,7 +110,7 @@ class Engine:
         self._feed_sizes = [
             self.layout.blocks[n].size for n in self.layout.of_kind("feed")
         ]
-        self.chunk = self._choose_chunk()
+        self.chunk = self._choose_chunk() if use_loop else unroll
         hosts = [kernel.host for kernel in self.kernels if kernel.host is not None]
         self.jit_compile = _choose_jit(settings.jit_compile, hosts)
         step = build_step(
@@ -117,7 +121,9 @@ class Engine:
             dtype=self.dtype,
             compile_segments=bool(hosts) and settings.jit_compile is not False,
         )
-        self._simulate = self._compile(step, unroll)
+        if use_loop and self.jit_compile:
+            unroll = 1
+        self._simulate = self._compile(step, unroll, use_loop)
         logger.info(
             "%d operators in %d kernels; %s",
             len(program.operators),
@@ -205,21 +211,20 @@ class Engine:
             tf.constant(values.n_steps, tf.int32),
         )
         packed = self._pack(feeds, n_steps)
-        self._host.error = None
-        try:
-            state, buffers = self._simulate(
-                values.params, values.state, packed, clock, tf.constant(n_steps)
+        with self._host.restored_on_error():
+            try:
+                state, buffers = self._simulate(
+                    values.params, values.state, packed, clock, tf.constant(n_steps)
+                )
+                rows = [buffer.numpy()[:n_steps] for buffer in buffers]
+            except tf.errors.OpError as exc:
+                self._raise_host_error(exc)
+        outputs = {
+            probe: array.reshape((-1, array.shape[1], *signal.shape))
+            for (probe, signal), array in zip(
+                self.program.probes.items(), rows, strict=True
             )
-            outputs = {
-                probe: buffer.numpy()[:n_steps].reshape(
-                    (-1, buffer.shape[1], *sig.shape)
-                )
-                for (probe, sig), buffer in zip(
-                    self.program.probes.items(), buffers, strict=True
-                )
-            }
-        except tf.errors.OpError as exc:
-            self._raise_host_error(exc)
+        }
         return Values(values.params, state, values.n_steps + n_steps), outputs
 
     def get(self, values: Values, signal: Signal) -> np.ndarray | None:
@@ -259,7 +264,7 @@ class Engine:
         per_step = max(1, size * self.minibatch_size * self.dtype.itemsize)
         return int(np.clip(MAX_CHUNK_BYTES // per_step, 1, MAX_CHUNK_STEPS))
 
-    def _compile(self, step, unroll):
+    def _compile(self, step, unroll, use_loop):
         histories = tuple(
             tf.TensorSpec(
                 (
@@ -282,6 +287,7 @@ class Engine:
                 n_steps,
                 histories=histories,
                 unroll=unroll,
+                use_loop=use_loop,
             )
 
         # TensorFlow counts the traces of a function by its code, and would warn of the

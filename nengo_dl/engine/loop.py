@@ -15,6 +15,7 @@ def simulate(
     *,
     histories: tuple[tf.TensorSpec, ...],
     unroll: int = 1,
+    use_loop: bool = True,
 ) -> tuple[Tensors, Tensors]:
     """Run steps one after the other, with a number of steps known at run time only.
 
@@ -38,6 +39,8 @@ def simulate(
         keeps the last step alone.
     unroll : int
         Number of steps that one iteration of the loop spells out.
+    use_loop : bool
+        False runs exactly ``unroll`` steps without a loop.
 
     Returns
     -------
@@ -65,6 +68,9 @@ def simulate(
         return carried
 
     carried = (tf.constant(0), state, buffers)
+    if not use_loop:
+        _, state, buffers = advance_many(*carried)
+        return state, buffers
     if unroll > 1:
         carried = _loop(lambda i, *_: i + unroll <= n_steps, advance_many, carried)
     _, state, buffers = _loop(lambda i, *_: i < n_steps, advance, carried)

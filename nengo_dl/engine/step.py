@@ -208,7 +208,7 @@ def _run(segment: tuple[Bound, ...], memory: Memory, context: Context) -> None:
             context.prepared[item.number][i] if constant else _argument(memory, item, i)
             for i, constant in enumerate(item.constant)
         ]
-        if item.kernel.random:
+        if item.kernel.keyed:
             arguments.insert(0, tf.stack(context.clock))
         results = item.kernel.fn(*arguments)
         for write, access, value in zip(

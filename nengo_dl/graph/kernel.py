@@ -85,9 +85,9 @@ class Kernel:
         By position in ``reads``: what is done to a slot before it goes to ``fn``. Where
         the slot holds parameters alone, it is done once, ahead of the time loop. May
         return any structure of tensors.
-    random : bool
+    keyed : bool
         Whether ``fn`` takes a key, an int32 tensor of shape (2,) that holds the seed
-        and the step, as its first argument, to derive random numbers from.
+        and the number of the step, as its first argument.
     """
 
     name: str
@@ -96,7 +96,7 @@ class Kernel:
     fn: Callable[..., Any]
     host: str | None = None
     prepare: Mapping[int, Callable[[Any], Any]] = field(default_factory=dict)
-    random: bool = False
+    keyed: bool = False
 
 
 def size_of(signal: Signal) -> int:

@@ -34,26 +34,28 @@ def _kernel(
     run: Callable[..., list[np.ndarray]],
     reason: str,
 ) -> Kernel:
-    """Build a kernel that calls ``run`` with one array per slot.
+    """Build a kernel that calls ``run`` with the time and one array per slot.
 
-    Arrays have the shape (minibatch_size, size of the slot). Exceptions of the user's
-    code do not survive TensorFlow, so they are kept in ``ctx.host``, from where the
-    simulator raises them.
+    The time is a float in seconds, and exact, also where signals are float32. Arrays
+    have the shape (minibatch_size, size of the slot). Exceptions of the user's code do
+    not survive TensorFlow, so they are kept in ``ctx.host``, from where the simulator
+    raises them.
     """
     sizes = [sum(signal.size for signal in signals) for signals, _ in writes]
 
-    def call(*arrays):
+    def call(key, *arrays):
         try:
-            return [np.asarray(y, dtype=ctx.dtype) for y in run(*arrays)]
+            results = run(float(key[1]) * ctx.dt, *arrays)
+            return [np.asarray(y, dtype=ctx.dtype) for y in results]
         except BaseException as exc:
             ctx.host.error = exc
             raise HostError(reason) from exc
 
-    def fn(*tensors):
+    def fn(key, *tensors):
         batched = [
             tf.broadcast_to(x, (ctx.minibatch_size, x.shape[1])) for x in tensors
         ]
-        results = tf.numpy_function(call, batched, [ctx.dtype] * len(sizes))
+        results = tf.numpy_function(call, [key, *batched], [ctx.dtype] * len(sizes))
         for result, size in zip(results, sizes, strict=True):
             result.set_shape((ctx.minibatch_size, size))
         return tuple(results)
@@ -64,6 +66,7 @@ def _kernel(
         writes=tuple(Write(slot(signals), mode) for signals, mode in writes),
         fn=fn,
         host=reason,
+        keyed=True,
     )
 
 
@@ -101,17 +104,15 @@ def _list(names: list[str]) -> str:
 def build_sim_py_func(ops, ctx):
     """Build calls of Python functions. Sets ``output``, reads ``t``, ``x``."""
     names = [owner(op.x if op.output is None else op.output) for op in ops]
-    times = [op.t for op in ops[:1] if op.t is not None]
     inputs = [op.x for op in ops if op.x is not None]
     outputs = [op.output for op in ops if op.output is not None]
 
-    def run(*arrays):
-        t = [float(arrays[0][0, 0])] if times else []
+    def run(t, *arrays):
         items = []
         for item in range(ctx.minibatch_size):
-            args = [[*t] for _ in ops]
+            args = [[] if op.t is None else [t] for op in ops]
             if inputs:
-                for arg, x in zip(args, _pieces(arrays[-1][item], inputs), strict=True):
+                for arg, x in zip(args, _pieces(arrays[0][item], inputs), strict=True):
                     arg.append(x)
             results = []
             for op, arg, ctx.host.where in zip(ops, args, names, strict=True):
@@ -119,7 +120,7 @@ def build_sim_py_func(ops, ctx):
             items.append(
                 _joined(
                     [
-                        check_output(y, op.output.shape, name)
+                        check_output(y, op.output.shape, name, ctx.dtype)
                         for y, op, name in zip(results, ops, names, strict=True)
                         if op.output is not None
                     ]
@@ -130,14 +131,14 @@ def build_sim_py_func(ops, ctx):
     return _kernel(
         "SimPyFunc",
         ctx,
-        [signals for signals in (times, inputs) if signals],
+        [inputs] if inputs else [],
         [(outputs, "set")],
         run,
         f"{_list(names)} calls a Python function in every step",
     )
 
 
-def check_output(value, shape, name):
+def check_output(value, shape, name, dtype):
     """Return what a user's function returned as a flat array.
 
     Raises
@@ -153,14 +154,18 @@ def check_output(value, shape, name):
             f"{expected} (got None). Return a value on every path of the function."
         )
     try:
-        array = np.asarray(value, dtype=float)
+        array = np.asarray(value)
+        if array.dtype.kind not in "biuf":
+            raise TypeError(f"not a number: {array.dtype}")
+        with np.errstate(over="ignore"):
+            array = array.astype(dtype)
         if not np.all(np.isfinite(array)):
             raise SimulationError(
                 f"{expected} (got the non-finite value {value!r}). Check for divisions "
                 "by zero and overflow."
             )
         # by assignment, which lets leading axes of length 1 go, as Nengo's does
-        output = np.empty(shape)
+        output = np.empty(shape, dtype=dtype)
         output[...] = array
         return output.ravel()
     except (TypeError, ValueError) as exc:
@@ -178,9 +183,10 @@ def build_neurons(ops, ctx):
     _warn(f"{reason} has no TensorFlow step", f"neurons.register({kind})")
     currents, outputs = [op.J for op in ops], [op.output for op in ops]
     states = [[op.state[name] for op in ops] for name in ops[0].state]
-    streams = ctx.host.add(lambda seed: _streams(ops, ctx.minibatch_size, seed))
+    streams = ctx.host.add(lambda rng: _streams(ops, ctx, rng))
 
-    def run(J, *state):
+    def run(t, J, *state):
+        del t
         new = [np.empty_like(J), *(np.empty_like(x) for x in state)]
         for item in range(ctx.minibatch_size):
             rows = [list(_pieces(J[item], currents))]
@@ -202,30 +208,29 @@ def build_neurons(ops, ctx):
     return _kernel(kind, ctx, reads, writes, run, f"{reason} runs in Python")
 
 
-def _streams(ops, minibatch_size, seed):
+def _streams(ops, ctx, rng):
     """Give each minibatch item its random streams; the first has those of Nengo."""
-    rng = np.random.RandomState(seed)
     items = []
-    for item in range(minibatch_size):
+    for item in range(ctx.minibatch_size):
         extras = [copy.deepcopy(op.state_extra) for op in ops]
         for stream in [s for extra in extras for s in extra.values()] if item else ():
             stream.seed(rng.randint(np.iinfo(np.int32).max))
         items.append(extras)
+        ctx.host.streams.extend(s for extra in extras for s in extra.values())
     return items
 
 
 def build_processes(ops, ctx):
-    """Build processes that have only a NumPy step. Reads ``t``, ``input``."""
+    """Build processes that have only a NumPy step. Reads ``input``."""
     kind = type(ops[0].process).__name__
     names = [owner(op.output) for op in ops]
     reason = f"{_list(names)}: process {kind}"
     _warn(f"{reason} has no TensorFlow step", f"processes.register({kind})")
     inputs, outputs = [op.input for op in ops], [op.output for op in ops]
     states = [[op.state[name] for op in ops] for name in ops[0].state]
-    made = ctx.host.add(lambda seed: _make_steps(ops, ctx, seed))
+    made = ctx.host.add(lambda rng: _make_steps(ops, ctx, rng))
 
-    def run(time, x, *state):
-        t = float(time[0, 0])
+    def run(t, x, *state):
         y = np.empty((ctx.minibatch_size, sum(s.size for s in outputs)))
         new = [np.empty_like(array) for array in state]
         for item in range(ctx.minibatch_size):
@@ -240,7 +245,9 @@ def build_processes(ops, ctx):
                 for n, array in enumerate(arrays):
                     array[...] = rows[1 + n][i]
                 result = step(t, rows[0][i])
-                results.append(check_output(result, outputs[i].shape, names[i]))
+                results.append(
+                    check_output(result, outputs[i].shape, names[i], ctx.dtype)
+                )
             y[item] = _joined(results)
             for n, array in enumerate(new):
                 array[item] = _joined([arrays[n] for _, arrays in made()[item]])
@@ -250,23 +257,24 @@ def build_processes(ops, ctx):
     return _kernel(
         kind,
         ctx,
-        [[ops[0].t], inputs, *states],
+        [inputs, *states],
         [(outputs, mode), *((signals, "set") for signals in states)],
         run,
         f"{reason} runs in Python",
     )
 
 
-def _make_steps(ops, ctx, seed):
+def _make_steps(ops, ctx, rng):
     """Make the step functions of all processes, with arrays for their state."""
-    rng = np.random.RandomState(seed)
     items = []
     for _ in range(ctx.minibatch_size):
         steps = []
         for op in ops:
             state = {name: np.array(s.initial_value) for name, s in op.state.items()}
+            stream = op.process.get_rng(rng)
+            ctx.host.streams.append(stream)
             step = op.process.make_step(
-                op.input.shape, op.output.shape, ctx.dt, op.process.get_rng(rng), state
+                op.input.shape, op.output.shape, ctx.dt, stream, state
             )
             steps.append((step, list(state.values())))
         items.append(steps)

@@ -18,7 +18,7 @@ import tensorflow as tf
 from nengo.builder.neurons import SimNeurons
 
 from nengo_dl.graph.kernel import Kernel, Write, slot
-from nengo_dl.ops import host, series
+from nengo_dl.ops import host, random, series
 from nengo_dl.ops.registry import Builder
 
 
@@ -114,7 +114,7 @@ def build_sim_neurons(ops, ctx):
             Write(views, "set") for views in (slot(op.output for op in ops), *states)
         ),
         fn=fn,
-        random=step.random,
+        keyed=step.random,
     )
 
 
@@ -122,7 +122,7 @@ def _uniform(key, J):
     """Random numbers that depend on the seed, the operator and the step alone."""
 
     def uniform(n):
-        return tf.random.stateless_uniform((n, *J.shape), seed=key, dtype=J.dtype)
+        return random.uniform(key, (n, *J.shape), J.dtype)
 
     return uniform
 

@@ -220,15 +220,15 @@ def matrices(A, k, rows, columns, minibatch_size):
     if A.shape[0] > 1:
         return Matrices(tf.reshape(A, (-1, k, rows, columns)), "bkrc,bkc->bkr")
     A = tf.reshape(A, (k, rows, columns))
-    if minibatch_size > 1:
-        return Matrices(A, "krc,bkc->bkr")
-    if k * rows * columns < MIN_SIZE_OF_PRODUCT and columns < MAX_SHORT_AXIS:
+    small = k * rows * columns * minibatch_size < MIN_SIZE_OF_PRODUCT
+    if small and columns < MAX_SHORT_AXIS:
         return Matrices(A[None], "")
-    if rows > columns and columns < MAX_SHORT_AXIS:
-        A = tf.pad(A, ((0, 0), (0, 0), (0, max(0, 2 - columns))))
+    is_tall = rows > columns and columns < MAX_SHORT_AXIS
+    if k > 1 or is_tall:
+        missing = (max(0, 2 - rows), max(0, 2 - columns))
+        A = tf.pad(A, ((0, 0), (0, missing[0]), (0, missing[1])))
+    if is_tall and minibatch_size == 1:
         return Matrices(tf.transpose(A, (0, 2, 1)), "kcr,bkc->bkr")
-    if k > 1:
-        A = tf.pad(A, ((0, 0), (0, max(0, 2 - rows)), (0, 0)))
     return Matrices(A, "krc,bkc->bkr")
 
 
@@ -252,7 +252,7 @@ def multiply(A, X, k, rows, columns):
     if A.equation == "":
         Y = tf.reduce_sum(A.values * X[:, :, None], axis=-1)
     else:
-        padding = max(0, 2 - columns) if A.equation.startswith("kcr") else 0
+        padding = A.values.shape[A.equation.index("c")] - columns
         X = tf.pad(X, ((0, 0), (0, 0), (0, padding))) if padding else X
         Y = tf.einsum(A.equation, A.values, X)[:, :, :rows]
     return tf.reshape(Y, (-1, k * rows))

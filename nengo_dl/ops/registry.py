@@ -4,6 +4,7 @@ Look-up is by exact type, because a subclass may compute something else.
 """
 
 from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, NamedTuple
@@ -29,15 +30,31 @@ class Host:
 
     Kernels add what they need with `add` and look it up when they run. `reset`
     makes all of it anew, so that nothing of an earlier run is left.
+
+    Attributes
+    ----------
+    streams : list of RandomState
+        All random streams, which are put back when a run fails.
+    where : str
+        The object whose function is running.
+    error : BaseException or None
+        What that function raised.
     """
 
-    makers: list[Callable[[int], Any]] = field(default_factory=list)
+    makers: list[Callable[[np.random.RandomState], Any]] = field(default_factory=list)
     made: list[Any] = field(default_factory=list)
-    error: BaseException | None = None
+    streams: list[np.random.RandomState] = field(default_factory=list)
     where: str = ""
+    error: BaseException | None = None
 
-    def add(self, make: Callable[[int], Any]) -> Callable[[], Any]:
-        """Keep a function from a seed to an object; return a way to get the object."""
+    def add(self, make: Callable[[np.random.RandomState], Any]) -> Callable[[], Any]:
+        """Keep a function from a generator of seeds to an object.
+
+        Returns
+        -------
+        get : callable
+            Returns the object that was made at the last reset.
+        """
         index = len(self.makers)
         self.makers.append(make)
         return lambda: self.made[index]
@@ -45,10 +62,21 @@ class Host:
     def reset(self, seed: int) -> None:
         """Make all objects again, with seeds that derive from ``seed``."""
         self.error = None
+        self.streams.clear()
         rng = np.random.RandomState(seed)
-        self.made[:] = [
-            make(int(rng.randint(np.iinfo(np.int32).max))) for make in self.makers
-        ]
+        self.made[:] = [make(rng) for make in self.makers]
+
+    @contextmanager
+    def restored_on_error(self):
+        """Put random streams back to where they were if the block raises."""
+        self.error = None
+        states = [stream.get_state() for stream in self.streams]
+        try:
+            yield
+        except BaseException:
+            for stream, state in zip(self.streams, states, strict=True):
+                stream.set_state(state)
+            raise
 
 
 @dataclass(frozen=True)

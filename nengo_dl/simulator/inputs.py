@@ -95,60 +95,6 @@ def check_inputs(data, nodes, minibatch_size, n_steps=None, on_batch=True):
     return {node: array[:n_items] for node, array in arrays.items()}, steps
 
 
-def steps_from_time(time_in_seconds, dt):
-    """Round a duration to time steps.
-
-    Parameters
-    ----------
-    time_in_seconds : float
-        Duration in seconds, at least 0.
-    dt : float
-        Length of a time step in seconds.
-
-    Returns
-    -------
-    n_steps : int
-
-    Raises
-    ------
-    ValidationError
-        If the duration is negative or not a finite number.
-
-    Warns
-    -----
-    UserWarning
-        If the duration rounds to 0 steps.
-
-    Examples
-    --------
-    .. testcode::
-
-       print(steps_from_time(0.0106, dt=0.001))
-
-    .. testoutput::
-
-       11
-    """
-    try:
-        seconds = float(time_in_seconds)
-    except (TypeError, ValueError):
-        seconds = np.nan
-    if not 0 <= seconds < np.inf:
-        raise ValidationError(
-            f"must be a finite number of seconds, 0 or more (got {time_in_seconds!r}). "
-            "A simulation runs forward only; use reset to start again.",
-            attr="time_in_seconds",
-        )
-    n_steps = int(np.round(seconds / dt))
-    if n_steps == 0:
-        warnings.warn(
-            f"time_in_seconds={time_in_seconds} is 0 time steps of dt={dt}: nothing is "
-            "run.",
-            stacklevel=3,
-        )
-    return n_steps
-
-
 def assign(data, names, kind):
     """Find out which object each piece of user data is for.
 

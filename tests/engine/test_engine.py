@@ -206,12 +206,7 @@ def test_parameters_are_shared_by_all_items():
         small_networks.learning,
         small_networks.sparse,
         small_networks.host_nodes,
-        pytest.param(
-            poisson,
-            marks=pytest.mark.xfail(
-                reason="TensorFlow and XLA draw other numbers from the same key"
-            ),
-        ),
+        poisson,
     ],
 )
 def test_compiling_does_not_change_results(make):

@@ -10,6 +10,7 @@ from nengo.exceptions import ValidationError
 from nengo.utils.progress import ProgressBar
 
 import nengo_dl
+from nengo_dl.simulator.pace import FIRST_STEPS
 from tests import small_networks
 from tests.simulator.helpers import assert_same_data, data_of, filtered, make_sim, relay
 
@@ -212,6 +213,14 @@ def test_progress_of_builds_and_runs():
         assert other.shown[-2:] == [("Simulating", 10, 10), "closed"]
         sim.step(progress_bar=other)
         assert other.shown[-2:] == [("Simulating", 1, 1), "closed"]
+
+
+def test_all_steps_of_a_network_without_loop_run_at_once():
+    bar, n_steps = Bar(), FIRST_STEPS + 10
+    with make_sim(filtered(use_loop=False), unroll_simulation=n_steps) as sim:
+        sim.run_steps(n_steps, progress_bar=bar)
+    done = [n for name, n, _ in bar.shown[:-1] if name == "Simulating" and n]
+    assert set(done) == {n_steps}
 
 
 # --- data for input nodes ---------------------------------------------------------

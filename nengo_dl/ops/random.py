@@ -1,0 +1,66 @@
+"""Random numbers that depend on nothing but a key, an int32 tensor (seed, step).
+
+They are the same in every process, compiled or not; TensorFlow's stateless generators
+give other numbers under XLA than without.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+_MULTIPLIER = np.uint32(1664525)
+_INCREMENT = np.uint32(1013904223)
+
+
+def uniform(key, shape, dtype):
+    """Draw numbers, uniform on [0, 1).
+
+    Parameters
+    ----------
+    key : int32 tensor of shape (2,)
+        Seed and step.
+    shape : tuple of int
+        Of the numbers to draw; the first axis is at most 2**32 long, and so is the
+        product of the others.
+    dtype : dtype
+        float32 or float64, with 24 or 53 random bits.
+
+    Returns
+    -------
+    numbers : tensor
+        Of the given shape.
+
+    Notes
+    -----
+    The hash function pcg4d of (position, seed, step), a permutation of 128-bit numbers
+    (Jarzynski & Olano 2020, Hash functions for GPU rendering, Journal of Computer
+    Graphics Techniques 9(3), https://jcgt.org/published/0009/03/02/).
+    """
+    rest = int(np.prod(shape[1:]))
+    position = np.indices((shape[0], rest), dtype=np.uint32).reshape(2, *shape)
+    seed, step = tf.unstack(tf.bitcast(key, tf.uint32))
+    zero = tf.zeros(shape, tf.uint32)
+    x, y = _pcg4d(position[1] + zero, position[0] + zero, seed + zero, step + zero)
+    if tf.as_dtype(dtype) == tf.float32:
+        return tf.cast(_shifted(x, 8), dtype) * 2.0**-24
+    high = tf.cast(_shifted(x, 5), dtype)
+    low = tf.cast(_shifted(y, 6), dtype)
+    return (high * 2.0**26 + low) * 2.0**-53
+
+
+def _shifted(x, n_bits):
+    return tf.bitwise.right_shift(x, tf.constant(n_bits, tf.uint32))
+
+
+def _pcg4d(x, y, z, w):
+    """Hash four words; return two of the four results."""
+    x, y, z, w = (v * _MULTIPLIER + _INCREMENT for v in (x, y, z, w))
+    for last in (False, True):
+        x = x + y * w
+        y = y + z * x
+        z = z + x * y
+        w = w + y * z
+        if not last:
+            x, y, z, w = (
+                tf.bitwise.bitwise_xor(v, _shifted(v, 16)) for v in (x, y, z, w)
+            )
+    return x, y

@@ -1,0 +1,228 @@
+"""What runs a simulation: feeds, the engine and the recording, kept in step.
+
+The recording is replaced as a whole at the end of each chunk, so an error or Ctrl-C
+leaves all three at the end of the last complete one.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+import numpy as np
+from nengo import Node, Probe
+from nengo.builder import Model, Signal
+
+from nengo_dl.config import Settings
+from nengo_dl.engine.engine import Engine
+from nengo_dl.graph.program import Program
+from nengo_dl.progress import Display
+from nengo_dl.simulator.feeds import FeedRunner
+from nengo_dl.simulator.pace import Pace
+from nengo_dl.simulator.params import parameter_signals
+from nengo_dl.simulator.recording import Recording, last_only_probes
+
+
+class Runner:
+    """Runs an engine in chunks, and holds its state and what it has recorded.
+
+    Parameters
+    ----------
+    engine : `Engine`
+        Computes the steps.
+    feeds : `FeedRunner`
+        Gives the values that depend on time alone.
+    dt : float
+        Length of a step, in seconds.
+    in_chunks : bool
+        False hands all steps of a run to the engine at once.
+    last_only : iterable of Probe
+        Probes that keep the last step alone.
+    learned : iterable of Signal
+        Base signals of all parameters, which learning rules may change.
+
+    Attributes
+    ----------
+    seed : int
+        Seed of all random numbers, from 0 to 2**32 - 1.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        feeds: FeedRunner,
+        *,
+        dt: float,
+        in_chunks: bool = True,
+        last_only: Iterable[Probe] = (),
+        learned: Iterable[Signal] = (),
+    ):
+        self.seed = 0
+        self._engine = engine
+        self._feeds = feeds
+        self._dt = dt
+        self._pace = Pace() if in_chunks else None
+        self._last_only = frozenset(last_only)
+        self._learned = tuple(learned)
+        self._initial = engine.initial()
+        self._recording = Recording(self._initial)
+
+    @property
+    def n_steps(self) -> int:
+        """Number of steps that have been run."""
+        return self._recording.values.n_steps
+
+    @property
+    def recording(self) -> Recording:
+        """State and probe data as of the last complete chunk, in one piece."""
+        self._recording = self._recording.merged()
+        return self._recording
+
+    def start(
+        self,
+        seed: int,
+        params: bool = True,
+        probes: bool = True,
+        processes: bool = True,
+    ) -> None:
+        """Put the state back to its start, and parts of what else there is.
+
+        Parameters
+        ----------
+        seed : int
+            Seed of all random numbers from here on.
+        params, probes, processes : bool
+            Whether parameters go back to their initial values, recorded data is
+            dropped, and random processes start their streams again.
+        """
+        self.seed = seed
+        values = self._initial
+        if not params:
+            values = self._engine.with_params(
+                values, self._recording.values, self._learned
+            )
+        if processes:
+            self._feeds.reset(seed)
+            self._engine.reset(seed)
+        if probes:
+            self._recording = Recording(values)
+        else:
+            self._recording = replace(self._recording, values=values)
+
+    def run(
+        self,
+        n_steps: int,
+        data: Mapping[Node, np.ndarray],
+        display: Display,
+        stateful: bool = True,
+    ) -> None:
+        """Run steps and record them.
+
+        Parameters
+        ----------
+        n_steps : int
+            How many.
+        data : mapping of Node to ndarray
+            Replaces the output of nodes; shape (minibatch_size, n_steps, size_out).
+        display : `Display`
+            Is told about every chunk of steps.
+        stateful : bool
+            False puts the state back afterwards, also after an error, all but the
+            parameters that learning rules have changed.
+        """
+        before = self._recording.values
+        try:
+            for start, stop in self._chunks(n_steps):
+                chunk = {node: x[:, start:stop] for node, x in data.items()}
+                self._run_chunk(stop - start, chunk)
+                display.update(stop - start)
+        finally:
+            if not stateful:
+                after = self._recording
+                values = self._engine.with_params(before, after.values, self._learned)
+                self._recording = replace(after, values=values)
+
+    def value(self, signal: Signal) -> np.ndarray | None:
+        """Return the current value of a signal, of shape (minibatch_size or 1, ...).
+
+        None if it is neither parameter nor state.
+        """
+        return self._engine.get(self._recording.values, signal)
+
+    def is_shared(self, signal: Signal) -> bool:
+        """Tell whether a signal is a parameter that all minibatch items share."""
+        return self._engine.is_shared(signal)
+
+    def clear_probes(self) -> None:
+        """Drop what has been recorded."""
+        self._recording = Recording(self._recording.values)
+
+    def close(self) -> None:
+        """Release what is compiled; the recording stays."""
+        self._engine = self._feeds = self._initial = None
+
+    def _chunks(self, n_steps: int):
+        if self._pace is None:
+            return [(0, n_steps)]
+        return self._pace.chunks(n_steps, self._engine.chunk)
+
+    def _run_chunk(self, n_steps: int, data: Mapping[Node, np.ndarray]) -> None:
+        recording = self._recording
+        feeds = self._feeds.run(recording.values.n_steps, n_steps, data)
+        try:
+            values, outputs = self._engine.run(
+                recording.values, feeds, n_steps, self.seed
+            )
+            self._recording = recording.extended(
+                values, outputs, self._dt, self._last_only
+            )
+        except BaseException:
+            if self._recording is recording:  # else Ctrl-C came after the last step
+                self._feeds.rewind()
+            raise
+
+
+def build_runner(
+    program: Program,
+    model: Model,
+    settings: Settings,
+    *,
+    seed: int,
+    minibatch_size: int,
+    unroll: int,
+) -> Runner:
+    """Build all that a program needs to run, and start it.
+
+    Parameters
+    ----------
+    program : `Program`
+        What to simulate.
+    model : `nengo.builder.Model`
+        Which it was made from.
+    settings : `Settings`
+        Those of the model's network.
+    seed : int
+        Seed of all random numbers, from 0 to 2**32 - 1.
+    minibatch_size : int
+        Number of items simulated side by side.
+    unroll : int
+        Steps per iteration of the loop.
+    """
+    last_only = last_only_probes(model.toplevel)
+    engine = Engine(
+        program,
+        settings,
+        dt=model.dt,
+        minibatch_size=minibatch_size,
+        unroll=unroll,
+        use_loop=settings.use_loop,
+        last_only=last_only,
+    )
+    runner = Runner(
+        engine,
+        FeedRunner(program.feeds, model.dt, minibatch_size, seed, settings.dtype),
+        dt=model.dt,
+        in_chunks=settings.use_loop,
+        last_only=last_only,
+        learned=parameter_signals(model),
+    )
+    runner.start(seed)
+    return runner

@@ -1,0 +1,128 @@
+"""Between seconds and steps."""
+
+import warnings
+from numbers import Real
+
+import numpy as np
+from nengo.exceptions import ValidationError
+
+
+def steps_from_time(time_in_seconds, dt):
+    """Round a duration to time steps.
+
+    Parameters
+    ----------
+    time_in_seconds : float
+        Duration in seconds, at least 0.
+    dt : float
+        Length of a time step in seconds.
+
+    Returns
+    -------
+    n_steps : int
+
+    Raises
+    ------
+    ValidationError
+        If the duration is negative or not a finite number.
+
+    Warns
+    -----
+    UserWarning
+        If the duration rounds to 0 steps.
+
+    Examples
+    --------
+    .. testcode::
+
+       print(steps_from_time(0.0106, dt=0.001))
+
+    .. testoutput::
+
+       11
+    """
+    try:
+        seconds = float(time_in_seconds)
+    except (TypeError, ValueError):
+        seconds = np.nan
+    if not 0 <= seconds < np.inf:
+        raise ValidationError(
+            f"must be a finite number of seconds, 0 or more (got {time_in_seconds!r}). "
+            "A simulation runs forward only; use reset to start again.",
+            attr="time_in_seconds",
+        )
+    n_steps = int(np.round(seconds / dt))
+    if n_steps == 0:
+        warnings.warn(
+            f"time_in_seconds={time_in_seconds} is 0 time steps of dt={dt}: nothing is "
+            "run.",
+            stacklevel=3,
+        )
+    return n_steps
+
+
+def sampling_period(sample_every, dt, obj):
+    """Return the sampling period of ``trange``, under whichever name it was given.
+
+    Parameters
+    ----------
+    sample_every : float or None
+        In seconds.
+    dt : float or None
+        Deprecated name of the same.
+    obj : type
+        Whom messages name.
+
+    Returns
+    -------
+    sample_every : float or None
+
+    Raises
+    ------
+    ValidationError
+        If both are given, or the period is not a positive number.
+    """
+    if dt is not None:
+        if sample_every is not None:
+            raise ValidationError(
+                f"expected one of `dt` and `sample_every` (got {dt} and "
+                f"{sample_every}). Use `sample_every`.",
+                attr="dt",
+                obj=obj,
+            )
+        warnings.warn(
+            "`dt` is deprecated. Use `sample_every` instead.",
+            DeprecationWarning,
+            stacklevel=3,
+        )
+        sample_every = dt
+    if sample_every is None or (isinstance(sample_every, Real) and sample_every > 0):
+        return sample_every
+    raise ValidationError(
+        f"must be a positive number of seconds (got {sample_every!r}). Pass the "
+        "`sample_every` of the probe.",
+        attr="sample_every",
+        obj=obj,
+    )
+
+
+def sample_times(n_steps, dt, sample_every=None):
+    """Return the times of recorded data.
+
+    Parameters
+    ----------
+    n_steps : int
+        Number of steps that have been run.
+    dt : float
+        Length of a step in seconds.
+    sample_every : float, optional
+        Sampling period in seconds; by default, every step.
+
+    Returns
+    -------
+    times : ndarray of shape (n_samples,)
+        In seconds.
+    """
+    steps = np.arange(1, n_steps + 1)
+    period = 1 if sample_every is None else sample_every / dt
+    return dt * steps[steps % period < 1]
