@@ -218,7 +218,7 @@ def fill(engine, state):
     ):
         block = tensor.numpy().copy()
         for offset, base in engine.layout.bases(number):
-            for row, item in zip(block, state, strict=True):
+            for row, item in zip(block.T, state, strict=True):
                 row[offset : offset + size_of(base)] = np.ravel(item[base])
         blocks.append(block)
     return Values(initial.params, tuple(blocks))
@@ -298,7 +298,7 @@ def check_gradient(make_op, minibatch_size=2, jit_compile=False):
 
 
 def draw_slot(bench, slot, minibatch_size, rng):
-    """Draw the values of a slot; one row for all items if it is a parameter."""
+    """Draw the values of a slot; one column for all items if it is a parameter."""
     readonly = all(view.base.readonly for view in slot)
     rows = [
         [
@@ -309,4 +309,4 @@ def draw_slot(bench, slot, minibatch_size, rng):
         ]
         for _ in range(1 if readonly else minibatch_size)
     ]
-    return tf.constant([np.concatenate(row) for row in rows])
+    return tf.constant(np.stack([np.concatenate(row) for row in rows], axis=1))

@@ -42,9 +42,9 @@ class Values:
     Parameters
     ----------
     params : tuple of tensor
-        One of shape (1, size) per block that no kernel writes.
+        One of shape (size, 1) per block that no kernel writes.
     state : tuple of tensor
-        One of shape (minibatch_size, size) per block that is carried from step to step.
+        One of shape (size, minibatch_size) per block that is carried from step to step.
     n_steps : int
         How many steps have been run.
     """
@@ -164,8 +164,8 @@ class Engine:
             block, offset = self.layout.places.get(signal, (-1, 0))
             if block in numbers:
                 i, stop = numbers.index(block), offset + size_of(signal)
-                pieces = [state[i][:, :offset], other.state[i][:, offset:stop]]
-                state[i] = tf.concat([*pieces, state[i][:, stop:]], axis=1)
+                pieces = [state[i][:offset], other.state[i][offset:stop]]
+                state[i] = tf.concat([*pieces, state[i][stop:]], axis=0)
         return Values(other.params, tuple(state), values.n_steps)
 
     def reset(self, seed: int) -> None:
@@ -220,7 +220,7 @@ class Engine:
             except tf.errors.OpError as exc:
                 self._raise_host_error(exc)
         outputs = {
-            probe: array.reshape((-1, array.shape[1], *signal.shape))
+            probe: np.moveaxis(array, 2, 1).reshape((-1, array.shape[2], *signal.shape))
             for (probe, signal), array in zip(
                 self.program.probes.items(), rows, strict=True
             )
@@ -244,7 +244,7 @@ class Engine:
             numbers = self.layout.of_kind(kind)
             if block in numbers:
                 array = tensors[numbers.index(block)].numpy()
-                base = array[:, offset : offset + size_of(piece.base)]
+                base = array[offset : offset + size_of(piece.base)].T
                 shape = (piece.size,) if signal.sparse else signal.shape
                 return base[:, piece.elements].reshape((-1, *shape))
         return None
@@ -269,8 +269,8 @@ class Engine:
             tf.TensorSpec(
                 (
                     1 if probe in self._last_only else self.chunk,
-                    1 if self.is_shared(signal) else self.minibatch_size,
                     signal.size,
+                    1 if self.is_shared(signal) else self.minibatch_size,
                 ),
                 self.dtype,
             )
@@ -302,12 +302,12 @@ class Engine:
         flat = np.zeros(self.layout.blocks[number].size, dtype=self.dtype)
         for offset, base in self.layout.bases(number):
             flat[offset : offset + size_of(base)] = stored_values(base)
-        return tf.constant(np.broadcast_to(flat, (batch, flat.size)))
+        return tf.constant(np.broadcast_to(flat[:, None], (flat.size, batch)))
 
     def _pack(self, feeds: Mapping[Feed, np.ndarray], n_steps: int):
         """Copy what is fed into one array per block, of the length of a chunk."""
         packed = [
-            np.zeros((self.chunk, self.minibatch_size, size), dtype=self.dtype)
+            np.zeros((self.chunk, size, self.minibatch_size), dtype=self.dtype)
             for size in self._feed_sizes
         ]
         numbers = self.layout.of_kind("feed")
@@ -315,7 +315,7 @@ class Engine:
             if feed.signal is not None:
                 block, offset = self.layout.places[feed.signal.base]
                 target = packed[numbers.index(block)]
-                target[:n_steps, :, offset : offset + feed.size] = array
+                target[:n_steps, offset : offset + feed.size] = np.moveaxis(array, 1, 2)
         return tuple(tf.convert_to_tensor(array) for array in packed)
 
     def _raise_host_error(self, exc: Exception):

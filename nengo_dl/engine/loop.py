@@ -27,15 +27,15 @@ def simulate(
     step : `~.step.Step`
         What to repeat.
     params, state : tuple of tensor
-        One of shape (minibatch_size or 1, size) per block of the kind.
+        One of shape (size, minibatch_size or 1) per block of the kind.
     feeds : tuple of tensor
-        One of shape (length, minibatch_size or 1, size) per block fed from outside.
+        One of shape (length, size, minibatch_size or 1) per block fed from outside.
     clock : `Clock`
         Seed, and the number of steps that were run before.
     n_steps : int32 scalar tensor
         How many steps to run.
     histories : tuple of TensorSpec
-        Shape (length, minibatch_size or 1, size) of each output's buffer; a length of 1
+        Shape (length, size, minibatch_size or 1) of each output's buffer; a length of 1
         keeps the last step alone.
     unroll : int
         Number of steps that one iteration of the loop spells out.

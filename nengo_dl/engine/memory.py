@@ -18,7 +18,7 @@ from nengo_dl.graph.layout import Access, Layout, Part
 class Piece:
     """A range of a block.
 
-    The value is a tensor of shape (minibatch_size or 1, stop - start), or a number if
+    The value is a tensor of shape (stop - start, minibatch_size or 1), or a number if
     all elements are equal.
     """
 
@@ -35,7 +35,7 @@ class Memory:
     layout : `Layout`
         Sizes of the blocks.
     values : dict of int to tensor
-        Initial values of blocks, of shape (minibatch_size or 1, size). All other
+        Initial values of blocks, of shape (size, minibatch_size or 1). All other
         blocks are zero.
     dtype : dtype
         Of all blocks that have no tensor yet.
@@ -73,7 +73,7 @@ class Memory:
 
         Returns
         -------
-        values : tensor of shape (minibatch_size or 1, number of elements)
+        values : tensor of shape (number of elements, minibatch_size or 1)
         """
         return self._join([self._read(part) for part in access])
 
@@ -86,14 +86,14 @@ class Memory:
             Which elements.
         mode : "set" or "inc"
             An increment may name an element more than once.
-        value : tensor of shape (minibatch_size or 1, number of elements)
+        value : tensor of shape (number of elements, minibatch_size or 1)
             In the order of the access.
         """
         offset = 0
         for part in access:
             values = value
             if len(access) > 1:
-                values = value[:, offset : offset + part.size]
+                values = value[offset : offset + part.size]
             offset += part.size
             if part.index is not None:
                 self._scatter(part, mode, values)
@@ -108,7 +108,7 @@ class Memory:
             if part.index is None:
                 self._set(part.block, part.start, part.stop, value)
             else:
-                values = tf.fill((1, part.size), tf.cast(value, self._dtype))
+                values = tf.fill((part.size, 1), tf.cast(value, self._dtype))
                 self._scatter(part, "set", values)
 
     def _read(self, part: Part) -> tf.Tensor:
@@ -116,7 +116,7 @@ class Memory:
             return self._range(part.block, part.start, part.stop)
         low, high = int(part.index.min()), int(part.index.max()) + 1
         source = self._range(part.block, low, high)
-        return tf.gather(source, part.index - low, axis=1)
+        return tf.gather(source, part.index - low)
 
     def _overlaps(self, block: int, start: int, stop: int):
         """Return the pieces that share elements with a range."""
@@ -134,20 +134,20 @@ class Memory:
         """Return the part of a piece that lies in a range, as a tensor."""
         start, stop = max(start, piece.start), min(stop, piece.stop)
         if isinstance(piece.value, float):
-            return tf.fill((1, stop - start), tf.cast(piece.value, self._dtype))
+            return tf.fill((stop - start, 1), tf.cast(piece.value, self._dtype))
         if (start, stop) == (piece.start, piece.stop):
             return piece.value
-        return piece.value[:, start - piece.start : stop - piece.start]
+        return piece.value[start - piece.start : stop - piece.start]
 
     def _join(self, values: list[tf.Tensor]) -> tf.Tensor:
         if not values:
-            return tf.zeros((1, 0), self._dtype)
+            return tf.zeros((0, 1), self._dtype)
         if len(values) == 1:
             return values[0]
-        batch = max(value.shape[0] for value in values)
+        batch = max(value.shape[1] for value in values)
         return tf.concat(
-            [tf.broadcast_to(value, (batch, value.shape[1])) for value in values],
-            axis=1,
+            [tf.broadcast_to(value, (value.shape[0], batch)) for value in values],
+            axis=0,
         )
 
     def _set(self, block: int, start: int, stop: int, value) -> None:
@@ -161,7 +161,7 @@ class Memory:
                 if low < high:
                     rest = piece.value
                     if not isinstance(rest, float):
-                        rest = rest[:, low - piece.start : high - piece.start]
+                        rest = rest[low - piece.start : high - piece.start]
                     pieces.append(Piece(low, high, rest))
         pieces.append(Piece(start, stop, value))
         self._pieces[block] = tuple(sorted(pieces, key=lambda piece: piece.start))
@@ -173,19 +173,14 @@ class Memory:
         self._set(block, start, stop, value)
 
     def _scatter(self, part: Part, mode: str, value: tf.Tensor) -> None:
-        """Write elements that are no range, by rewriting the range they lie in.
-
-        Elements are the leading axis of what is scattered, since that is what
-        TensorFlow's scatter operations index.
-        """
+        """Write elements that are no range, by rewriting the range they lie in."""
         low, high = int(part.index.min()), int(part.index.max()) + 1
         old = self._range(part.block, low, high)
-        batch = max(old.shape[0], value.shape[0])
-        old = tf.broadcast_to(old, (batch, high - low))
-        value = tf.broadcast_to(value, (batch, part.size))
+        batch = max(old.shape[1], value.shape[1])
+        old = tf.broadcast_to(old, (high - low, batch))
+        value = tf.broadcast_to(value, (part.size, batch))
         scatter = (
             tf.tensor_scatter_nd_update if mode == "set" else tf.tensor_scatter_nd_add
         )
         index = np.asarray(part.index - low, dtype=np.int32)[:, None]
-        new = tf.transpose(scatter(tf.transpose(old), index, tf.transpose(value)))
-        self._set(part.block, low, high, new)
+        self._set(part.block, low, high, scatter(old, index, value))

@@ -65,7 +65,7 @@ class Context(NamedTuple):
 class Step(NamedTuple):
     """One time step as two pure functions.
 
-    All tensors have the shape (minibatch_size or 1, size), one per block of the kind.
+    All tensors have the shape (size, minibatch_size or 1), one per block of the kind.
 
     Parameters
     ----------

@@ -76,8 +76,8 @@ class Kernel:
     writes : tuple of `Write`
         One for each result of ``fn``.
     fn : callable
-        Takes and returns tensors of shape (minibatch_size or 1, size of the slot). A
-        leading 1 means that all items of the minibatch share the values. Pure, unless
+        Takes and returns tensors of shape (size of the slot, minibatch_size or 1). A
+        trailing 1 means that all items of the minibatch share the values. Pure, unless
         ``host`` is given.
     host : str or None
         Why Python has to run in every step, if it has to.

@@ -1,6 +1,7 @@
 """Give every signal a place in memory, so that kernels read and write ranges.
 
-Memory is a few *blocks*: flat arrays with a leading minibatch axis. Which kind of block
+Memory is a few *blocks*: flat arrays in which each element has one value per item of
+the minibatch. Which kind of block
 a signal belongs to follows from what the kernels declare:
 
 - ``param``: never written; shared by all items of the minibatch.

@@ -1,6 +1,6 @@
 """Operators of ``nengo.builder.operator``: constants, copies, products.
 
-All kernels see flat slots of shape (minibatch_size or 1, total size); a group of k
+All kernels see flat slots of shape (total size, minibatch_size or 1); a group of k
 products of an (r, c) matrix with a vector sees (., k r c) and (., k c).
 """
 
@@ -22,7 +22,7 @@ from nengo_dl.ops.registry import Builder
 @Builder.register(Reset, merge_key=lambda op: ())
 def build_reset(ops, ctx):
     """Build ``dst[...] = value``. Sets ``dst``."""
-    values = np.concatenate([np.full(op.dst.size, op.value) for op in ops])[None]
+    values = np.concatenate([np.full(op.dst.size, op.value) for op in ops])[:, None]
     return Kernel(
         name="Reset",
         reads=(),
@@ -75,7 +75,7 @@ def build_elementwise_inc(ops, ctx):
 
     def fn(A, X):
         product = _take(A, a) * _take(X, x)
-        return (tf.broadcast_to(product, (product.shape[0], size)),)
+        return (tf.broadcast_to(product, (size, product.shape[1])),)
 
     return Kernel(
         name="ElementwiseInc",
@@ -106,7 +106,7 @@ def _repeats(signals, targets):
 
 
 def _take(x, repeats):
-    return x if repeats is None else tf.gather(x, repeats, axis=1)
+    return x if repeats is None else tf.gather(x, repeats)
 
 
 @Builder.register(SparseDotInc, merge_key=lambda op: ())
@@ -128,7 +128,7 @@ def build_sparse_dot_inc(ops, ctx):
     rows, columns = np.concatenate(rows), np.concatenate(columns)
 
     def fn(A, X):
-        values = A * tf.gather(X, columns, axis=1)
+        values = A * tf.gather(X, columns)
         return (sum_by_index(values, rows, row_offset),)
 
     return Kernel(
@@ -148,24 +148,23 @@ def _pattern(matrix):
 
 
 def sum_by_index(values, index, size):
-    """Sum columns that have the same index.
+    """Sum rows that have the same index.
 
     Parameters
     ----------
-    values : tensor of shape (minibatch_size or 1, n)
+    values : tensor of shape (n, minibatch_size or 1)
         What to sum.
     index : ndarray of int of shape (n,)
-        Where each column goes.
+        Where each row goes.
     size : int
-        Number of columns of the result.
+        Number of rows of the result.
 
     Returns
     -------
-    sums : tensor of shape (minibatch_size or 1, size)
+    sums : tensor of shape (size, minibatch_size or 1)
     """
-    zeros = tf.zeros((size, values.shape[0]), dtype=values.dtype)
-    sums = tf.tensor_scatter_nd_add(zeros, index[:, None], tf.transpose(values))
-    return tf.transpose(sums)
+    zeros = tf.zeros((size, values.shape[1]), dtype=values.dtype)
+    return tf.tensor_scatter_nd_add(zeros, index[:, None], values)
 
 
 @Builder.register(BsrDotInc)
@@ -181,7 +180,7 @@ def build_bsr_dot_inc(ops, ctx):
     into = (block_row[:, None] * rows + np.arange(rows)).ravel()
 
     def fn(A, X):
-        products = multiply(A, tf.gather(X, take, axis=1), k, rows, columns)
+        products = multiply(A, tf.gather(X, take), k, rows, columns)
         return (sum_by_index(products, into, op.Y.size),)
 
     return Kernel(

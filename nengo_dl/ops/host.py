@@ -45,19 +45,19 @@ def _kernel(
 
     def call(key, *arrays):
         try:
-            results = run(float(key[1]) * ctx.dt, *arrays)
-            return [np.asarray(y, dtype=ctx.dtype) for y in results]
+            results = run(float(key[1]) * ctx.dt, *(x.T for x in arrays))
+            return [np.asarray(y.T, dtype=ctx.dtype, order="C") for y in results]
         except BaseException as exc:
             ctx.host.error = exc
             raise HostError(reason) from exc
 
     def fn(key, *tensors):
         batched = [
-            tf.broadcast_to(x, (ctx.minibatch_size, x.shape[1])) for x in tensors
+            tf.broadcast_to(x, (x.shape[0], ctx.minibatch_size)) for x in tensors
         ]
         results = tf.numpy_function(call, [key, *batched], [ctx.dtype] * len(sizes))
         for result, size in zip(results, sizes, strict=True):
-            result.set_shape((ctx.minibatch_size, size))
+            result.set_shape((size, ctx.minibatch_size))
         return tuple(results)
 
     return Kernel(

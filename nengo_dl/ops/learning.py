@@ -2,7 +2,7 @@
 
 Each kernel computes the change ("delta"); Nengo adds it to the weights at the start of
 the next step. Groups hold k rules of equal shapes; tensors are reshaped to
-(minibatch_size or 1, k, n_post, n_pre).
+(k, n_post, n_pre, minibatch_size or 1).
 """
 
 import numpy as np
@@ -17,7 +17,7 @@ def _rates(values):
     """Stack one float per rule, in a shape that broadcasts over its weights."""
     if all(value == values[0] for value in values):
         return float(values[0])
-    return np.asarray(values, dtype=float).reshape(1, -1, 1, 1)
+    return np.asarray(values, dtype=float).reshape(-1, 1, 1, 1)
 
 
 def _kernel(name, ops, inputs, fn):
@@ -25,18 +25,18 @@ def _kernel(name, ops, inputs, fn):
     k = len(ops)
     n_post, n_pre = ops[0].delta.shape
     shapes = {
-        "post": (-1, k, n_post, 1),
-        "pre": (-1, k, 1, n_pre),
-        "one": (-1, k, 1, 1),
+        "post": (k, n_post, 1, -1),
+        "pre": (k, 1, n_pre, -1),
+        "one": (k, 1, 1, -1),
     }
-    shapes["both"] = (-1, k, n_post, n_pre)
+    shapes["both"] = (k, n_post, n_pre, -1)
 
     def compute(*args):
         args = [
             tf.reshape(arg, shapes[kind])
             for arg, kind in zip(args, inputs.values(), strict=True)
         ]
-        return (tf.reshape(fn(*args), (-1, k * n_post * n_pre)),)
+        return (tf.reshape(fn(*args), (k * n_post * n_pre, -1)),)
 
     return Kernel(
         name=name,
@@ -108,7 +108,7 @@ def build_sim_voja(ops, ctx):
     reads ``pre_decoded``, ``post_filtered``, ``scaled_encoders``, ``learning_signal``.
     """
     alpha = _rates([op.learning_rate * ctx.dt for op in ops])
-    scale = np.stack([op.scale for op in ops]).astype(ctx.dtype)[None, ..., None]
+    scale = np.stack([op.scale for op in ops]).astype(ctx.dtype)[..., None, None]
 
     def fn(pre, post, encoders, learning):
         return alpha * learning * (scale * (post * pre) - post * encoders)
@@ -138,15 +138,15 @@ def build_sim_rls(ops, ctx):
     n_post, n_pre = ops[0].delta.shape
 
     def fn(r, error, P):
-        r = tf.reshape(r, (-1, k, n_pre, 1))
-        error = tf.reshape(error, (-1, k, n_post, 1))
-        P = tf.reshape(P, (-1, k, n_pre, n_pre))
-        Pr = tf.reduce_sum(P * tf.reshape(r, (-1, k, 1, n_pre)), axis=-1, keepdims=True)
-        scale = 1 / (1 + tf.reduce_sum(r * Pr, axis=2, keepdims=True))
-        row = tf.reshape(Pr, (-1, k, 1, n_pre)) * scale
+        r = tf.reshape(r, (k, n_pre, 1, -1))
+        error = tf.reshape(error, (k, n_post, 1, -1))
+        P = tf.reshape(P, (k, n_pre, n_pre, -1))
+        Pr = tf.reduce_sum(P * tf.reshape(r, (k, 1, n_pre, -1)), axis=2, keepdims=True)
+        scale = 1 / (1 + tf.reduce_sum(r * Pr, axis=1, keepdims=True))
+        row = tf.reshape(Pr, (k, 1, n_pre, -1)) * scale
         return (
-            tf.reshape(-error * row, (-1, k * n_post * n_pre)),
-            tf.reshape(P - Pr * row, (-1, k * n_pre * n_pre)),
+            tf.reshape(-error * row, (k * n_post * n_pre, -1)),
+            tf.reshape(P - Pr * row, (k * n_pre * n_pre, -1)),
         )
 
     inv_gamma = slot(op.inv_gamma for op in ops)

@@ -2,8 +2,8 @@
 
 A step function takes the neurons' parameters, the time step, the input current and the
 state, and returns the output and the new state. All tensors have the shape
-(minibatch_size or 1, n_neurons); parameters are floats where all neurons of a merged
-group share them, and arrays of shape (1, n_neurons) otherwise.
+(n_neurons, minibatch_size or 1); parameters are floats where all neurons of a merged
+group share them, and arrays of shape (n_neurons, 1) otherwise.
 
 Numerics follow ``nengo.neurons``, so that results agree with Nengo's to rounding.
 """
@@ -94,7 +94,7 @@ def build_sim_neurons(ops, ctx):
         key, args = (args[0], args[1:]) if step.random else (None, args)
         J, state = args[0], dict(zip(names, args[1:], strict=True))
         if step.random:
-            J = tf.broadcast_to(J, (ctx.minibatch_size, J.shape[1]))
+            J = tf.broadcast_to(J, (J.shape[0], ctx.minibatch_size))
             state["uniform"] = _uniform(key + [stream, 0], J)
         result = step.fn(p, dt, J, **state)
         result = result if isinstance(result, tuple) else (result,)
@@ -152,7 +152,7 @@ def stack_parameters(ops, step: NeuronStep) -> SimpleNamespace:
 def _stack(values, sizes):
     if all(value == values[0] for value in values):
         return float(values[0])
-    return np.repeat(np.asarray(values, dtype=float), sizes)[None]
+    return np.repeat(np.asarray(values, dtype=float), sizes)[:, None]
 
 
 @register(nengo.RectifiedLinear, parameters=("amplitude",))

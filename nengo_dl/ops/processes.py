@@ -137,11 +137,11 @@ def build_linear_filter(ops, ctx):
         B, C = B * C, np.ones_like(C)
 
     def fn(u, X):
-        u = tf.reshape(u, (-1, k, 1, size))
-        X = tf.reshape(X, (-1, k, order, size))
-        new = _apply(A, X) + tf.constant(B, X.dtype) * u
+        u = tf.reshape(u, (k, 1, size, -1))
+        X = tf.reshape(X, (k, order, size, -1))
+        new = _apply(A, X) + tf.constant(B[..., None], X.dtype) * u
         y = _apply(C, new) if D == 0 else _apply(C, X) + D * u
-        return tf.reshape(y, (-1, k * size)), tf.reshape(new, (-1, k * order * size))
+        return tf.reshape(y, (k * size, -1)), tf.reshape(new, (k * order * size, -1))
 
     return fn
 
@@ -177,21 +177,21 @@ def _per_element(values, sizes):
     """Return one float if all are equal, else one value for each element."""
     if all(value == values[0] for value in values):
         return float(values[0])
-    return np.repeat(np.asarray(values, dtype=float), sizes)[None]
+    return np.repeat(np.asarray(values, dtype=float), sizes)[:, None]
 
 
 def _apply(matrix, X):
-    """Multiply an (r, c) matrix with a tensor of shape (., k, c, size)."""
+    """Multiply an (r, c) matrix with a tensor of shape (k, c, size, .)."""
     rows, columns = matrix.shape
     if columns > MAX_UNROLLED_ORDER:
-        return tf.matmul(tf.constant(matrix, X.dtype), X)
-    parts = [X[:, :, j : j + 1] for j in range(columns)]
+        return tf.einsum("rc,kcsb->krsb", tf.constant(matrix, X.dtype), X)
+    parts = [X[:, j : j + 1] for j in range(columns)]
     return tf.concat(
         [
             sum(float(matrix[i, j]) * parts[j] for j in range(columns))
             for i in range(rows)
         ],
-        axis=2,
+        axis=1,
     )
 
 
@@ -213,22 +213,22 @@ def build_triangle(ops, ctx):
     weights /= weights.sum()
     first, difference = weights[0], weights[-1]
     names = tuple(ops[0].state)
-    taps = np.arange(n_taps).reshape(n_taps, 1)
+    taps = np.arange(n_taps).reshape(n_taps, 1, 1)
 
     def fn(u, *state):
         state = dict(zip(names, state, strict=True))
-        X = tf.reshape(state["X"], (-1, k, n_taps, size))
-        u = tf.reshape(u, (-1, k, 1, size))
-        Y = tf.reshape(state["Y"], (-1, k, size))
-        Y = Y + first * u[:, :, 0] - tf.reduce_sum(X, axis=2)
+        X = tf.reshape(state["X"], (k, n_taps, size, -1))
+        u = tf.reshape(u, (k, 1, size, -1))
+        Y = tf.reshape(state["Y"], (k, size, -1))
+        Y = Y + first * u[:, 0] - tf.reduce_sum(X, axis=1)
         position = tf.math.floormod(state["Xi"] + 1, n_taps)
         newest = tf.equal(
-            tf.constant(taps, X.dtype), tf.reshape(position, (-1, k, 1, 1))
+            tf.constant(taps, X.dtype), tf.reshape(position, (k, 1, 1, -1))
         )
         X = tf.where(newest, difference * u, X)
         new = {
-            "Y": tf.reshape(Y, (-1, k * size)),
-            "X": tf.reshape(X, (-1, k * n_taps * size)),
+            "Y": tf.reshape(Y, (k * size, -1)),
+            "X": tf.reshape(X, (k * n_taps * size, -1)),
             "Xi": position,
         }
         return (new["Y"], *(new[name] for name in names))

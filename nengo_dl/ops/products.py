@@ -52,7 +52,7 @@ class Batch:
         return max(columns for _, columns in self.shapes)
 
     def pad_matrices(self, A):
-        """Return (., elements) as (., k * rows * columns)."""
+        """Return (elements, .) as (k * rows * columns, .)."""
         sizes = [rows * columns for rows, columns in self.shapes]
         starts = np.cumsum([0, *sizes[:-1]])
         i, j = np.arange(self.rows)[:, None], np.arange(self.columns)
@@ -63,14 +63,14 @@ class Batch:
         return _take(A, np.ravel(index))
 
     def pad_vectors(self, X):
-        """Return (., elements) as (., k * columns)."""
+        """Return (elements, .) as (k * columns, .)."""
         return _take(X, _padding([c for _, c in self.shapes], self.columns))
 
     def trim(self, Y):
-        """Return (., k * rows) as (., elements)."""
+        """Return (k * rows, .) as (elements, .)."""
         heights = np.asarray([rows for rows, _ in self.shapes])
         used = np.arange(self.rows) < heights[:, None]
-        return Y if used.all() else tf.gather(Y, np.flatnonzero(used), axis=1)
+        return Y if used.all() else tf.gather(Y, np.flatnonzero(used))
 
 
 def _padding(sizes, width):
@@ -82,11 +82,11 @@ def _padding(sizes, width):
 
 
 def _take(values, index):
-    """Pick elements along the last axis, where one past the end stands for a zero."""
-    size = values.shape[1]
+    """Pick elements, where one past the end stands for a zero."""
+    size = values.shape[0]
     if np.array_equal(index, np.arange(size)):
         return values
-    return tf.gather(tf.pad(values, ((0, 0), (0, 1))), index, axis=1)
+    return tf.gather(tf.pad(values, ((0, 1), (0, 0))), index)
 
 
 def _shape(op):
@@ -119,7 +119,7 @@ def build_dot_inc(ops, ctx):
     def prepare(A):
         return [
             matrices(
-                batch.pad_matrices(A[:, batch.a]),
+                batch.pad_matrices(A[batch.a]),
                 len(batch.shapes),
                 batch.rows,
                 batch.columns,
@@ -131,10 +131,10 @@ def build_dot_inc(ops, ctx):
     def fn(A, X):
         parts = []
         for batch, matrix in zip(batches, A, strict=True):
-            vector = batch.pad_vectors(X[:, batch.x])
+            vector = batch.pad_vectors(X[batch.x])
             shape = (len(batch.shapes), batch.rows, batch.columns)
             parts.append(batch.trim(multiply(matrix, vector, *shape)))
-        return (parts[0] if len(parts) == 1 else tf.concat(parts, axis=1),)
+        return (parts[0] if len(parts) == 1 else tf.concat(parts, axis=0),)
 
     return Kernel(
         name="DotInc",
@@ -170,8 +170,8 @@ def _build_scaling(ops):
     a, x = ops[0].A.size, ops[0].X.size
 
     def fn(A, X):
-        product = tf.reshape(A, (-1, k, a)) * tf.reshape(X, (-1, k, x))
-        return (tf.reshape(product, (-1, k * size)),)
+        product = tf.reshape(A, (k, a, -1)) * tf.reshape(X, (k, x, -1))
+        return (tf.reshape(product, (k * size, -1)),)
 
     return Kernel(
         name="DotInc",
@@ -206,8 +206,8 @@ def matrices(A, k, rows, columns, minibatch_size):
 
     Parameters
     ----------
-    A : tensor of shape (minibatch_size or 1, k * rows * columns)
-        k matrices, one after the other; a leading 1 if all items share them.
+    A : tensor of shape (k * rows * columns, minibatch_size or 1)
+        k matrices, one after the other; a trailing 1 if all items share them.
     k, rows, columns : int
         Number and shape of the matrices.
     minibatch_size : int
@@ -217,19 +217,19 @@ def matrices(A, k, rows, columns, minibatch_size):
     -------
     matrices : `Matrices`
     """
-    if A.shape[0] > 1:
-        return Matrices(tf.reshape(A, (-1, k, rows, columns)), "bkrc,bkc->bkr")
+    if A.shape[1] > 1:
+        return Matrices(tf.reshape(A, (k, rows, columns, -1)), "krcb,kcb->krb")
     A = tf.reshape(A, (k, rows, columns))
     small = k * rows * columns * minibatch_size < MIN_SIZE_OF_PRODUCT
     if small and columns < MAX_SHORT_AXIS:
-        return Matrices(A[None], "")
+        return Matrices(A[..., None], "")
     is_tall = rows > columns and columns < MAX_SHORT_AXIS
     if k > 1 or is_tall:
         missing = (max(0, 2 - rows), max(0, 2 - columns))
         A = tf.pad(A, ((0, 0), (0, missing[0]), (0, missing[1])))
     if is_tall and minibatch_size == 1:
-        return Matrices(tf.transpose(A, (0, 2, 1)), "kcr,bkc->bkr")
-    return Matrices(A, "krc,bkc->bkr")
+        return Matrices(tf.transpose(A, (0, 2, 1)), "kcr,kcb->krb")
+    return Matrices(A, "krc,kcb->krb")
 
 
 def multiply(A, X, k, rows, columns):
@@ -239,20 +239,20 @@ def multiply(A, X, k, rows, columns):
     ----------
     A : `Matrices`
         k matrices.
-    X : tensor of shape (minibatch_size or 1, k * columns)
+    X : tensor of shape (k * columns, minibatch_size or 1)
         Vectors, one after the other.
     k, rows, columns : int
         Number and shape of the matrices.
 
     Returns
     -------
-    Y : tensor of shape (minibatch_size or 1, k * rows)
+    Y : tensor of shape (k * rows, minibatch_size or 1)
     """
-    X = tf.reshape(X, (-1, k, columns))
+    X = tf.reshape(X, (k, columns, -1))
     if A.equation == "":
-        Y = tf.reduce_sum(A.values * X[:, :, None], axis=-1)
+        Y = tf.reduce_sum(A.values * X[:, None], axis=2)
     else:
         padding = A.values.shape[A.equation.index("c")] - columns
-        X = tf.pad(X, ((0, 0), (0, 0), (0, padding))) if padding else X
-        Y = tf.einsum(A.equation, A.values, X)[:, :, :rows]
-    return tf.reshape(Y, (-1, k * rows))
+        X = tf.pad(X, ((0, 0), (0, padding), (0, 0))) if padding else X
+        Y = tf.einsum(A.equation, A.values, X)[:, :rows]
+    return tf.reshape(Y, (k * rows, -1))

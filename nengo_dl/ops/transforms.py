@@ -31,39 +31,39 @@ def _check(op):
         )
 
 
-def _to_channels_last(x, shape, channels_last):
-    """Give a flat tensor its image shape, with the channels as the last axis."""
-    x = tf.reshape(x, (-1, *shape))
-    return x if channels_last else tf.transpose(x, _moved(len(shape), 1, -1))
-
-
-def _moved(ndim, source, target):
-    """Return the permutation that moves one axis of an image with a batch axis."""
-    axes = list(range(ndim + 1))
-    axis = axes.pop(source)
-    axes.insert(target % (ndim + 1), axis)
-    return axes
-
-
 def _kernel(name, ops, convolve):
     """Build a kernel that increments ``Y``, reads ``W``, ``X``.
 
-    Operators of a group share their weights, so they are a batch to the convolution.
+    Operators of a group share their weights, so they are a batch to the convolution,
+    together with the items of the minibatch. The convolution wants that batch as the
+    first axis and the channels as the last.
     """
     k, conv = len(ops), ops[0].conv
-    weights = ops[0].W
+    shape_in = conv.input_shape.shape
+    spatial = list(range(conv.dimensions))
+    if conv.channels_last:
+        before = [
+            0,
+            conv.dimensions + 2,
+            *(i + 1 for i in spatial),
+            conv.dimensions + 1,
+        ]
+        after = [0, *(i + 2 for i in spatial), conv.dimensions + 2, 1]
+    else:
+        before = [0, conv.dimensions + 2, *(i + 2 for i in spatial), 1]
+        after = [0, conv.dimensions + 2, *(i + 2 for i in spatial), 1]
 
     def fn(W, X):
-        X = tf.reshape(X, (-1, conv.input_shape.size))
-        X = _to_channels_last(X, conv.input_shape.shape, conv.channels_last)
-        Y = convolve(tf.reshape(W, weights.shape), X)
-        if not conv.channels_last:
-            Y = tf.transpose(Y, _moved(conv.dimensions + 1, -1, 1))
-        return (tf.reshape(Y, (-1, k * conv.output_shape.size)),)
+        batch = X.shape[1]
+        X = tf.transpose(tf.reshape(X, (k, *shape_in, batch)), before)
+        X = tf.reshape(X, (k * batch, *X.shape[2:]))
+        Y = convolve(tf.reshape(W, ops[0].W.shape), X)
+        Y = tf.transpose(tf.reshape(Y, (k, batch, *Y.shape[1:])), after)
+        return (tf.reshape(Y, (k * conv.output_shape.size, batch)),)
 
     return Kernel(
         name=name,
-        reads=(slot([weights]), slot(op.X for op in ops)),
+        reads=(slot([ops[0].W]), slot(op.X for op in ops)),
         writes=(Write(slot(op.Y for op in ops), "inc"),),
         fn=fn,
     )
@@ -98,7 +98,7 @@ def build_conv_transpose_inc(ops, ctx):
         return tf.nn.conv_transpose(
             X,
             tf.einsum("...io->...oi", W),
-            output_shape=tf.stack([tf.shape(X)[0], *spatial, n_channels]),
+            output_shape=(X.shape[0], *spatial, n_channels),
             strides=conv.strides,
             padding=conv.padding.upper(),
         )

@@ -193,8 +193,8 @@ def test_parameters_are_shared_by_all_items():
     outputs = run(5)
     assert outputs[probes[0]].shape == (5, 1, 1, 4)
     assert outputs[probes[1]].shape == (5, 3, 4)
-    assert [x.shape[0] for x in run.values.params] == [1] * len(run.values.params)
-    assert all(x.shape[0] == 3 for x in run.values.state)
+    assert all(x.shape[1] == 1 for x in run.values.params)
+    assert all(x.shape[1] == 3 for x in run.values.state)
 
 
 # --- what is compiled -------------------------------------------------------------

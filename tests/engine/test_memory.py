@@ -20,31 +20,31 @@ class Model:
 
     def __init__(self, values, batch):
         self.blocks = [
-            np.zeros((batch, size)) + values.get(i, 0) for i, size in enumerate(SIZES)
+            np.zeros((size, batch)) + values.get(i, 0) for i, size in enumerate(SIZES)
         ]
 
     def read(self, access):
-        parts = [self.blocks[part.block][:, elements(part)] for part in access]
-        return np.concatenate(parts, axis=1)
+        parts = [self.blocks[part.block][elements(part)] for part in access]
+        return np.concatenate(parts)
 
     def write(self, access, mode, value):
         start = 0
         for part in access:
             new = np.broadcast_to(
-                value[:, start : start + part.size],
-                (len(self.blocks[0]), part.size),
+                value[start : start + part.size],
+                (part.size, self.blocks[0].shape[1]),
             )
             start += part.size
             target = self.blocks[part.block]
             if mode == "set":
-                target[:, elements(part)] = new
+                target[elements(part)] = new
             else:
-                index = np.arange(target.shape[1])[elements(part)]
-                np.add.at(target, (slice(None), index), new)
+                index = np.arange(len(target))[elements(part)]
+                np.add.at(target, index, new)
 
     def fill(self, access, value):
         for part in access:
-            self.blocks[part.block][:, elements(part)] = value
+            self.blocks[part.block][elements(part)] = value
 
 
 @st.composite
@@ -79,7 +79,7 @@ def draw_values(seed, shape):
 
 
 def matches(tensor, expected):
-    assert tensor.shape[0] in (1, len(expected))
+    assert tensor.shape[1] in (1, expected.shape[1])
     np.testing.assert_array_equal(
         np.broadcast_to(tensor.numpy(), expected.shape), expected
     )
@@ -93,7 +93,7 @@ def matches(tensor, expected):
 )
 def test_memory_behaves_like_arrays(batch, shared, todo):
     values = {
-        i: draw_values(i, (1 if is_shared else batch, SIZES[i]))
+        i: draw_values(i, (SIZES[i], 1 if is_shared else batch))
         for i, is_shared in enumerate(shared)
         if is_shared is not None
     }
@@ -107,7 +107,7 @@ def test_memory_behaves_like_arrays(batch, shared, todo):
             model.fill(access, seed)
         else:
             size = sum(part.size for part in access)
-            value = draw_values(seed, (1 if is_shared else batch, size))
+            value = draw_values(seed, (size, 1 if is_shared else batch))
             memory.write(access, kind, tf.constant(value))
             model.write(access, kind, value)
     for number, expected in enumerate(model.blocks):
@@ -116,51 +116,51 @@ def test_memory_behaves_like_arrays(batch, shared, todo):
 
 def memory_of(*values, dtype=tf.float64):
     layout = Layout((Block("state", len(values)),), {})
-    return Memory(layout, {0: tf.constant([values], dtype)}, dtype)
+    return Memory(layout, {0: tf.constant(values, dtype)[:, None]}, dtype)
 
 
 def test_memory_starts_as_zeros():
     memory = Memory(LAYOUT, {}, tf.float32)
     for number, size in enumerate(SIZES):
         assert memory.block(number).dtype == tf.float32
-        matches(memory.block(number), np.zeros((1, size)))
+        matches(memory.block(number), np.zeros((size, 1)))
 
 
 @pytest.mark.parametrize("dtype", [tf.float32, tf.float64])
 def test_reading_nothing(dtype):
     values = memory_of(1, 2, dtype=dtype).read(())
-    assert values.shape == (1, 0) and values.dtype == dtype
+    assert values.shape == (0, 1) and values.dtype == dtype
 
 
 def test_what_was_written_is_read_without_a_copy():
     memory = memory_of(1, 2, 3, 4)
-    written = tf.constant([[7.0, 8.0]], tf.float64)
+    written = tf.constant([[7.0], [8.0]], tf.float64)
     memory.write((Part(0, 1, 3),), "set", written)
     assert memory.read((Part(0, 1, 3),)) is written
 
 
 def test_increments_of_zeros_cost_nothing():
     memory = Memory(LAYOUT, {}, tf.float64)
-    value = tf.constant([[1.0, 2.0]], tf.float64)
+    value = tf.constant([[1.0], [2.0]], tf.float64)
     memory.write((Part(0, 2, 4),), "inc", value)
     assert memory.read((Part(0, 2, 4),)) is value
     memory.write((Part(0, 2, 4),), "inc", value)
-    matches(memory.read((Part(0, 1, 5),)), np.array([[0.0, 2.0, 4.0, 0.0]]))
+    matches(memory.read((Part(0, 1, 5),)), np.array([[0.0, 2.0, 4.0, 0.0]]).T)
 
 
 def test_repeated_increments_add_up():
     memory = memory_of(0, 10, 20)
     index = Part(0, 0, 0, np.array([1, 1, 0, 1]))
-    memory.write((index,), "inc", tf.constant([[1.0, 2.0, 3.0, 4.0]], tf.float64))
-    matches(memory.block(0), np.array([[3.0, 17.0, 20.0]]))
+    memory.write((index,), "inc", tf.constant([[1.0], [2.0], [3.0], [4.0]], tf.float64))
+    matches(memory.block(0), np.array([[3.0, 17.0, 20.0]]).T)
 
 
 def test_a_copy_is_independent():
     memory = memory_of(1, 2)
     copy = memory.copy()
     copy.fill((Part(0, 0, 1),), 5.0)
-    matches(memory.block(0), np.array([[1.0, 2.0]]))
-    matches(copy.block(0), np.array([[5.0, 2.0]]))
+    matches(memory.block(0), np.array([[1.0, 2.0]]).T)
+    matches(copy.block(0), np.array([[5.0, 2.0]]).T)
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])
@@ -168,12 +168,12 @@ def test_memory_in_a_graph(jit_compile):
     @tf.function(jit_compile=jit_compile)
     def run(x):
         memory = Memory(LAYOUT, {0: x}, tf.float64)
-        memory.write((Part(1, 0, 0, np.array([3, 0])),), "set", x[:, 1:3])
-        memory.write((Part(0, 0, 3), Part(1, 1, 2)), "inc", x[:, :4])
+        memory.write((Part(1, 0, 0, np.array([3, 0])),), "set", x[1:3])
+        memory.write((Part(0, 0, 3), Part(1, 1, 2)), "inc", x[:4])
         memory.fill((Part(0, 0, 0, np.array([5, 3])),), 2.0)
         return memory.block(0), memory.block(1)
 
-    x = np.array([[1.0, 2, 3, 4, 5, 6], [-1, -2, -3, -4, -5, -6]])
+    x = np.array([[1.0, 2, 3, 4, 5, 6], [-1, -2, -3, -4, -5, -6]]).T
     first, second = run(tf.constant(x))
-    matches(first, np.array([[2.0, 4, 6, 2, 5, 2], [-2, -4, -6, 2, -5, 2]]))
-    matches(second, np.array([[3.0, 4, 0, 2], [-3, -4, 0, -2]]))
+    matches(first, np.array([[2.0, 4, 6, 2, 5, 2], [-2, -4, -6, 2, -5, 2]]).T)
+    matches(second, np.array([[3.0, 4, 0, 2], [-3, -4, 0, -2]]).T)
