@@ -132,12 +132,12 @@ RULES = {
         "pre_synapse": st.sampled_from([("Lowpass", 0.005), None, ("Alpha", 0.01)]),
     },
     "BCM": {
-        "learning_rate": st.sampled_from([1e-9, 1e-7]),
+        "learning_rate": st.sampled_from([1e-9, 1e-8]),
         "pre_synapse": st.sampled_from([("Lowpass", 0.005), None, ("Alpha", 0.01)]),
         "theta_synapse": st.sampled_from([("Lowpass", 1.0), ("Triangle", 0.004)]),
     },
     "Oja": {
-        "learning_rate": st.sampled_from([1e-6, 1e-5]),
+        "learning_rate": st.sampled_from([1e-6, 1e-7]),
         "post_synapse": st.sampled_from([("Lowpass", 0.01), None, ("Alpha", 0.01)]),
         "beta": st.sampled_from([1.0, 0.0, 0.3]),
     },

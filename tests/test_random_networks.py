@@ -66,6 +66,7 @@ def test_agreement_on_random_networks():
     assert tally["left out"] <= MAX_LEFT_OUT * tally.total(), tally
 
 
+@pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarning")
 @pytest.mark.parametrize("spec", SPECS, ids=range(len(SPECS)))
 def test_specs_can_be_printed_and_built_again(spec):
     first, second = run_nengo(spec), run_nengo(eval(repr(spec)))

@@ -17,7 +17,7 @@ from nengo_dl.graph.kernel import Kernel, Write, slot
 from nengo_dl.ops.registry import Builder
 
 # On the CPU, matrices with fewer columns (and more rows) are multiplied transposed, and
-# products with fewer elements than this are cheaper fused (benchmarks/products.py).
+# products with fewer elements than this are cheaper fused (benchmarks/kernels.py).
 MAX_SHORT_AXIS = 12
 MIN_SIZE_OF_PRODUCT = 512
 
@@ -202,7 +202,7 @@ def matrices(A, k, rows, columns, minibatch_size):
 
     XLA vectorises a product along the axis that comes last, but not if the other one
     has a length of 1. It does not fuse it either, which keeps what a product depends on
-    from being computed again for each of its elements (benchmarks/products.py).
+    from being computed again for each of its elements (benchmarks/kernels.py).
 
     Parameters
     ----------

@@ -3,7 +3,7 @@
 A LIF neuron needs the logarithm of numbers that ``dt / tau_rc`` keeps close to 1. The
 library function branches on its argument, which keeps XLA from vectorising what is
 fused with it; on a short interval, a polynomial is exact to rounding
-(benchmarks/series.py).
+(benchmarks/kernels.py).
 """
 
 import numpy as np
