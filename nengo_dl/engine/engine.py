@@ -19,7 +19,7 @@ from nengo.transforms import SparseMatrix
 from nengo_dl.config import Settings
 from nengo_dl.engine.loop import simulate
 from nengo_dl.engine.step import Clock, build_step
-from nengo_dl.graph.kernel import size_of, view
+from nengo_dl.graph.kernel import Kernel, size_of, view
 from nengo_dl.graph.layout import place
 from nengo_dl.graph.plan import plan
 from nengo_dl.graph.program import Feed, Program
@@ -96,15 +96,11 @@ class Engine:
     ):
         self.dtype = np.dtype(settings.dtype)
         self.minibatch_size = minibatch_size
-        passes = (
-            DEFAULT if settings.simplifications is None else settings.simplifications
-        )
-        self.program = program = rewrite(program, DEFAULT if passes is None else passes)
-        Builder.check(program.operators)
+        passes = settings.simplifications
+        self.program = rewrite(program, DEFAULT if passes is None else passes)
         ctx = BuildContext(dt=dt, dtype=self.dtype, minibatch_size=minibatch_size)
-        groups = (settings.planner or plan)(program, Builder.traits)
-        self.kernels = tuple(Builder.build(group, ctx) for group in groups)
-        self.layout = (settings.sorter or place)(program, self.kernels)
+        self.kernels = _build_kernels(self.program, settings, ctx)
+        self.layout = (settings.sorter or place)(self.program, self.kernels)
         self._host = ctx.host
         self._last_only = frozenset(last_only)
         self._feed_sizes = [
@@ -114,7 +110,7 @@ class Engine:
         hosts = [kernel.host for kernel in self.kernels if kernel.host is not None]
         self.jit_compile = _choose_jit(settings.jit_compile, hosts)
         step = build_step(
-            program,
+            self.program,
             self.kernels,
             self.layout,
             dt=dt,
@@ -124,12 +120,7 @@ class Engine:
         if use_loop and self.jit_compile:
             unroll = 1
         self._simulate = self._compile(step, unroll, use_loop)
-        logger.info(
-            "%d operators in %d kernels; %s",
-            len(program.operators),
-            len(self.kernels),
-            _explain(self.jit_compile, settings.jit_compile, hosts),
-        )
+        logger.info(_explain(self.jit_compile, settings.jit_compile, hosts))
 
     def initial(self) -> Values:
         """Return the parameters and the state that the network was built with."""
@@ -340,6 +331,15 @@ def stored_values(signal: Signal) -> np.ndarray:
     if not signal.sparse:
         return np.ravel(value)
     return value.data if isinstance(value, SparseMatrix) else value.tocoo().data
+
+
+def _build_kernels(
+    program: Program, settings: Settings, ctx: BuildContext
+) -> tuple[Kernel, ...]:
+    Builder.check(program.operators)
+    groups = (settings.planner or plan)(program, Builder.traits)
+    logger.info("%d operators in %d groups", len(program.operators), len(groups))
+    return tuple(Builder.build(group, ctx) for group in groups)
 
 
 def _choose_jit(setting: bool | str, hosts: list[str]) -> bool:

@@ -96,7 +96,11 @@ def build_lowpass(ops, ctx):
     With :math:`\tau = 0` the filter is the identity, and the delay of one step that a
     synapse always has remains.
     """
-    systems = [_system(op, ctx.dt) for op in ops]
+    found = {}
+    for op in ops:  # there may be thousands, of a few kinds
+        if op.process not in found:
+            found[op.process] = _system(op, ctx.dt)
+    systems = [found[op.process] for op in ops]
     sizes = [op.input.size for op in ops]
     if systems[0].order == 0:
         d = _per_element([system.D for system in systems], sizes)

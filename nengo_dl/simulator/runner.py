@@ -16,6 +16,7 @@ from nengo_dl.engine.engine import Engine
 from nengo_dl.graph.program import Program
 from nengo_dl.progress import Display
 from nengo_dl.simulator.feeds import FeedRunner
+from nengo_dl.simulator.interrupts import interrupts_held
 from nengo_dl.simulator.pace import Pace
 from nengo_dl.simulator.params import parameter_signals
 from nengo_dl.simulator.recording import Recording, last_only_probes
@@ -132,7 +133,8 @@ class Runner:
         try:
             for start, stop in self._chunks(n_steps):
                 chunk = {node: x[:, start:stop] for node, x in data.items()}
-                self._run_chunk(stop - start, chunk)
+                with interrupts_held():
+                    self._run_chunk(stop - start, chunk)
                 display.update(stop - start)
         finally:
             if not stateful:
@@ -175,7 +177,7 @@ class Runner:
                 values, outputs, self._dt, self._last_only
             )
         except BaseException:
-            if self._recording is recording:  # else Ctrl-C came after the last step
+            if self._recording is recording:  # else the chunk is complete
                 self._feeds.rewind()
             raise
 
