@@ -120,7 +120,12 @@ class Engine:
         if use_loop and self.jit_compile:
             unroll = 1
         self._simulate = self._compile(step, unroll, use_loop)
-        logger.info(_explain(self.jit_compile, settings.jit_compile, hosts))
+        logger.info(
+            "%d operators in %d kernels; %s",
+            len(self.program.operators),
+            len(self.kernels),
+            _explain(self.jit_compile, settings.jit_compile, hosts),
+        )
 
     def initial(self) -> Values:
         """Return the parameters and the state that the network was built with."""
@@ -338,7 +343,6 @@ def _build_kernels(
 ) -> tuple[Kernel, ...]:
     Builder.check(program.operators)
     groups = (settings.planner or plan)(program, Builder.traits)
-    logger.info("%d operators in %d groups", len(program.operators), len(groups))
     return tuple(Builder.build(group, ctx) for group in groups)
 
 

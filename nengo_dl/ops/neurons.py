@@ -209,7 +209,10 @@ def lif_step(p, dt, J, voltage, refractory_time):
     in the right fraction of a later step.
     """
     delta_t = tf.clip_by_value(2 * dt - refractory_time, 0, dt)
-    voltage = J - (J - voltage) * tf.exp(delta_t * (-1 / p.tau_rc))
+    # XLA keeps quotients, and computes products again for each of their readers; the
+    # maximum, which changes nothing, keeps it from making a product of this one
+    decay = tf.maximum(tf.exp(delta_t * (1 / p.tau_rc)), 1)
+    voltage = J - (J - voltage) / decay
     spiked = voltage > 1
     # the overshoot is at most 1 - exp(-dt / tau_rc) of J - 1 if v <= 1 before the step;
     # only a user's initial state can be larger
