@@ -120,6 +120,8 @@ class Engine:
         if use_loop and self.jit_compile:
             unroll = 1
         self._simulate = self._compile(step, unroll, use_loop)
+        # shapes never change, so calls can go past the search for a matching trace
+        self._traced = None
         logger.info(
             "%d operators in %d kernels; %s",
             len(self.program.operators),
@@ -207,11 +209,12 @@ class Engine:
             tf.constant(values.n_steps, tf.int32),
         )
         packed = self._pack(feeds, n_steps)
+        arguments = (values.params, values.state, packed, clock, tf.constant(n_steps))
+        if self._traced is None:
+            self._traced = self._simulate.get_concrete_function(*arguments)
         with self._host.restored_on_error():
             try:
-                state, buffers = self._simulate(
-                    values.params, values.state, packed, clock, tf.constant(n_steps)
-                )
+                state, buffers = self._traced(*arguments)
                 rows = [buffer.numpy()[:n_steps] for buffer in buffers]
             except tf.errors.OpError as exc:
                 self._raise_host_error(exc)
