@@ -51,6 +51,39 @@ FAILING = CHAOTIC | {
     "probes": [PROBE | {"target": ("object", 0, ""), "key": ("list", [5])}],
 }
 
+# What random networks have found, reduced by hypothesis.
+FOUND = {
+    # a filter without state, of weights that all minibatch items share
+    "unbatched state": CHAOTIC
+    | {
+        "minibatch_size": 3,
+        "objects": [NODE, {"kind": "passthrough", "size": 2}],
+        "connections": [
+            {
+                "pre": (0, ""),
+                "post": ("object", 1, ""),
+                "pre_key": None,
+                "post_key": None,
+                "transform": ("vector", 0),
+                "synapse": None,
+            }
+        ],
+        "probes": [
+            PROBE
+            | {
+                "target": ("connection", 0),
+                "attr": "weights",
+                "synapse": ("Lowpass", 0.0),
+            }
+        ],
+    },
+}
+
+
+@pytest.mark.parametrize("spec", FOUND.values(), ids=FOUND)
+def test_agreement_on_what_was_found(spec):
+    assert compare(spec).kind == "agreed"
+
 
 @pytest.mark.timeout(0)
 def test_agreement_on_random_networks():
