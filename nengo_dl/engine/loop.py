@@ -55,7 +55,12 @@ def simulate(
     def advance(i, state, buffers):
         now = Clock(clock.seed, clock.step + i + 1)
         fed = tuple(feed[i] for feed in feeds)
-        state, outputs = step.advance(prepared, state, fed, now)
+        after, outputs = step.advance(prepared, state, fed, now)
+        # what parameters alone decide has one value for all items
+        state = tuple(
+            tf.broadcast_to(new, old.shape)
+            for new, old in zip(after, state, strict=True)
+        )
         buffers = tuple(
             _record(buffer, i, tf.broadcast_to(output, buffer.shape[1:]))
             for buffer, output in zip(buffers, outputs, strict=True)
