@@ -98,7 +98,12 @@ class Engine:
         self.minibatch_size = minibatch_size
         passes = settings.simplifications
         self.program = rewrite(program, DEFAULT if passes is None else passes)
-        ctx = BuildContext(dt=dt, dtype=self.dtype, minibatch_size=minibatch_size)
+        ctx = BuildContext(
+            dt=dt,
+            dtype=self.dtype,
+            minibatch_size=minibatch_size,
+            settings=settings,
+        )
         self.kernels = _build_kernels(self.program, settings, ctx)
         self.layout = (settings.sorter or place)(self.program, self.kernels)
         self._host = ctx.host

@@ -88,6 +88,8 @@ class Kernel:
     keyed : bool
         Whether ``fn`` takes a key, an int32 tensor of shape (2,) that holds the seed
         and the number of the step, as its first argument.
+    training_fn : callable or None
+        What stands in for ``fn`` in training; None if that is differentiable as it is.
     """
 
     name: str
@@ -97,6 +99,7 @@ class Kernel:
     host: str | None = None
     prepare: Mapping[int, Callable[[Any], Any]] = field(default_factory=dict)
     keyed: bool = False
+    training_fn: Callable[..., Any] | None = None
 
 
 def size_of(signal: Signal) -> int:

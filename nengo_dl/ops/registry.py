@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, NamedTuple
 
+import keras
 import numpy as np
 from nengo.builder.operator import Operator
 from nengo.exceptions import BuildError
 
+from nengo_dl.config import Settings
 from nengo_dl.graph.kernel import Kernel
 from nengo_dl.graph.plan import Group, Traits
 
@@ -95,6 +97,10 @@ class BuildContext:
         Where kernels that run Python keep their objects.
     streams : iterator of int
         What random operators add to the simulator's seed.
+    settings : `Settings`
+        Those of the network, e.g. how spiking neurons are trained.
+    layers : list of keras.Layer
+        The Keras layers that kernels call; their weights belong to the simulation.
     """
 
     dt: float
@@ -102,6 +108,8 @@ class BuildContext:
     minibatch_size: int = 1
     host: Host = field(default_factory=Host)
     streams: Iterator[int] = field(default_factory=lambda: count(step=_STREAM_STRIDE))
+    settings: Settings = field(default_factory=Settings)
+    layers: list[keras.Layer] = field(default_factory=list)
 
     def next_stream(self) -> int:
         """Return a number for an operator's random stream, different for each."""
