@@ -23,6 +23,7 @@ from nengo.exceptions import (
 )
 from nengo.params import Parameter
 
+from nengo_dl import surrogates
 from nengo_dl.names import listing, suggestion
 
 
@@ -53,6 +54,14 @@ class Settings:
         True or False makes all calls behave as in training or inference.
     jit_compile : bool or "auto"
         Whether XLA compiles the simulation; "auto" where it is possible and pays.
+    training_mode : "rate" or "spiking"
+        What spiking neurons compute in training. "rate": their firing rate, which is
+        differentiable, while voltages stand still. "spiking": the spikes that they
+        compute otherwise, with the surrogate for their derivative, through time.
+    surrogate : callable or `.RateDerivative`
+        In place of the derivative of spikes: a function of the distance from the
+        threshold. One of `nengo_dl.surrogates`, or its name: "fast_sigmoid", "arctan",
+        "triangular", "rate".
     """
 
     planner: Callable | None = None
@@ -65,6 +74,8 @@ class Settings:
     use_loop: bool = True
     learning_phase: bool | None = None
     jit_compile: bool | str = "auto"
+    training_mode: str = "rate"
+    surrogate: surrogates.Surrogate = surrogates.DEFAULT
 
     @classmethod
     def read(cls, network: nengo.Network | None) -> "Settings":
@@ -109,12 +120,16 @@ def _is_list_of_passes(value: Any) -> bool:
 
 @dataclass(frozen=True)
 class _Spec:
-    """What a setting accepts, and whose attribute it is in Nengo's config."""
+    """What a setting accepts, and whose attribute it is in Nengo's config.
+
+    ``stored`` is the function from an accepted value to the one to keep.
+    """
 
     is_valid: Callable[[Any], bool]
     expected: str
     advice: str
     classes: tuple[type, ...] = (nengo.Network,)
+    stored: Callable[[Any], Any] = lambda value: value
 
 
 _FLAG = _Spec(_is_flag, "True or False", "Leave it out to keep the default.")
@@ -139,6 +154,7 @@ _SPECS = {
         _is_list_of_passes,
         "a list of functions or None",
         "Put a single function in a list; [] runs none, None the default ones.",
+        stored=lambda value: None if value is None else tuple(value),
     ),
     "inference_only": _FLAG,
     "lif_smoothing": _Spec(
@@ -160,6 +176,18 @@ _SPECS = {
         lambda value: _is_flag(value) or (isinstance(value, str) and value == "auto"),
         "True, False or 'auto'",
         "'auto' compiles where it pays.",
+    ),
+    "training_mode": _Spec(
+        lambda value: isinstance(value, str) and value in ("rate", "spiking"),
+        "'rate' or 'spiking'",
+        "'rate' trains with firing rates, 'spiking' with surrogate gradients.",
+    ),
+    "surrogate": _Spec(
+        surrogates.is_surrogate,
+        f"one of {listing(surrogates.NAMED)}, or a function of the distance from the "
+        "threshold",
+        "Make an instance of a class first, e.g. nengo_dl.surrogates.FastSigmoid().",
+        stored=surrogates.by_name,
     ),
 }
 
@@ -395,4 +423,4 @@ def _checked(name: str, value: Any) -> Any:
         raise ValidationError(
             f"setting must be {spec.expected} (got {value!r}). {spec.advice}", attr=name
         )
-    return tuple(plain) if isinstance(plain, list) else plain
+    return spec.stored(plain)

@@ -52,7 +52,16 @@ def run_nengo(spec, jitter=None, optimize=False):
             if jitter is not None:
                 shake(sim, np.random.RandomState(jitter))
             sim.run_steps(stop - start)
+        check_finite(sim)
         return [np.array(sim.data[probe]) for probe in network.all_probes]
+
+
+def check_finite(sim):
+    """Raise if any value is not finite, also where no probe shows it."""
+    for signal, value in sim.signals.items():
+        numbers = value.data if signal.sparse else value
+        if not np.isfinite(numbers).all():
+            raise FloatingPointError(f"{signal} is not finite")
 
 
 def shake(sim, rng):

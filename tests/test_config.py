@@ -19,6 +19,7 @@ from nengo_dl.config import (
     get_setting,
     object_settings,
 )
+from nengo_dl.surrogates import ArcTan, FastSigmoid, RateDerivative
 
 
 def identity(program):
@@ -45,6 +46,12 @@ VALID = [
     ("learning_phase", None, None),
     ("jit_compile", True, True),
     ("jit_compile", "auto", "auto"),
+    ("training_mode", "spiking", "spiking"),
+    ("training_mode", np.str_("rate"), "rate"),
+    ("surrogate", "arctan", ArcTan()),
+    ("surrogate", "rate", RateDerivative()),
+    ("surrogate", FastSigmoid(slope=3), FastSigmoid(slope=3)),
+    ("surrogate", np.tanh, np.tanh),
 ]
 
 INVALID = [
@@ -71,6 +78,11 @@ INVALID = [
     ("jit_compile", "always", "True, False or 'auto'.*got 'always'.*where it pays"),
     ("jit_compile", None, "True, False or 'auto'.*got None"),
     ("jit_compile", np.zeros(2), "True, False or 'auto'"),
+    ("training_mode", "spike", "'rate' or 'spiking'.*got 'spike'.*surrogate gradients"),
+    ("training_mode", None, "'rate' or 'spiking'.*got None"),
+    ("surrogate", "relu", "one of 'fast_sigmoid', .*'rate', or a function.*got 'relu'"),
+    ("surrogate", FastSigmoid, "one of .*got <class.*Make an instance"),
+    ("surrogate", None, "one of .*got None"),
 ]
 
 
@@ -86,6 +98,8 @@ def test_defaults():
         use_loop=True,
         learning_phase=None,
         jit_compile="auto",
+        training_mode="rate",
+        surrogate=FastSigmoid(),
     )
     assert Settings.read(None) == Settings.read(nengo.Network()) == defaults
     with pytest.raises(dataclasses.FrozenInstanceError):

@@ -7,18 +7,18 @@ whoever holds them decides what a failed or interrupted run leaves behind.
 import functools
 import logging
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import tensorflow as tf
 from nengo import Probe
 from nengo.builder import Signal
 from nengo.exceptions import BuildError, SimulationError
-from nengo.transforms import SparseMatrix
 
 from nengo_dl.config import Settings
 from nengo_dl.engine.loop import simulate
-from nengo_dl.engine.step import Clock, build_step
+from nengo_dl.engine.step import Clock, Step, build_step
+from nengo_dl.engine.weights import stored_values
 from nengo_dl.graph.kernel import Kernel, size_of, view
 from nengo_dl.graph.layout import place
 from nengo_dl.graph.plan import plan
@@ -65,8 +65,9 @@ class Engine:
         See `nengo_dl.configure_settings`.
     dt : float
         Length of a step, in seconds.
-    minibatch_size : int
-        Number of items simulated side by side.
+    minibatch_size : int or None
+        Number of items simulated side by side; None if that varies, which `run` does
+        not allow.
     unroll : int
         Steps per iteration of the loop, or in all if there is no loop. XLA compiles a
         loop of single steps, whose overhead is nanoseconds, whatever this says.
@@ -81,6 +82,8 @@ class Engine:
         The largest number of steps that one call of `run` may ask for.
     jit_compile : bool
         Whether the whole loop is compiled with XLA.
+    layers : list of keras.Layer
+        Layers that kernels call.
     """
 
     def __init__(
@@ -89,11 +92,14 @@ class Engine:
         settings: Settings,
         *,
         dt: float,
-        minibatch_size: int = 1,
+        minibatch_size: int | None = 1,
         unroll: int = 1,
         use_loop: bool = True,
         last_only: Collection[Probe] = (),
     ):
+        self.dt = dt
+        self.settings = settings
+        self._original = program
         self.dtype = np.dtype(settings.dtype)
         self.minibatch_size = minibatch_size
         passes = settings.simplifications
@@ -106,25 +112,18 @@ class Engine:
         )
         self.kernels = _build_kernels(self.program, settings, ctx)
         self.layout = (settings.sorter or place)(self.program, self.kernels)
+        self.layers = ctx.layers
+        self.unroll, self.use_loop = unroll, use_loop
+        self.last_only = frozenset(last_only)
         self._host = ctx.host
-        self._last_only = frozenset(last_only)
         self._feed_sizes = [
             self.layout.blocks[n].size for n in self.layout.of_kind("feed")
         ]
         self.chunk = self._choose_chunk() if use_loop else unroll
         hosts = [kernel.host for kernel in self.kernels if kernel.host is not None]
         self.jit_compile = _choose_jit(settings.jit_compile, hosts)
-        step = build_step(
-            self.program,
-            self.kernels,
-            self.layout,
-            dt=dt,
-            dtype=self.dtype,
-            compile_segments=bool(hosts) and settings.jit_compile is not False,
-        )
-        if use_loop and self.jit_compile:
-            unroll = 1
-        self._simulate = self._compile(step, unroll, use_loop)
+        self._compile_segments = bool(hosts) and settings.jit_compile is not False
+        self._simulate = self._compile()
         # shapes never change, so calls can go past the search for a matching trace
         self._traced = None
         logger.info(
@@ -134,6 +133,26 @@ class Engine:
             _explain(self.jit_compile, settings.jit_compile, hosts),
         )
 
+    def variant(self, minibatch_size: int | None, **settings) -> "Engine":
+        """Return an engine for the same program, with another minibatch size.
+
+        Parameters
+        ----------
+        minibatch_size : int or None
+            Number of items; None if that varies.
+        **settings
+            Replace those of this engine.
+        """
+        return Engine(
+            self._original,
+            replace(self.settings, **settings),
+            dt=self.dt,
+            minibatch_size=minibatch_size,
+            unroll=self.unroll,
+            use_loop=self.use_loop,
+            last_only=self.last_only,
+        )
+
     def initial(self) -> Values:
         """Return the parameters and the state that the network was built with."""
         return Values(
@@ -141,7 +160,7 @@ class Engine:
                 self._initial_block(n, 1) for n in self.layout.of_kind("param")
             ),
             state=tuple(
-                self._initial_block(n, self.minibatch_size)
+                self._initial_block(n, self.minibatch_size or 1)
                 for n in self.layout.of_kind("state")
             ),
         )
@@ -212,6 +231,7 @@ class Engine:
         clock = Clock(
             tf.constant(np.uint32(seed).astype(np.int32)),
             tf.constant(values.n_steps, tf.int32),
+            tf.zeros((1, self.minibatch_size), self.dtype),
         )
         packed = self._pack(feeds, n_steps)
         arguments = (values.params, values.state, packed, clock, tf.constant(n_steps))
@@ -253,26 +273,81 @@ class Engine:
                 return base[:, piece.elements].reshape((-1, *shape))
         return None
 
+    def put(
+        self, values: Values, state: Mapping[Signal, np.ndarray], n_steps: int
+    ) -> Values:
+        """Return values in which some state signals have been replaced.
+
+        Parameters
+        ----------
+        values : `Values`
+            Where the rest comes from.
+        state : mapping of Signal to ndarray
+            New values of base signals, of shape (minibatch_size, \\*shape).
+        n_steps : int
+            How many steps have been run.
+        """
+        blocks = []
+        for number, tensor in zip(
+            self.layout.of_kind("state"), values.state, strict=True
+        ):
+            block = np.array(tensor)
+            for offset, base in self.layout.bases(number):
+                if base in state:
+                    rows = np.reshape(state[base], (block.shape[1], -1)).T
+                    block[offset : offset + size_of(base)] = rows
+            blocks.append(tf.constant(block))
+        return Values(values.params, tuple(blocks), n_steps)
+
+    def state_signals(self) -> tuple[Signal, ...]:
+        """List the base signals that are carried from step to step."""
+        return tuple(base for base in self.layout.places if self.is_state(base))
+
+    def is_state(self, signal: Signal) -> bool:
+        """Tell whether a base signal is carried from step to step."""
+        block, _ = self.layout.places.get(signal, (-1, 0))
+        return block in self.layout.of_kind("state")
+
     def is_shared(self, signal: Signal) -> bool:
         """Tell whether a signal is a parameter that all minibatch items share."""
         block, _ = self.layout.places[signal.base]
         return self.layout.blocks[block].kind == "param"
+
+    def step(self, training: bool = False) -> Step:
+        """Build one time step.
+
+        Parameters
+        ----------
+        training : bool
+            Whether neurons and layers behave as in training.
+        """
+        return build_step(
+            self.program,
+            self.kernels,
+            self.layout,
+            dt=self.dt,
+            dtype=self.dtype,
+            training=training,
+            compile_segments=self._compile_segments and not training,
+        )
 
     def _choose_chunk(self) -> int:
         size = sum(self._feed_sizes)
         size += sum(
             signal.size
             for probe, signal in self.program.probes.items()
-            if probe not in self._last_only
+            if probe not in self.last_only
         )
-        per_step = max(1, size * self.minibatch_size * self.dtype.itemsize)
+        per_step = max(1, size * (self.minibatch_size or 1) * self.dtype.itemsize)
         return int(np.clip(MAX_CHUNK_BYTES // per_step, 1, MAX_CHUNK_STEPS))
 
-    def _compile(self, step, unroll, use_loop):
+    def _compile(self):
+        step = self.step()
+        unroll = 1 if self.use_loop and self.jit_compile else self.unroll
         histories = tuple(
             tf.TensorSpec(
                 (
-                    1 if probe in self._last_only else self.chunk,
+                    1 if probe in self.last_only else self.chunk,
                     signal.size,
                     1 if self.is_shared(signal) else self.minibatch_size,
                 ),
@@ -291,7 +366,7 @@ class Engine:
                 n_steps,
                 histories=histories,
                 unroll=unroll,
-                use_loop=use_loop,
+                use_loop=self.use_loop,
             )
 
         # TensorFlow counts the traces of a function by its code, and would warn of the
@@ -336,14 +411,6 @@ class Engine:
             f"{type(error).__name__}: {error}. The traceback above is that of the "
             "function."
         ) from error
-
-
-def stored_values(signal: Signal) -> np.ndarray:
-    """Return the initial value of a signal as a flat array."""
-    value = signal.initial_value
-    if not signal.sparse:
-        return np.ravel(value)
-    return value.data if isinstance(value, SparseMatrix) else value.tocoo().data
 
 
 def _build_kernels(

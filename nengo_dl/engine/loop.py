@@ -1,8 +1,32 @@
 """The loop over time."""
 
+from typing import NamedTuple
+
 import tensorflow as tf
 
+from nengo_dl.engine.memory import spread
 from nengo_dl.engine.step import Clock, Step, Tensors
+
+
+class History(NamedTuple):
+    """What is kept of an output.
+
+    Parameters
+    ----------
+    size : int
+        Number of elements.
+    shared : bool
+        Whether it is one value for all minibatch items.
+    dtype : dtype
+        Of the elements.
+    last_only : bool
+        Whether the last step is kept instead of all.
+    """
+
+    size: int
+    shared: bool
+    dtype: tf.DType
+    last_only: bool = False
 
 
 def simulate(
@@ -53,14 +77,11 @@ def simulate(
     buffers = tuple(tf.zeros(spec.shape, spec.dtype) for spec in histories)
 
     def advance(i, state, buffers):
-        now = Clock(clock.seed, clock.step + i + 1)
+        now = Clock(clock.seed, clock.step + i + 1, clock.row)
         fed = tuple(feed[i] for feed in feeds)
         after, outputs = step.advance(prepared, state, fed, now)
         # what parameters alone decide has one value for all items
-        state = tuple(
-            tf.broadcast_to(new, old.shape)
-            for new, old in zip(after, state, strict=True)
-        )
+        state = tuple(spread(block, clock.row) for block in after)
         buffers = tuple(
             _record(buffer, i, tf.broadcast_to(output, buffer.shape[1:]))
             for buffer, output in zip(buffers, outputs, strict=True)
@@ -82,9 +103,122 @@ def simulate(
     return state, buffers
 
 
-def _loop(condition, body, carried):
+def unfold(
+    step: Step,
+    params: Tensors,
+    state: Tensors,
+    feeds: Tensors,
+    clock: Clock,
+    n_steps: int | tf.Tensor,
+    *,
+    histories: tuple[History, ...],
+    unroll: int = 1,
+    use_loop: bool = True,
+) -> tuple[Tensors, Tensors]:
+    """Run steps one after the other, in a form through which gradients flow.
+
+    Parameters
+    ----------
+    step : `~.step.Step`
+        What to repeat.
+    params, state : tuple of tensor
+        One of shape (size, minibatch_size or 1) per block of the kind.
+    feeds : tuple of tensor
+        One of shape (n_steps, size, minibatch_size or 1) per block fed from outside.
+    clock : `Clock`
+        Seed, and the number of steps that were run before.
+    n_steps : int or int32 scalar tensor
+        How many steps to run. A tensor must follow from shapes: XLA has to know the
+        length of a loop to compile its gradient.
+    histories : tuple of `History`
+        What is kept of each output.
+    unroll : int
+        Number of steps that one iteration of the loop spells out.
+    use_loop : bool
+        False spells out all steps; their number must be an int then.
+
+    Returns
+    -------
+    state : tuple of tensor
+        After the last step.
+    outputs : tuple of tensor
+        Of shape (n_steps or 1, size, minibatch_size or 1) each.
+    """
+    prepared = step.prepare(params)
+
+    def advance(i, state, feeds):
+        now = Clock(clock.seed, clock.step + i + 1, clock.row)
+        after, outputs = step.advance(prepared, state, feeds, now)
+        return (
+            tuple(spread(block, clock.row) for block in after),
+            tuple(
+                output if history.shared else spread(output, clock.row)
+                for output, history in zip(outputs, histories, strict=True)
+            ),
+        )
+
+    if not use_loop or (isinstance(n_steps, int) and n_steps <= unroll):
+        return _spell_out(advance, state, feeds, n_steps, histories)
+    return _run_loop(advance, state, feeds, n_steps, histories, clock.row, unroll)
+
+
+def _spell_out(advance, state, feeds, n_steps, histories):
+    """Run `advance` again and again, without a loop."""
+    rows = []
+    for i in range(n_steps):
+        state, outputs = advance(i, state, tuple(feed[i] for feed in feeds))
+        rows.append(outputs)
+    columns = zip(*rows, strict=True)
+    return state, tuple(
+        tf.stack(column[-1:] if history.last_only else column)
+        for column, history in zip(columns, histories, strict=True)
+    )
+
+
+def _run_loop(advance, state, feeds, n_steps, histories, row, unroll):
+    """Run `advance` in a loop over arrays of tensors, which gradients pass cheaply."""
+    fed = tuple(
+        tf.TensorArray(feed.dtype, n_steps, element_shape=feed.shape[1:]).unstack(feed)
+        for feed in feeds
+    )
+    kept = tuple(
+        tf.zeros((history.size, 1), history.dtype) + (0 if history.shared else row)
+        if history.last_only
+        else tf.TensorArray(history.dtype, n_steps)
+        for history in histories
+    )
+
+    def body(i, state, kept):
+        state, outputs = advance(i, state, tuple(array.read(i) for array in fed))
+        kept = tuple(
+            output if history.last_only else array.write(i, output)
+            for output, array, history in zip(outputs, kept, histories, strict=True)
+        )
+        return i + 1, state, kept
+
+    def bodies(*carried):
+        for _ in range(unroll):
+            carried = body(*carried)
+        return carried
+
+    carried = (tf.constant(0), state, kept)
+    if unroll > 1:
+        carried = _loop(
+            lambda i, *_: i + unroll <= n_steps, bodies, carried, n_steps // unroll
+        )
+    limit = n_steps if unroll == 1 else unroll
+    _, state, kept = _loop(lambda i, *_: i < n_steps, body, carried, limit)
+    return state, tuple(
+        rows[None] if history.last_only else rows.stack()
+        for rows, history in zip(kept, histories, strict=True)
+    )
+
+
+def _loop(condition, body, carried, limit=None):
     # host kernels call Python in order only if iterations do not overlap
-    return tf.while_loop(condition, body, carried, parallel_iterations=1)
+    return tf.while_loop(
+        condition, body, carried, parallel_iterations=1, maximum_iterations=limit
+    )
 
 
 def _record(buffer, i, output):

@@ -144,11 +144,7 @@ class Memory:
             return tf.zeros((0, 1), self._dtype)
         if len(values) == 1:
             return values[0]
-        batch = max(value.shape[1] for value in values)
-        return tf.concat(
-            [tf.broadcast_to(value, (value.shape[0], batch)) for value in values],
-            axis=0,
-        )
+        return tf.concat(_with_all_items(values), axis=0)
 
     def _set(self, block: int, start: int, stop: int, value) -> None:
         """Replace a range; what remains of the pieces it cuts is sliced when read."""
@@ -176,11 +172,31 @@ class Memory:
         """Write elements that are no range, by rewriting the range they lie in."""
         low, high = int(part.index.min()), int(part.index.max()) + 1
         old = self._range(part.block, low, high)
-        batch = max(old.shape[1], value.shape[1])
-        old = tf.broadcast_to(old, (high - low, batch))
-        value = tf.broadcast_to(value, (part.size, batch))
+        old, value = _with_all_items([old, value])
         scatter = (
             tf.tensor_scatter_nd_update if mode == "set" else tf.tensor_scatter_nd_add
         )
         index = np.asarray(part.index - low, dtype=np.int32)[:, None]
         self._set(part.block, low, high, scatter(old, index, value))
+
+
+def spread(value: tf.Tensor, row: tf.Tensor) -> tf.Tensor:
+    """Repeat what all minibatch items share, to the width of a row of zeros.
+
+    Adding zeros does what ``tf.broadcast_to`` does, without a shape that XLA would have
+    to know when it compiles the gradient of a loop.
+    """
+    if value.shape[1] != 1 or row.shape[1] == 1:
+        return value
+    if row.shape[1] is None:
+        return value + row
+    return tf.broadcast_to(value, (value.shape[0], row.shape[1]))
+
+
+def _with_all_items(values: list[tf.Tensor]) -> list[tf.Tensor]:
+    """Repeat what all minibatch items share, unless all values are of that kind."""
+    for value in values:
+        if value.shape[1] != 1:
+            row = tf.zeros_like(value[:1])
+            return [spread(value, row) for value in values]
+    return values

@@ -6,11 +6,12 @@ of kind "state".
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from nengo_dl.engine.memory import Memory, Piece
+from nengo_dl.engine.memory import Memory, Piece, spread
 from nengo_dl.graph.kernel import Kernel, view
 from nengo_dl.graph.layout import Access, Layout
 from nengo_dl.graph.program import Program
@@ -49,10 +50,19 @@ class Clock(NamedTuple):
         Seed of all random numbers.
     step : int32 scalar tensor
         Number of this step; the first one is 1.
+    row : tensor of shape (1, minibatch_size)
+        Zeros, one for each minibatch item.
     """
 
     seed: tf.Tensor
     step: tf.Tensor
+    row: tf.Tensor
+
+    @property
+    def key(self) -> tf.Tensor:
+        """(int32 tensor of shape (3,)) What keyed kernels get."""
+        items = self.row.shape[1] or tf.shape(self.row)[1]
+        return tf.stack((self.seed, self.step, items))
 
 
 class Context(NamedTuple):
@@ -88,6 +98,7 @@ def build_step(
     *,
     dt: float,
     dtype,
+    training: bool = False,
     compile_segments: bool = False,
 ) -> Step:
     """Build the function that advances a simulation by one step.
@@ -104,6 +115,8 @@ def build_step(
         Length of a step in seconds.
     dtype : dtype
         Of all signals.
+    training : bool
+        Whether kernels run in the form that they have for training.
     compile_segments : bool
         Whether the kernels between two host kernels are compiled with XLA, for a loop
         that cannot be compiled as a whole.
@@ -112,6 +125,8 @@ def build_step(
     -------
     step : `Step`
     """
+    if training:
+        kernels = tuple(map(_for_training, kernels))
     bound = tuple(_bind(n, kernel, layout) for n, kernel in enumerate(kernels))
     segments = tuple(_segments(bound))
     run = _run_compiled if compile_segments else _run
@@ -154,6 +169,12 @@ def build_step(
         return tuple(memory.block(n) for n in numbers["state"]), outputs
 
     return Step(prepare, advance)
+
+
+def _for_training(kernel: Kernel) -> Kernel:
+    if kernel.training_fn is None:
+        return kernel
+    return replace(kernel, fn=kernel.training_fn)
 
 
 def _bind(number: int, kernel: Kernel, layout: Layout) -> Bound:
@@ -209,7 +230,8 @@ def _run(segment: tuple[Bound, ...], memory: Memory, context: Context) -> None:
             for i, constant in enumerate(item.constant)
         ]
         if item.kernel.keyed:
-            arguments.insert(0, tf.stack(context.clock))
+            row = context.clock.row
+            arguments = [context.clock.key, *(spread(x, row) for x in arguments)]
         results = item.kernel.fn(*arguments)
         for write, access, value in zip(
             item.kernel.writes, item.writes, results, strict=True

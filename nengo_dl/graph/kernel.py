@@ -86,8 +86,9 @@ class Kernel:
         the slot holds parameters alone, it is done once, ahead of the time loop. May
         return any structure of tensors.
     keyed : bool
-        Whether ``fn`` takes a key, an int32 tensor of shape (2,) that holds the seed
-        and the number of the step, as its first argument.
+        Whether ``fn`` takes a key as its first argument, an int32 tensor of shape (3,)
+        that holds the seed, the number of the step, and the number of items. None of
+        its other arguments has a trailing 1, unless there is one item.
     training_fn : callable or None
         What stands in for ``fn`` in training; None if that is differentiable as it is.
     """

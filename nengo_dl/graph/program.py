@@ -12,11 +12,14 @@ from typing import Any
 
 import numpy as np
 from nengo import Network, Node, Probe
-from nengo.builder import Model, Signal
+from nengo.builder import Builder, Model, Signal
 from nengo.builder.node import SimPyFunc
 from nengo.builder.operator import Copy, Operator, TimeUpdate
 from nengo.builder.probe import SimProbe
 from nengo.builder.processes import SimProcess
+
+from nengo_dl.config import object_settings
+from nengo_dl.graph.roles import Parameter, parameters
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +65,8 @@ class Program:
         Signals to be recorded at the end of every step.
     resets : mapping of Signal to float
         Signals that hold this value at the start of every step.
+    parameters : tuple of `Parameter`
+        Signals that hold the network's parameters.
     """
 
     operators: tuple[Operator, ...]
@@ -70,6 +75,7 @@ class Program:
     feeds: tuple[Feed, ...] = ()
     probes: Mapping[Probe, Signal] = field(default_factory=dict)
     resets: Mapping[Signal, float] = field(default_factory=dict)
+    parameters: tuple[Parameter, ...] = ()
 
     def __post_init__(self):
         for name in ("probes", "resets"):
@@ -79,20 +85,44 @@ class Program:
         """Return a copy with some fields changed."""
         return replace(self, **changes)
 
+    @property
+    def trainable(self) -> frozenset[Signal]:
+        """Base signals that no operator writes, but that training changes."""
+        return frozenset(p.signal for p in self.parameters if p.trainable)
+
 
 def input_nodes(network: Network | None) -> tuple[Node, ...]:
-    """List the nodes without input, in the order of ``network.all_nodes``."""
+    """List the nodes without input, in the order of ``network.all_nodes``.
+
+    Nodes of a type with a build function of its own, like a TensorNode, are none: what
+    they put out is computed in every step.
+    """
     nodes = () if network is None else network.all_nodes
-    return tuple(node for node in nodes if node.size_in == 0)
+    return tuple(n for n in nodes if n.size_in == 0 and _built_as(type(n)) is Node)
 
 
-def from_model(model: Model) -> Program:
+def _built_as(node_type: type[Node]) -> type:
+    """Return the type whose build function Nengo uses for a type of nodes."""
+    return next(cls for cls in node_type.__mro__ if cls in Builder.builders)
+
+
+def last_only_probes(network: Network | None) -> frozenset[Probe]:
+    """Collect the probes whose setting ``keep_history`` is False."""
+    if network is None:
+        return frozenset()
+    values = object_settings(network, "keep_history")
+    return frozenset(probe for probe, keeps in values.items() if not keeps)
+
+
+def from_model(model: Model, inference_only: bool = False) -> Program:
     """Describe a built model.
 
     Parameters
     ----------
     model : `nengo.builder.Model`
         A model into which all networks have been built.
+    inference_only : bool
+        Whether all parameters are constants, whatever is set to be trainable.
 
     Returns
     -------
@@ -115,6 +145,7 @@ def from_model(model: Model) -> Program:
         time=model.time,
         feeds=feeds,
         probes={probe: model.sig[probe]["in"] for probe in model.probes},
+        parameters=parameters(model, inference_only),
     )
 
 

@@ -64,12 +64,8 @@ DEFAULT = (fold_resets, remove_zero_increments, remove_identity_multiplications)
 
 
 def _constants(program: Program) -> frozenset[Signal]:
-    """Base signals that are read but that nothing ever writes.
-
-    Parameters that training may change count as constants only where no pass could
-    tell: see ``trainable`` in `nengo_dl.configure_settings`.
-    """
-    written = {s.base for s in program.resets}
+    """Base signals that are read but that neither operators nor training change."""
+    written = {*program.trainable, *(s.base for s in program.resets)}
     written |= {feed.signal.base for feed in program.feeds if feed.signal is not None}
     written |= {program.step.base, program.time.base}
     for op in program.operators:

@@ -3,7 +3,18 @@
 Importing a module of this folder registers what it implements.
 """
 
-from nengo_dl.ops import basic, host, learning, neurons, processes, products, transforms
+from nengo_dl.ops import (
+    basic,
+    host,
+    learning,
+    lif,
+    neurons,
+    processes,
+    products,
+    rates_to_spikes,
+    tensor_node,
+    transforms,
+)
 from nengo_dl.ops.registry import BuildContext, Builder
 
 __all__ = [
@@ -12,8 +23,11 @@ __all__ = [
     "basic",
     "host",
     "learning",
+    "lif",
     "neurons",
     "processes",
     "products",
+    "rates_to_spikes",
+    "tensor_node",
     "transforms",
 ]

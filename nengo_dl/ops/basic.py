@@ -75,7 +75,8 @@ def build_elementwise_inc(ops, ctx):
 
     def fn(A, X):
         product = _take(A, a) * _take(X, x)
-        return (tf.broadcast_to(product, (size, product.shape[1])),)
+        items = product.shape[1] or tf.shape(product)[1]
+        return (tf.broadcast_to(product, (size, items)),)
 
     return Kernel(
         name="ElementwiseInc",
@@ -163,7 +164,7 @@ def sum_by_index(values, index, size):
     -------
     sums : tensor of shape (size, minibatch_size or 1)
     """
-    zeros = tf.zeros((size, values.shape[1]), dtype=values.dtype)
+    zeros = tf.zeros((size, values.shape[1] or tf.shape(values)[1]), values.dtype)
     return tf.tensor_scatter_nd_add(zeros, index[:, None], values)
 
 

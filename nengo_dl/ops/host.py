@@ -8,6 +8,7 @@ of them that can run at the same time are one call into Python.
 import copy
 import warnings
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -36,26 +37,24 @@ def _kernel(
 ) -> Kernel:
     """Build a kernel that calls ``run`` with the time and one array per slot.
 
-    The time is a float in seconds, and exact, also where signals are float32. Arrays
-    have the shape (minibatch_size, size of the slot). Exceptions of the user's code do
-    not survive TensorFlow, so they are kept in ``ctx.host``, from where the simulator
-    raises them.
+    The time is a float in seconds, and exact, also where signals are float32; after it
+    comes the number of minibatch items. Arrays have the shape (minibatch_size, size of
+    the slot). Exceptions of the user's code do not survive TensorFlow, so they are kept
+    in ``ctx.host``, from where the simulator raises them.
     """
     sizes = [sum(signal.size for signal in signals) for signals, _ in writes]
 
     def call(key, *arrays):
         try:
-            results = run(float(key[1]) * ctx.dt, *(x.T for x in arrays))
+            seconds = float(key[1]) * ctx.dt
+            results = run(seconds, int(key[2]), *(x.T for x in arrays))
             return [np.asarray(y.T, dtype=ctx.dtype, order="C") for y in results]
         except BaseException as exc:
             ctx.host.error = exc
             raise HostError(reason) from exc
 
     def fn(key, *tensors):
-        batched = [
-            tf.broadcast_to(x, (x.shape[0], ctx.minibatch_size)) for x in tensors
-        ]
-        results = tf.numpy_function(call, [key, *batched], [ctx.dtype] * len(sizes))
+        results = tf.numpy_function(call, [key, *tensors], [ctx.dtype] * len(sizes))
         for result, size in zip(results, sizes, strict=True):
             result.set_shape((size, ctx.minibatch_size))
         return tuple(results)
@@ -68,6 +67,23 @@ def _kernel(
         host=reason,
         keyed=True,
     )
+
+
+def call_ahead(fn: Callable, arguments: list, specs: list[tf.TensorSpec]) -> list:
+    """Call Python once, ahead of the time loop.
+
+    Parameters
+    ----------
+    fn : callable
+        Takes arrays; returns one array per spec.
+    arguments : list of tensor
+        What it is called with.
+    specs : list of TensorSpec
+        Shapes and dtypes of the results.
+    """
+    results = tf.numpy_function(fn, arguments, [spec.dtype for spec in specs])
+    results = tf.nest.flatten(results)  # run eagerly, one result comes without a list
+    return [tf.ensure_shape(x, s.shape) for x, s in zip(results, specs, strict=True)]
 
 
 def _pieces(array: np.ndarray, signals: Signals) -> Iterator[np.ndarray]:
@@ -107,9 +123,9 @@ def build_sim_py_func(ops, ctx):
     inputs = [op.x for op in ops if op.x is not None]
     outputs = [op.output for op in ops if op.output is not None]
 
-    def run(t, *arrays):
+    def run(t, n_items, *arrays):
         items = []
-        for item in range(ctx.minibatch_size):
+        for item in range(n_items):
             args = [[] if op.t is None else [t] for op in ops]
             if inputs:
                 for arg, x in zip(args, _pieces(arrays[0][item], inputs), strict=True):
@@ -185,10 +201,10 @@ def build_neurons(ops, ctx):
     states = [[op.state[name] for op in ops] for name in ops[0].state]
     streams = ctx.host.add(lambda rng: _streams(ops, ctx, rng))
 
-    def run(t, J, *state):
+    def run(t, n_items, J, *state):
         del t
         new = [np.empty_like(J), *(np.empty_like(x) for x in state)]
-        for item in range(ctx.minibatch_size):
+        for item in range(n_items):
             rows = [list(_pieces(J[item], currents))]
             rows += [
                 list(_pieces(x[item], signals))
@@ -208,16 +224,39 @@ def build_neurons(ops, ctx):
     return _kernel(kind, ctx, reads, writes, run, f"{reason} runs in Python")
 
 
+class _PerItem:
+    """Something for each minibatch item, made when an item is first asked for.
+
+    Parameters
+    ----------
+    ctx : `BuildContext`
+        Says how many items there are from the start.
+    make : callable
+        Takes the number of an item.
+    """
+
+    def __init__(self, ctx: BuildContext, make: Callable[[int], Any]):
+        self._make = make
+        self._made = [make(item) for item in range(ctx.minibatch_size or 1)]
+
+    def __getitem__(self, item: int) -> Any:
+        while len(self._made) <= item:
+            self._made.append(self._make(len(self._made)))
+        return self._made[item]
+
+
 def _streams(ops, ctx, rng):
     """Give each minibatch item its random streams; the first has those of Nengo."""
-    items = []
-    for item in range(ctx.minibatch_size):
+
+    def make(item):
         extras = [copy.deepcopy(op.state_extra) for op in ops]
-        for stream in [s for extra in extras for s in extra.values()] if item else ():
+        streams = [stream for extra in extras for stream in extra.values()]
+        for stream in streams if item else ():
             stream.seed(rng.randint(np.iinfo(np.int32).max))
-        items.append(extras)
-        ctx.host.streams.extend(s for extra in extras for s in extra.values())
-    return items
+        ctx.host.streams.extend(streams)
+        return extras
+
+    return _PerItem(ctx, make)
 
 
 def build_processes(ops, ctx):
@@ -230,10 +269,10 @@ def build_processes(ops, ctx):
     states = [[op.state[name] for op in ops] for name in ops[0].state]
     made = ctx.host.add(lambda rng: _make_steps(ops, ctx, rng))
 
-    def run(t, x, *state):
-        y = np.empty((ctx.minibatch_size, sum(s.size for s in outputs)))
+    def run(t, n_items, x, *state):
+        y = np.empty((n_items, sum(s.size for s in outputs)))
         new = [np.empty_like(array) for array in state]
-        for item in range(ctx.minibatch_size):
+        for item in range(n_items):
             rows = [list(_pieces(x[item], inputs))]
             rows += [
                 list(_pieces(array[item], signals))
@@ -266,8 +305,9 @@ def build_processes(ops, ctx):
 
 def _make_steps(ops, ctx, rng):
     """Make the step functions of all processes, with arrays for their state."""
-    items = []
-    for _ in range(ctx.minibatch_size):
+
+    def make(item):
+        del item
         steps = []
         for op in ops:
             state = {name: np.array(s.initial_value) for name, s in op.state.items()}
@@ -277,5 +317,6 @@ def _make_steps(ops, ctx, rng):
                 op.input.shape, op.output.shape, ctx.dt, stream, state
             )
             steps.append((step, list(state.values())))
-        items.append(steps)
-    return items
+        return steps
+
+    return _PerItem(ctx, make)

@@ -6,6 +6,9 @@ state, and returns the output and the new state. All tensors have the shape
 group share them, and arrays of shape (n_neurons, 1) otherwise.
 
 Numerics follow ``nengo.neurons``, so that results agree with Nengo's to rounding.
+
+In training, a spiking neuron type is stood in for by its rate or computes its spikes
+with surrogate gradients, as the settings ``training_mode`` and ``surrogate`` say.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,9 +20,12 @@ import numpy as np
 import tensorflow as tf
 from nengo.builder.neurons import SimNeurons
 
+from nengo_dl import surrogates
 from nengo_dl.graph.kernel import Kernel, Write, slot
-from nengo_dl.ops import host, random, series
+from nengo_dl.neurons import LeakyReLU, SpikingLeakyReLU
+from nengo_dl.ops import host, random
 from nengo_dl.ops.registry import Builder
+from nengo_dl.ops.surrogates import emit_plainly, emitter, straight_through
 
 
 class NeuronStep(NamedTuple):
@@ -29,12 +35,16 @@ class NeuronStep(NamedTuple):
     parameters: tuple[str, ...]
     flags: tuple[str, ...]
     random: bool
+    emits: bool
+    rate: Callable[..., tuple] | None
 
 
 steps: dict[type, NeuronStep] = {}
 
 
-def register(neuron_type, parameters=(), flags=(), random=False):
+def register(
+    neuron_type, parameters=(), flags=(), random=False, emits=False, rate=None
+):
     """Register the decorated step function for a neuron type.
 
     Parameters
@@ -50,6 +60,14 @@ def register(neuron_type, parameters=(), flags=(), random=False):
         Whether the step needs random numbers; it then gets an argument ``uniform``, a
         function from an int to fresh numbers, uniform on [0, 1), in the shape of ``J``
         (with the int as an extra leading axis).
+    emits : bool
+        Whether the step gets an argument ``emit``, which marks spikes:
+        ``emit(value, distance, height=1.0)`` returns ``value``, and in training gives
+        it the gradient ``height * surrogate(distance)`` with respect to ``distance``,
+        that of the voltage from the threshold, 1 being the way from reset to threshold.
+    rate : callable, optional
+        A differentiable function like the step, without ``uniform`` and ``emit``, that
+        stands in for it in training. It returns state that it freezes unchanged.
 
     Examples
     --------
@@ -61,7 +79,7 @@ def register(neuron_type, parameters=(), flags=(), random=False):
     """
 
     def decorate(fn):
-        steps[neuron_type] = NeuronStep(fn, parameters, flags, random)
+        steps[neuron_type] = NeuronStep(fn, parameters, flags, random, emits, rate)
         return fn
 
     return decorate
@@ -88,15 +106,12 @@ def build_sim_neurons(ops, ctx):
     states = [slot(op.state[name] for op in ops) for name in ops[0].state]
     names = tuple(ops[0].state)
     p = stack_parameters(ops, step)
-    dt = ctx.dt
+    p.settings = ctx.settings
+    stream = ctx.next_stream() if step.random else 0
 
-    def fn(*args):
-        key, args = (args[0], args[1:]) if step.random else (None, args)
-        J, state = args[0], dict(zip(names, args[1:], strict=True))
-        if step.random:
-            J = tf.broadcast_to(J, (J.shape[0], ctx.minibatch_size))
-            state["uniform"] = _uniform(key + [stream, 0], J)
-        result = step.fn(p, dt, J, **state)
+    def call(function, J, state, **extras):
+        state = dict(zip(names, state, strict=True))
+        result = function(p, ctx.dt, J, **state, **extras)
         result = result if isinstance(result, tuple) else (result,)
         if len(result) != 1 + len(names):
             raise ValueError(
@@ -106,23 +121,53 @@ def build_sim_neurons(ops, ctx):
             )
         return result
 
-    stream = ctx.next_stream() if step.random else 0
+    def spiking(emit):
+        extras = {"emit": emit} if step.emits else {}
+
+        def fn(*args):
+            key, (J, *state) = (args[0], args[1:]) if step.random else (None, args)
+            if not step.random:
+                return call(step.fn, J, state, **extras)
+            uniform = _uniform(key + [stream, 0, 0], J)
+            return call(step.fn, J, state, uniform=uniform, **extras)
+
+        return fn
+
+    def rate(*args):
+        J, *state = args[1:] if step.random else args
+        return call(step.rate, J, state)
+
     return Kernel(
         name=type(ops[0].neurons).__name__,
         reads=(slot(op.J for op in ops), *states),
         writes=tuple(
             Write(views, "set") for views in (slot(op.output for op in ops), *states)
         ),
-        fn=fn,
+        fn=spiking(emit_plainly),
         keyed=step.random,
+        training_fn=_training_fn(step, ctx.settings, spiking, rate),
     )
+
+
+def _training_fn(step, settings, spiking, rate):
+    """Choose what stands in for a step in training; None for the step itself."""
+    by_rate = isinstance(settings.surrogate, surrogates.RateDerivative)
+    if step.rate is not None and settings.training_mode == "rate":
+        return rate
+    if step.rate is not None and (by_rate or not step.emits):
+        fn = spiking(emit_plainly)
+        return lambda *args: tuple(map(straight_through, fn(*args), rate(*args)))
+    if step.emits:
+        return spiking(emitter(surrogates.DEFAULT if by_rate else settings.surrogate))
+    return None
 
 
 def _uniform(key, J):
     """Random numbers that depend on the seed, the operator and the step alone."""
 
     def uniform(n):
-        return random.uniform(key, (n, *J.shape), J.dtype)
+        items = J.shape[1] or tf.shape(J)[1]
+        return random.uniform(key, (n, J.shape[0], items), J.dtype)
 
     return uniform
 
@@ -162,12 +207,65 @@ def rectified_linear_step(p, dt, J):
     return p.amplitude * tf.nn.relu(J)
 
 
-@register(nengo.SpikingRectifiedLinear, parameters=("amplitude",))
-def spiking_rectified_linear_step(p, dt, J, voltage):
-    r"""Integrate :math:`\max(J, 0)`; emit a spike for every unit passed."""
-    voltage = voltage + tf.nn.relu(J) * dt
-    n_spikes = tf.floor(voltage)
+def integrate(p, dt, voltage, count, emit):
+    """Emit the whole part of a voltage as spikes, and keep the rest.
+
+    The gradient goes through both, unlike with a reset to zero: what a surrogate gives
+    to the spikes it takes from the rest. So a change of the current changes the number
+    of later spikes once, as it changes the rate; otherwise it would do so again in
+    every later step, which no leak ends.
+    """
+    size = tf.abs(voltage)
+    distance = size - tf.maximum(tf.round(size), 1)
+    n_spikes = emit(count(voltage), distance, tf.sign(voltage))
     return p.amplitude / dt * n_spikes, voltage - n_spikes
+
+
+def rate_of_spiking_rectified_linear(p, dt, J, voltage):
+    """Compute the rate that the spikes have on average."""
+    return rectified_linear_step(p, dt, J), voltage
+
+
+@register(
+    nengo.SpikingRectifiedLinear,
+    parameters=("amplitude",),
+    emits=True,
+    rate=rate_of_spiking_rectified_linear,
+)
+def spiking_rectified_linear_step(p, dt, J, voltage, emit):
+    r"""Integrate :math:`\max(J, 0)`; emit a spike for every unit passed."""
+    return integrate(p, dt, voltage + tf.nn.relu(J) * dt, tf.floor, emit)
+
+
+def _leaky_relu(p, J):
+    return tf.where(J < 0, p.negative_slope * J, J)
+
+
+@register(LeakyReLU, parameters=("negative_slope", "amplitude"))
+def leaky_relu_step(p, dt, J):
+    r"""Compute :math:`a J`, or :math:`a s J` where :math:`J < 0`."""
+    del dt
+    return p.amplitude * _leaky_relu(p, J)
+
+
+def rate_of_spiking_leaky_relu(p, dt, J, voltage):
+    """Compute the rate that the spikes have on average."""
+    return leaky_relu_step(p, dt, J), voltage
+
+
+@register(
+    SpikingLeakyReLU,
+    parameters=("negative_slope", "amplitude"),
+    emits=True,
+    rate=rate_of_spiking_leaky_relu,
+)
+def spiking_leaky_relu_step(p, dt, J, voltage, emit):
+    """Integrate the leaky rectified current; emit a spike for every unit passed."""
+    return integrate(p, dt, voltage + _leaky_relu(p, J) * dt, _truncate, emit)
+
+
+def _truncate(x):
+    return tf.sign(x) * tf.floor(tf.abs(x))
 
 
 @register(nengo.Sigmoid, parameters=("tau_ref",))
@@ -184,89 +282,21 @@ def tanh_step(p, dt, J):
     return (1.0 / p.tau_ref) * tf.tanh(J)
 
 
-@register(nengo.LIFRate, parameters=("tau_rc", "tau_ref", "amplitude"))
-def lif_rate_step(p, dt, J):
-    r"""Compute the steady firing rate of a LIF neuron.
-
-    .. math:: a / (\tau_{ref} + \tau_{rc} \log(1 + 1 / (J - 1))) \quad (J > 1)
-    """
-    del dt
-    j = J - 1
-    active = j > 0
-    # 1 stands in for the currents below threshold, so that neither branch is infinite
-    safe = tf.where(active, j, tf.ones_like(j))
-    rate = p.amplitude / (p.tau_ref + p.tau_rc * tf.math.log1p(1.0 / safe))
-    return tf.where(active, rate, tf.zeros_like(rate))
-
-
-@register(nengo.LIF, parameters=("tau_rc", "tau_ref", "amplitude", "min_voltage"))
-def lif_step(p, dt, J, voltage, refractory_time):
-    r"""Integrate the membrane exactly, for a current that is constant over the step.
-
-    .. math:: \tau_{rc} \dot v = J - v, \qquad v > 1 \Rightarrow \text{spike}, v = 0
-
-    The spike's time within the step is solved for, so that the refractory period ends
-    in the right fraction of a later step.
-    """
-    delta_t = tf.clip_by_value(2 * dt - refractory_time, 0, dt)
-    # XLA keeps quotients, and computes products again for each of their readers; the
-    # maximum, which changes nothing, keeps it from making a product of this one
-    decay = tf.maximum(tf.exp(delta_t * (1 / p.tau_rc)), 1)
-    voltage = J - (J - voltage) / decay
-    spiked = voltage > 1
-    # the overshoot is at most 1 - exp(-dt / tau_rc) of J - 1 if v <= 1 before the step;
-    # only a user's initial state can be larger
-    small = np.all(p.initial["voltage"] <= 1)
-    bound = dt / np.min(p.tau_rc) if small else np.inf
-    t_spike = dt + p.tau_rc * series.log1m(voltage - 1, J - 1, bound)
-    zero = tf.zeros_like(voltage)
-    return (
-        tf.where(spiked, zero + p.amplitude / dt, zero),
-        tf.where(spiked, zero, tf.maximum(voltage, p.min_voltage)),
-        tf.where(spiked, p.tau_ref + t_spike, refractory_time - dt),
-    )
-
-
-_ADAPTATION = ("tau_n", "inc_n")
-
-
-def _adapt(p, dt, adaptation, output):
-    return adaptation + (dt / p.tau_n) * (p.inc_n * output - adaptation)
-
-
-@register(
-    nengo.AdaptiveLIFRate, parameters=("tau_rc", "tau_ref", "amplitude", *_ADAPTATION)
-)
-def adaptive_lif_rate_step(p, dt, J, adaptation):
-    r"""Compute LIF rates for :math:`J - n`, with :math:`\tau_n \dot n = r c_n - n`."""
-    output = lif_rate_step(p, dt, J - adaptation)
-    return output, _adapt(p, dt, adaptation, output)
-
-
-@register(
-    nengo.AdaptiveLIF,
-    parameters=("tau_rc", "tau_ref", "amplitude", "min_voltage", *_ADAPTATION),
-)
-def adaptive_lif_step(p, dt, J, voltage, refractory_time, adaptation):
-    r"""Step LIF neurons with :math:`J - n`, where each spike raises ``n``."""
-    output, voltage, refractory_time = lif_step(
-        p, dt, J - adaptation, voltage, refractory_time
-    )
-    return output, voltage, refractory_time, _adapt(p, dt, adaptation, output)
-
-
 @register(
     nengo.Izhikevich,
     parameters=("tau_recovery", "coupling", "reset_voltage", "reset_recovery"),
+    emits=True,
 )
-def izhikevich_step(p, dt, J, voltage, recovery):
+def izhikevich_step(p, dt, J, voltage, recovery, emit):
     r"""Step Izhikevich's model (2003, https://doi.org/10.1109/TNN.2003.820440).
 
     .. math::
        \dot v &= 0.04 v^2 + 5 v + 140 - u + J \\
        \dot u &= a (b v - u)
 
-    in milliseconds, by Euler's method; at 30 mV, v is reset and u is raised.
+    in milliseconds, by Euler's method; at 30 mV, v is reset and u is raised. There is
+    no rate version, so that training always uses surrogate gradients; 100 mV is about
+    the way from the reset to the threshold.
     """
     J = tf.maximum(J, -30.0)
     voltage = voltage + (0.04 * voltage**2 + 5 * voltage + 140 - recovery + J) * (
@@ -274,82 +304,10 @@ def izhikevich_step(p, dt, J, voltage, recovery):
     )
     spiked = voltage >= 30
     zero = tf.zeros_like(voltage)
+    spikes = emit(tf.where(spiked, zero + 1 / dt, zero), (voltage - 30) / 100, 1 / dt)
     voltage = tf.where(spiked, zero + p.reset_voltage, voltage)
     recovery = recovery + p.tau_recovery * (p.coupling * voltage - recovery) * (
         1000 * dt
     )
     recovery = tf.where(spiked, recovery + p.reset_recovery, recovery)
-    return tf.where(spiked, zero + 1 / dt, zero), voltage, recovery
-
-
-@register(nengo.RegularSpiking, parameters=("amplitude",))
-def regular_spiking_step(p, dt, J, voltage):
-    """Integrate the base type's rate; emit a spike for every unit passed."""
-    voltage = voltage + dt * J
-    n_spikes = tf.floor(voltage)
-    return p.amplitude / dt * n_spikes, voltage - n_spikes
-
-
-@register(
-    nengo.StochasticSpiking, parameters=("amplitude",), flags=("negative",), random=True
-)
-def stochastic_spiking_step(p, dt, J, uniform):
-    """Round the expected number of spikes up or down at random, without bias."""
-    expected = dt * (tf.abs(J) if p.negative else J)
-    whole = tf.floor(expected)
-    n_spikes = whole + tf.cast(uniform(1)[0] < expected - whole, J.dtype)
-    return p.amplitude / dt * n_spikes * (tf.sign(J) if p.negative else 1)
-
-
-@register(
-    nengo.PoissonSpiking, parameters=("amplitude",), flags=("negative",), random=True
-)
-def poisson_spiking_step(p, dt, J, uniform):
-    """Draw the number of spikes from a Poisson distribution of mean ``J dt``."""
-    n_spikes = poisson(tf.abs(J) * dt if p.negative else J * dt, uniform)
-    return p.amplitude / dt * n_spikes * (tf.sign(J) if p.negative else 1)
-
-
-# Means up to this are drawn by inversion, with as many terms as leave 1e-7 outside;
-# larger ones as the sum of that many draws at most.
-_POISSON_MEAN = 4.0
-_POISSON_TERMS = 22
-_POISSON_DRAWS = 8
-
-
-def poisson(mean, uniform):
-    """Draw from Poisson distributions by inversion, in a form that XLA compiles.
-
-    A sum of Poisson variables is one whose mean is the sum of theirs, so large means
-    (over 4) are split into up to 8 equal draws; beyond a mean of 32, where a step would
-    hold more than 32 spikes, a rounded normal of the same mean and variance is used.
-
-    Parameters
-    ----------
-    mean : tensor
-        Not negative.
-    uniform : callable
-        From an int n to random numbers on [0, 1) of shape (n, \\*shape of mean).
-
-    Returns
-    -------
-    counts : tensor
-        Whole numbers.
-    """
-    draws = tf.clip_by_value(tf.math.ceil(mean / _POISSON_MEAN), 1, _POISSON_DRAWS)
-    u = uniform(_POISSON_DRAWS)
-    each = tf.minimum(mean / draws, _POISSON_MEAN)
-    probability = tf.exp(-each)
-    cumulative = probability
-    counts = tf.zeros_like(u)
-    for k in range(1, _POISSON_TERMS):
-        counts += tf.cast(u >= cumulative, u.dtype)
-        probability = probability * each / k
-        cumulative = cumulative + probability
-    used = tf.reshape(
-        tf.range(_POISSON_DRAWS, dtype=u.dtype), (-1,) + (1,) * (len(u.shape) - 1)
-    )
-    small = tf.reduce_sum(tf.where(used < draws, counts, tf.zeros_like(counts)), axis=0)
-    normal = tf.sqrt(-2 * tf.math.log1p(-u[0])) * tf.cos(2 * np.pi * u[1])
-    large = tf.maximum(tf.round(mean + tf.sqrt(mean) * normal), 0)
-    return tf.where(mean > _POISSON_MEAN * _POISSON_DRAWS, large, small)
+    return spikes, voltage, recovery

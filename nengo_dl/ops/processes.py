@@ -1,7 +1,7 @@
 """Processes with input, first of all synapses, registered per type.
 
 A process without input is no kernel: it depends on time alone and is evaluated on the
-host ahead of the time loop (`nengo_dl.simulator.feeds`).
+host ahead of the time loop (`nengo_dl.engine.feeds`).
 """
 
 from collections.abc import Callable, Hashable

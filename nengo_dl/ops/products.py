@@ -210,17 +210,18 @@ def matrices(A, k, rows, columns, minibatch_size):
         k matrices, one after the other; a trailing 1 if all items share them.
     k, rows, columns : int
         Number and shape of the matrices.
-    minibatch_size : int
-        How many vectors each matrix will be multiplied with.
+    minibatch_size : int or None
+        How many vectors each matrix will be multiplied with; None if that varies.
 
     Returns
     -------
     matrices : `Matrices`
     """
-    if A.shape[1] > 1:
+    if A.shape[1] != 1:
         return Matrices(tf.reshape(A, (k, rows, columns, -1)), "krcb,kcb->krb")
     A = tf.reshape(A, (k, rows, columns))
-    small = k * rows * columns * minibatch_size < MIN_SIZE_OF_PRODUCT
+    n_vectors = minibatch_size or MIN_SIZE_OF_PRODUCT
+    small = k * rows * columns * n_vectors < MIN_SIZE_OF_PRODUCT
     if small and columns < MAX_SHORT_AXIS:
         return Matrices(A[..., None], "")
     is_tall = rows > columns and columns < MAX_SHORT_AXIS

@@ -16,9 +16,9 @@ def uniform(key, shape, dtype):
 
     Parameters
     ----------
-    key : int32 tensor of shape (2,)
-        Seed and step.
-    shape : tuple of int
+    key : int32 tensor of shape (3,)
+        Seed, step, and a number that is not used.
+    shape : tuple of int or int32 scalar tensor
         Of the numbers to draw; the first axis is at most 2**32 long, and so is the
         product of the others.
     dtype : dtype
@@ -35,11 +35,13 @@ def uniform(key, shape, dtype):
     (Jarzynski & Olano 2020, Hash functions for GPU rendering, Journal of Computer
     Graphics Techniques 9(3), https://jcgt.org/published/0009/03/02/).
     """
-    rest = int(np.prod(shape[1:]))
-    position = np.indices((shape[0], rest), dtype=np.uint32).reshape(2, *shape)
-    seed, step = tf.unstack(tf.bitcast(key, tf.uint32))
+    rest = tf.reduce_prod(shape[1:])
+    row = tf.reshape(tf.range(shape[0]), (-1, *([1] * (len(shape) - 1))))
+    column = tf.reshape(tf.range(rest), (1, *shape[1:]))
+    seed, step, _ = tf.unstack(tf.bitcast(key, tf.uint32))
     zero = tf.zeros(shape, tf.uint32)
-    x, y = _pcg4d(position[1] + zero, position[0] + zero, seed + zero, step + zero)
+    row, column = (tf.cast(position, tf.uint32) + zero for position in (row, column))
+    x, y = _pcg4d(column, row, seed + zero, step + zero)
     if tf.as_dtype(dtype) == tf.float32:
         return tf.cast(_shifted(x, 8), dtype) * 2.0**-24
     high = tf.cast(_shifted(x, 5), dtype)

@@ -91,8 +91,8 @@ class BuildContext:
         Length of a step, in seconds.
     dtype : dtype
         Of all signals, float32 or float64.
-    minibatch_size : int
-        Number of items that are simulated side by side.
+    minibatch_size : int or None
+        Number of items that are simulated side by side; None if that varies.
     host : `Host`
         Where kernels that run Python keep their objects.
     streams : iterator of int
@@ -105,7 +105,7 @@ class BuildContext:
 
     dt: float
     dtype: np.dtype
-    minibatch_size: int = 1
+    minibatch_size: int | None = 1
     host: Host = field(default_factory=Host)
     streams: Iterator[int] = field(default_factory=lambda: count(step=_STREAM_STRIDE))
     settings: Settings = field(default_factory=Settings)

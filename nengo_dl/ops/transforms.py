@@ -54,7 +54,7 @@ def _kernel(name, ops, convolve):
         after = [0, conv.dimensions + 2, *(i + 2 for i in spatial), 1]
 
     def fn(W, X):
-        batch = X.shape[1]
+        batch = X.shape[1] or tf.shape(X)[1]
         X = tf.transpose(tf.reshape(X, (k, *shape_in, batch)), before)
         X = tf.reshape(X, (k * batch, *X.shape[2:]))
         Y = convolve(tf.reshape(W, ops[0].W.shape), X)
@@ -98,7 +98,7 @@ def build_conv_transpose_inc(ops, ctx):
         return tf.nn.conv_transpose(
             X,
             tf.einsum("...io->...oi", W),
-            output_shape=(X.shape[0], *spatial, n_channels),
+            output_shape=(X.shape[0] or tf.shape(X)[0], *spatial, n_channels),
             strides=conv.strides,
             padding=conv.padding.upper(),
         )

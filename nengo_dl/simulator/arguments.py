@@ -154,10 +154,10 @@ def check_steps_without_loop(n_steps, unroll):
         )
 
 
-def warn_of_delays(network):
+def warn_of_delays(network, probes=()):
     """Warn that a single step which leaves no state behind passes no synapse."""
     connections = [] if network is None else network.all_connections
-    delayed = [conn for conn in connections if conn.synapse is not None]
+    delayed = [obj for obj in (*connections, *probes) if obj.synapse is not None]
     if delayed:
         warnings.warn(
             f"One step with stateful=False: what enters {delayed[0]} comes out a step "

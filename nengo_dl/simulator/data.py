@@ -10,6 +10,7 @@ from nengo.builder.ensemble import BuiltEnsemble
 from nengo.ensemble import Neurons
 from nengo.exceptions import ValidationError
 from nengo.neurons import Direct
+from nengo.transforms import SparseMatrix
 
 from nengo_dl.names import listing
 
@@ -31,7 +32,8 @@ class SimulationData(Mapping):
                before anything has been run.
     Ensemble   `~nengo.builder.ensemble.BuiltEnsemble` with the current values
     Connection `~nengo.builder.connection.BuiltConnection` with the current
-               weights (None if the connection has none)
+               weights (None if the connection has none; a sparse matrix if its
+               transform is sparse)
     other      what Nengo's builder stored, mostly None
     ========== ==================================================================
 
@@ -159,11 +161,12 @@ class SimulationData(Mapping):
         ):
             return built
         length = np.linalg.norm(scaled, axis=-1)
-        gain = ens.radius * length / np.linalg.norm(built.encoders, axis=-1)
+        before = np.linalg.norm(built.encoders, axis=-1)
         with np.errstate(divide="ignore", invalid="ignore"):
+            gain = ens.radius * length / before
+            # encoders of length zero stay zero whatever their gain
+            gain = np.where((length > 0) & (before > 0), gain, built.gain)
             encoders = ens.radius * scaled / gain[..., None]
-        # encoders of length zero stay zero whatever their gain
-        gain = np.where(length > 0, gain, built.gain)
         encoders = np.where(length[..., None] > 0, encoders, 0)
         max_rates, intercepts = _tuning(ens.neuron_type, gain, bias)
         return BuiltEnsemble(
@@ -193,7 +196,9 @@ class SimulationData(Mapping):
     def _live(self, signal, initial):
         """Return a signal's current value, or the initial one if it is constant."""
         value = self._sim.parameter(signal)
-        return initial if value is None or signal.sparse else value
+        if value is None:
+            return initial
+        return _sparse(initial, value) if signal.sparse else value
 
     def _is_closed(self):
         if self._sim.closed:
@@ -203,6 +208,15 @@ class SimulationData(Mapping):
                 stacklevel=4,
             )
         return self._sim.closed
+
+
+def _sparse(initial, values):
+    """Return a sparse matrix with other values at the same places."""
+    if isinstance(initial, SparseMatrix):
+        return SparseMatrix(initial.indices, values, initial.shape)
+    matrix = initial.tocoo(copy=True)
+    matrix.data = values
+    return matrix.asformat(initial.format)
 
 
 def _tuning(neuron_type, gain, bias):

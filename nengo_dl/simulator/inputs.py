@@ -10,12 +10,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from nengo import Node
 from nengo.exceptions import ValidationError
 
-from nengo_dl.names import listing, suggestion
-
-N_STEPS = "n_steps"
+from nengo_dl.engine.model import N_STEPS
+from nengo_dl.names import listing
+from nengo_dl.simulator.keys import by_object
 
 
 def check_inputs(data, nodes, minibatch_size, n_steps=None, on_batch=True):
@@ -72,6 +71,28 @@ def check_inputs(data, nodes, minibatch_size, n_steps=None, on_batch=True):
 
        (4, 10, 2) 10
     """
+    arrays, steps, sizes = read_inputs(data, nodes, n_steps)
+    n_items = agreed_items(sizes, minibatch_size, on_batch)
+    return {node: array[:n_items] for node, array in arrays.items()}, steps
+
+
+def read_inputs(data, nodes, n_steps=None):
+    """Do as `check_inputs`, but leave out what concerns the number of items.
+
+    Parameters
+    ----------
+    data, nodes, n_steps
+        See `check_inputs`.
+
+    Returns
+    -------
+    arrays : dict of Node to ndarray
+        The given data, in the order of `nodes`. Not copied.
+    n_steps : int
+        Number of time steps.
+    sizes : dict of str to int
+        Number of items of all that was given, by name.
+    """
     given, stated = assign(data, nodes, "input node")
     arrays = {
         node: _check_array(given[node], nodes[node], node.size_out)
@@ -83,16 +104,14 @@ def check_inputs(data, nodes, minibatch_size, n_steps=None, on_batch=True):
     )
     sizes = {nodes[node]: len(array) for node, array in arrays.items()}
     if stated is not None:
-        size, steps = _stated_steps(stated, steps)
-        sizes["n_steps"] = size
+        sizes[N_STEPS], steps = _stated_steps(stated, steps)
     if steps is None:
         raise ValidationError(
             "must be given when no input data is passed (got None). Pass n_steps, or "
             f"data for an input node (known names: {listing(nodes.values())}).",
             attr=N_STEPS,
         )
-    n_items = _agreed_items(sizes, minibatch_size, on_batch)
-    return {node: array[:n_items] for node, array in arrays.items()}, steps
+    return arrays, steps, sizes
 
 
 def assign(data, names, kind):
@@ -140,8 +159,8 @@ def assign(data, names, kind):
 def _warn_count(got: str, names: Mapping[Any, str], kind: str) -> None:
     warnings.warn(
         f"Data: expected one array for each of the {len(names)} {kind}s "
-        f"({listing(names.values())}), got {got}. What is missing is generated; pass a "
-        "dict to choose by name.",
+        f"({listing(names.values())}), got {got}. Elements go to the first ones in "
+        "order; pass a dict to choose by name.",
         stacklevel=5,
     )
 
@@ -159,41 +178,11 @@ def _assign_positions(data, names, kind):
 
 def _assign_keys(data, names, kind):
     """Resolve the keys of a dict to objects."""
-    by_name = {name: obj for obj, name in names.items()}
-    given = {}
     stated = None
-    for key, value in data.items():
-        if isinstance(key, str) and key == N_STEPS and key not in by_name:
-            stated = value
-            continue
-        obj = by_name.get(key) if isinstance(key, str) else key
-        if obj is None or obj not in names:
-            raise _unknown_key(key, names, kind)
-        if obj in given:
-            raise ValidationError(
-                f"must be given once for each {kind} (got both the {kind} and its name "
-                f"'{names[obj]}' as keys). Remove one of the two.",
-                attr="Data",
-            )
-        given[obj] = value
-    return given, stated
-
-
-def _unknown_key(key: Any, names: Mapping[Any, str], kind: str) -> ValidationError:
-    """Say what is wrong with a key, and what the right ones are."""
-    known = f"The {kind}s of this network are {listing(names.values())}."
-    if isinstance(key, str):
-        got, hint = repr(key), suggestion(key, names.values())
-    elif isinstance(key, Node) and key.size_in > 0:
-        got = f"{key}, which has size_in={key.size_in}"
-        hint = " The output of a node with inputs is always computed."
-    else:
-        got, hint = f"{key} of type {type(key).__name__}", ""
-    return ValidationError(
-        f"keys must be {kind}s of this network, or their names (got {got}).{hint} "
-        f"{known}",
-        attr="Data",
-    )
+    if N_STEPS not in names.values():
+        stated = data.get(N_STEPS)
+        data = {key: value for key, value in data.items() if key != N_STEPS}
+    return by_object(data, names, kind, "Data"), stated
 
 
 def _check_array(value: Any, name: str, size: int) -> np.ndarray:
@@ -315,10 +304,23 @@ def _stated_steps(stated: Any, n_steps: int | None) -> tuple[int, int]:
     )
 
 
-def _agreed_items(
-    sizes: Mapping[str, int], minibatch_size: int, on_batch: bool
-) -> int | None:
-    """Return how many items to use: whole minibatches; None without data."""
+def agreed_items(sizes, minibatch_size, on_batch=True):
+    """Return how many items to use: all of the whole minibatches.
+
+    Parameters
+    ----------
+    sizes : mapping of str to int
+        Number of items of each array, by what it is for.
+    minibatch_size : int
+        Number of items simulated at a time.
+    on_batch : bool, optional
+        Whether there must be exactly `minibatch_size` items, see `check_inputs`.
+
+    Returns
+    -------
+    n_items : int or None
+        None if there are no arrays.
+    """
     if not sizes:
         return None
     n_items = next(iter(sizes.values()))

@@ -10,9 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from nengo import Network, Probe
+from nengo import Probe
 
-from nengo_dl.config import object_settings
 from nengo_dl.engine.engine import Values
 
 # Outputs of a chunk and, behind them, all earlier ones.
@@ -112,11 +111,3 @@ def sampled(probe: Probe, outputs: np.ndarray, steps: np.ndarray, dt: float):
     if probe.sample_every is None:
         return outputs
     return outputs[steps % (probe.sample_every / dt) < 1]
-
-
-def last_only_probes(network: Network | None) -> frozenset[Probe]:
-    """Collect the probes whose setting ``keep_history`` is False."""
-    if network is None:
-        return frozenset()
-    values = object_settings(network, "keep_history")
-    return frozenset(probe for probe, keeps in values.items() if not keeps)

@@ -4,6 +4,7 @@ The recording is replaced as a whole at the end of each chunk, so an error or Ct
 leaves all three at the end of the last complete one.
 """
 
+import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
@@ -12,14 +13,15 @@ from nengo import Node, Probe
 from nengo.builder import Model, Signal
 
 from nengo_dl.config import Settings
-from nengo_dl.engine.engine import Engine
-from nengo_dl.graph.program import Program
+from nengo_dl.engine.engine import Engine, Values
+from nengo_dl.engine.feeds import FeedRunner
+from nengo_dl.engine.layer import EngineLayer
+from nengo_dl.graph.program import Program, last_only_probes
 from nengo_dl.progress import Display
-from nengo_dl.simulator.feeds import FeedRunner
 from nengo_dl.simulator.interrupts import interrupts_held
 from nengo_dl.simulator.pace import Pace
 from nengo_dl.simulator.params import parameter_signals
-from nengo_dl.simulator.recording import Recording, last_only_probes
+from nengo_dl.simulator.recording import Recording
 
 
 class Runner:
@@ -27,6 +29,8 @@ class Runner:
 
     Parameters
     ----------
+    program : `Program`
+        What is simulated.
     engine : `Engine`
         Computes the steps.
     feeds : `FeedRunner`
@@ -48,6 +52,7 @@ class Runner:
 
     def __init__(
         self,
+        program: Program,
         engine: Engine,
         feeds: FeedRunner,
         *,
@@ -57,19 +62,29 @@ class Runner:
         learned: Iterable[Signal] = (),
     ):
         self.seed = 0
-        self._engine = engine
         self._feeds = feeds
         self._dt = dt
         self._pace = Pace() if in_chunks else None
         self._last_only = frozenset(last_only)
         self._learned = tuple(learned)
+        self.program = program
+        self.engine = engine
         self._initial = engine.initial()
         self._recording = Recording(self._initial)
+        self._layer: EngineLayer | None = None
 
     @property
     def n_steps(self) -> int:
         """Number of steps that have been run."""
         return self._recording.values.n_steps
+
+    @property
+    def values(self) -> Values:
+        """Parameters and state as they are now."""
+        values = self._recording.values
+        if self._layer is None:
+            return values
+        return replace(values, params=self._layer.blocks())
 
     @property
     def recording(self) -> Recording:
@@ -95,14 +110,16 @@ class Runner:
             dropped, and random processes start their streams again.
         """
         self.seed = seed
+        if self._layer is not None:
+            self._layer.reseed(seed)
+            if params:
+                self._layer.reset_parameters()
         values = self._initial
         if not params:
-            values = self._engine.with_params(
-                values, self._recording.values, self._learned
-            )
+            values = self.engine.with_params(values, self.values, self._learned)
         if processes:
             self._feeds.reset(seed)
-            self._engine.reset(seed)
+            self.engine.reset(seed)
         if probes:
             self._recording = Recording(values)
         else:
@@ -129,7 +146,8 @@ class Runner:
             False puts the state back afterwards, also after an error, all but the
             parameters that learning rules have changed.
         """
-        before = self._recording.values
+        before = self.values
+        self.replace_values(before)
         try:
             for start, stop in self._chunks(n_steps):
                 chunk = {node: x[:, start:stop] for node, x in data.items()}
@@ -139,7 +157,7 @@ class Runner:
         finally:
             if not stateful:
                 after = self._recording
-                values = self._engine.with_params(before, after.values, self._learned)
+                values = self.engine.with_params(before, after.values, self._learned)
                 self._recording = replace(after, values=values)
 
     def value(self, signal: Signal) -> np.ndarray | None:
@@ -147,11 +165,40 @@ class Runner:
 
         None if it is neither parameter nor state.
         """
-        return self._engine.get(self._recording.values, signal)
+        return self.engine.get(self.values, signal)
 
     def is_shared(self, signal: Signal) -> bool:
         """Tell whether a signal is a parameter that all minibatch items share."""
-        return self._engine.is_shared(signal)
+        return self.engine.is_shared(signal)
+
+    def replace_values(self, values: Values) -> None:
+        """Go on from another state."""
+        self._recording = replace(self._recording, values=values)
+
+    def attach(self, layer: EngineLayer) -> None:
+        """Take the parameters from a Keras layer from now on."""
+        self._layer = layer
+
+    @contextlib.contextmanager
+    def lent(self, stateful: bool):
+        """Hand the state to the Keras layer, and take it back at the end.
+
+        Parameters
+        ----------
+        stateful : bool
+            Whether the layer's calls change the state. Learned weights change anyway.
+        """
+        layer = self._layer
+        if not layer.stateful:
+            yield
+            return
+        layer.load(self.values)
+        layer.keep.assign(stateful)
+        try:
+            yield
+        finally:
+            layer.keep.assign(False)
+            self.replace_values(layer.values())
 
     def clear_probes(self) -> None:
         """Drop what has been recorded."""
@@ -159,18 +206,18 @@ class Runner:
 
     def close(self) -> None:
         """Release what is compiled; the recording stays."""
-        self._engine = self._feeds = self._initial = None
+        self.engine = self._feeds = self._initial = self._layer = None
 
     def _chunks(self, n_steps: int):
         if self._pace is None:
             return [(0, n_steps)]
-        return self._pace.chunks(n_steps, self._engine.chunk)
+        return self._pace.chunks(n_steps, self.engine.chunk)
 
     def _run_chunk(self, n_steps: int, data: Mapping[Node, np.ndarray]) -> None:
         recording = self._recording
         feeds = self._feeds.run(recording.values.n_steps, n_steps, data)
         try:
-            values, outputs = self._engine.run(
+            values, outputs = self.engine.run(
                 recording.values, feeds, n_steps, self.seed
             )
             self._recording = recording.extended(
@@ -219,6 +266,7 @@ def build_runner(
         last_only=last_only,
     )
     runner = Runner(
+        program,
         engine,
         FeedRunner(program.feeds, model.dt, minibatch_size, seed, settings.dtype),
         dt=model.dt,

@@ -7,6 +7,7 @@ import contextlib
 import warnings
 
 import nengo
+import tensorflow as tf
 from nengo.exceptions import ReadonlyError, SimulatorClosed, ValidationError
 
 from nengo_dl import frontend
@@ -17,12 +18,14 @@ from nengo_dl.progress import progress
 from nengo_dl.simulator import arguments
 from nengo_dl.simulator.data import SimulationData
 from nengo_dl.simulator.inputs import check_inputs
+from nengo_dl.simulator.keras_methods import KerasMethods
+from nengo_dl.simulator.parameter_methods import ParameterMethods
 from nengo_dl.simulator.runner import build_runner
 from nengo_dl.simulator.scope import scope
 from nengo_dl.simulator.times import sample_times, sampling_period, steps_from_time
 
 
-class Simulator:
+class Simulator(KerasMethods, ParameterMethods):
     """Simulate a Nengo network on TensorFlow.
 
     A drop-in for `nengo.Simulator` whose results agree with it, step by step.
@@ -125,7 +128,7 @@ class Simulator:
             network, dt, settings.dtype, model, progress_bar
         )
         seed = arguments.choose_seed(seed, network, cls)
-        program = from_model(self.model)
+        program = from_model(self.model, settings.inference_only)
         with self._scope():
             self._runner = build_runner(
                 program,
@@ -142,7 +145,10 @@ class Simulator:
             feed.node: feed.output for feed in program.feeds if feed.node is not None
         }
         self.data = SimulationData(self)
+        self._made_learner = None
         self.closed = False
+        if tf.distribute.has_strategy():
+            self._make_learner()  # variables belong to the strategy they are made under
 
     @property
     def dt(self):
@@ -311,6 +317,8 @@ class Simulator:
             self._runner.start(
                 seed, include_trainable, include_probes, include_processes
             )
+            if include_processes and self._made_learner is not None:
+                self._made_learner.reset(seed)
 
     def soft_reset(self, include_trainable=False, include_probes=False):
         """Reset the state alone; deprecated in favour of `reset`."""
@@ -379,6 +387,7 @@ class Simulator:
     def close(self):
         """Release the compiled simulation. Probe data stays readable."""
         self.closed = True
+        self._made_learner = None
         self._runner.close()
 
     def __enter__(self):

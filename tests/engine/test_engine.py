@@ -5,8 +5,8 @@ from nengo.exceptions import BuildError, SimulationError
 
 from nengo_dl.config import Settings
 from nengo_dl.engine.engine import MAX_CHUNK_BYTES, MAX_CHUNK_STEPS, Engine
+from nengo_dl.engine.feeds import FeedRunner
 from nengo_dl.graph.program import from_model
-from nengo_dl.simulator.feeds import FeedRunner
 from tests import small_networks
 from tests.graph.interpreter import build
 

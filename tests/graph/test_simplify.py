@@ -170,8 +170,17 @@ def test_identity_multiplications(a, x, is_identity):
     assert (result.src, result.dst, result.tag) == (op.X, y, "tag")
 
 
-def test_default_passes_do_something():
+def test_trainable_parameters_are_no_constants():
+    """What training may change from 0 or 1 to something else has to stay."""
     program = program_of(small_networks.trivial_transforms())
+    assert program.trainable
+    read = {s.base for op in rewrite(program, DEFAULT).operators for s in op.reads}
+    assert program.trainable <= read
+
+
+def test_default_passes_do_something():
+    net = small_networks.trivial_transforms()
+    program = from_model(build(net), inference_only=True)
     for simplify in DEFAULT:
         assert simplify(program) is not program
     resets = [op for op in program.operators if type(op) is Reset]

@@ -22,7 +22,9 @@ from nengo.builder.transforms import ConvInc, ConvTransposeInc
 from nengo.synapses import LinearFilter, Triangle
 from nengo.transforms import SparseMatrix
 
+from nengo_dl.neurons import LeakyReLU, SoftLIFRate, SpikingLeakyReLU
 from nengo_dl.ops import Builder, neurons, processes
+from nengo_dl.tensor_function import SimTensorNode
 from tests.checks import DT, SETTINGS, check_gradient, check_kernel
 from tests.network_specs import Differences, SlowSoftplus
 
@@ -252,11 +254,24 @@ NEURONS = [
         lambda r: nengo.SpikingRectifiedLinear(r.choice([1, 0.2])),
         current=(-500, 3000),
     ),
+    neurons_case(
+        "leaky", lambda r: LeakyReLU(r.uniform(0, 0.5), r.uniform(0.1, 2)), (-9, 9)
+    ),
+    neurons_case(
+        "spiking leaky",
+        lambda r: SpikingLeakyReLU(r.choice([0.3, 0.9]), r.choice([1, 0.2])),
+        current=(-3000, 2000),
+        voltage=(-1, 1),
+    ),
     neurons_case("sigmoid", lambda r: nengo.Sigmoid(r.uniform(0.001, 0.01)), (-4, 4)),
     neurons_case("tanh", lambda r: nengo.Tanh(r.uniform(0.001, 0.01)), (-4, 4)),
     neurons_case("LIF rate", lambda r: nengo.LIFRate(**lif(r))),
     neurons_case("LIF rate at threshold", lambda r: nengo.LIFRate(), (1, 1)),
     neurons_case("LIF rate, no refractory time", lambda r: nengo.LIFRate(tau_ref=0)),
+    neurons_case(
+        "soft LIF rate", lambda r: SoftLIFRate(r.choice([0.05, 2]), **lif(r)), (-9, 9)
+    ),
+    neurons_case("soft LIF rate, equal", lambda r: SoftLIFRate(0.01), (0.5, 1.5)),
     neurons_case("LIF", lambda r: nengo.LIF(**lif(r))),
     neurons_case("LIF, equal", lambda r: nengo.LIF()),
     neurons_case("LIF, large currents", lambda r: nengo.LIF(), current=(-9, 500)),
@@ -494,6 +509,8 @@ RANDOM = {nengo.StochasticSpiking, nengo.PoissonSpiking}
 ON_HOST = {SlowSoftplus, Differences}
 # Operators that the neuron and process types above are cases of.
 GENERIC = {SimNeurons, SimProcess}
+# has no NumPy step to compare with: tests/ops/test_tensor_node.py
+TENSORFLOW = {SimTensorNode}
 
 
 @pytest.mark.filterwarnings("ignore:.*runs in Python each step")
@@ -509,7 +526,7 @@ def test_kernel_equals_make_step(case, setting):
     ids=["operators", "neurons", "processes"],
 )
 def test_every_registered_type_has_a_case(registry):
-    covered = {case.covers for case in CASES} | RANDOM | GENERIC
+    covered = {case.covers for case in CASES} | RANDOM | GENERIC | TENSORFLOW
     ours = {t for t in registry if t.__module__.split(".")[0] in ("nengo", "nengo_dl")}
     assert ours <= covered
 

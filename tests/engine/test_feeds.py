@@ -13,8 +13,8 @@ from nengo.processes import (
     WhiteSignal,
 )
 
+from nengo_dl.engine.feeds import FeedRunner
 from nengo_dl.graph.program import from_model
-from nengo_dl.simulator.feeds import FeedRunner
 
 DT = 0.001
 

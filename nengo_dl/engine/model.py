@@ -1,0 +1,255 @@
+"""A Keras model with named inputs and outputs, whose reports always name the output.
+
+All that is public Keras applies to it. Beyond that, outputs without a loss need no
+target, and data may hold what Keras has no place for: the number of steps.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import keras
+from keras.saving import register_keras_serializable
+
+from nengo_dl.engine.named import by_name, check_present
+from nengo_dl.engine.objectives import Objectives, build_objectives
+
+N_STEPS = "n_steps"
+
+
+def keras_inputs(
+    shapes: Mapping[str, tuple[int | None, ...]], dtype: str
+) -> dict[str, keras.KerasTensor]:
+    """Make the inputs of a model.
+
+    Parameters
+    ----------
+    shapes : mapping of str to tuple
+        From the name of each input to its shape, minibatch axis first; None stands for
+        sizes that may vary.
+    dtype : str
+        Type of all inputs.
+
+    Returns
+    -------
+    inputs : dict of str to `keras.KerasTensor`
+        Each tensor has its key as its name. So has its layer, but with ``|`` where
+        Keras allows no ``/``.
+    """
+    return {
+        name: keras.Input(
+            batch_shape=shape,
+            dtype=dtype,
+            name=name.replace("/", "|"),
+            tensor=keras.KerasTensor(shape, dtype=dtype, name=name),
+        )
+        for name, shape in shapes.items()
+    }
+
+
+@register_keras_serializable(package="nengo_dl")
+class ProbeModel(keras.Model):
+    """A model whose losses and metrics are reported by output, also if it has only one.
+
+    The keys of logs (in ``History``, callbacks and ``evaluate(return_dict=True)``) are
+    ``loss``, ``<output>_loss`` for every output with a loss, and ``<output>_<metric>``,
+    in this order (but Keras sorts them for callbacks).
+
+    Parameters
+    ----------
+    inputs : dict of str to `keras.KerasTensor`
+        See `keras_inputs`.
+    outputs : dict of str to `keras.KerasTensor`
+        What was computed from the inputs.
+    name : str, optional
+        Name of the model.
+    **kwargs
+        See `keras.Model`.
+
+    Notes
+    -----
+    Data comes in any form that Keras takes. Inputs and targets are dicts by name, or
+    tuples in order of the inputs and outputs (a single one needs no tuple). Inputs may
+    be followed by the number of steps (in a dict, with the key "n_steps"), of shape
+    (minibatch_size, 1): it is dropped, but for the inputs of width 0 that are not
+    given, which get this number of steps. Targets may be missing where there is neither
+    loss nor metric. Sample weights are one array for all outputs, or in the forms of
+    targets, where those missing mean 1.
+
+    Examples
+    --------
+    .. testcode::
+
+       inputs = keras_inputs({"stimulus": (None, None, 2)}, dtype="float32")
+       outputs = {"probe": keras.layers.Dense(1)(inputs["stimulus"])}
+       model = ProbeModel(inputs, outputs)
+       model.compile("sgd", loss="mse", metrics=["mae"])
+       history = model.fit(
+           {"stimulus": np.ones((4, 5, 2))}, {"probe": np.ones((4, 5, 1))}, verbose=0
+       )
+       print(list(history.history))
+
+    .. testoutput::
+
+       ['loss', 'probe_loss', 'probe_mae']
+    """
+
+    def __init__(self, inputs, outputs, name=None, **kwargs):
+        super().__init__(inputs=inputs, outputs=outputs, name=name, **kwargs)
+        self._objectives = Objectives()
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Names of the outputs that need targets: those with a loss or a metric."""
+        return self._objectives.outputs
+
+    @property
+    def metrics(self):
+        """All that is reported: the total loss, losses and metrics of outputs."""
+        metrics = super().metrics
+        if not self.compiled:
+            return metrics
+        return [metrics[0], *self._objectives.trackers, *metrics[1:]]
+
+    def compile(
+        self,
+        optimizer="rmsprop",
+        loss=None,
+        loss_weights=None,
+        metrics=None,
+        weighted_metrics=None,
+        **kwargs,
+    ):
+        """Choose what the model is trained for, and how.
+
+        Parameters
+        ----------
+        optimizer : str or `keras.optimizers.Optimizer`
+            The optimizer.
+        loss, loss_weights, metrics, weighted_metrics : object, list or dict, optional
+            Each is one for every output, a list in order of the outputs, or a dict from
+            names of outputs, see `.build_objectives`.
+        **kwargs
+            See ``keras.Model.compile``.
+
+        Raises
+        ------
+        ValidationError
+            If a name is unknown, or a list has a wrong length.
+        """
+        objectives = build_objectives(
+            tuple(self.output), loss, loss_weights, metrics, weighted_metrics
+        )
+        super().compile(optimizer, **kwargs)
+        self._objectives = objectives
+        self.loss = loss
+
+    def get_compile_config(self):
+        """Return the arguments of `compile` in a form that can be saved."""
+        config = super().get_compile_config()
+        if config:
+            arguments = dict(self._objectives.arguments)
+            config.update(keras.saving.serialize_keras_object(arguments))
+        return config
+
+    def compile_from_config(self, config):
+        """Call `compile` with what `get_compile_config` has returned."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
+
+    def fit(self, *args, **kwargs):
+        """Train the model, see ``keras.Model.fit``."""
+        history = super().fit(*args, **kwargs)
+        history.history = self._in_order(history.history)
+        return history
+
+    def evaluate(self, *args, **kwargs):
+        """Evaluate the model, see ``keras.Model.evaluate``."""
+        result = super().evaluate(*args, **kwargs)
+        return self._in_order(result) if isinstance(result, dict) else result
+
+    def train_step(self, data):
+        """Train on one minibatch; return what is to be reported."""
+        return super().train_step(self._standard(data))
+
+    def test_step(self, data):
+        """Evaluate one minibatch; return what is to be reported."""
+        return super().test_step(self._standard(data))
+
+    def predict_step(self, data):
+        """Return the outputs for one minibatch."""
+        return super().predict_step(self._standard(data))
+
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ):
+        """Return the sum of the weighted losses of all outputs, and of the layers."""
+        losses = self._objectives.losses
+        total = sum(
+            self._objectives.loss_terms(
+                self._targets_by_name(y, [term.output for term in losses]),
+                y_pred,
+                self._weights_by_name(sample_weight),
+            )
+        )
+        if self.losses or not losses:
+            total += super().compute_loss(x=x, y_pred=y_pred, training=training)
+        return total
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """Update all metrics; return what is to be reported."""
+        metrics = self._objectives.metrics
+        self._objectives.update_metrics(
+            self._targets_by_name(y, [term.output for term in metrics]),
+            y_pred,
+            self._weights_by_name(sample_weight),
+        )
+        return self.get_metrics_result()
+
+    def _in_order(self, logs: dict[str, Any]) -> dict[str, Any]:
+        """Undo that Keras sorts keys: as `metrics` are, those of validation later."""
+        results = {metric.name: metric.result() for metric in self.metrics}
+        keys = [
+            key
+            for name, result in results.items()
+            for key in (result if isinstance(result, dict) else [name])
+        ]
+        keys = [*keys, *(f"val_{key}" for key in keys), *logs]
+        return {key: logs[key] for key in dict.fromkeys(keys) if key in logs}
+
+    def _standard(self, data: Any) -> tuple:
+        """Return inputs by name, with targets and sample weights as they are."""
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        return self._inputs_by_name(x), y, sample_weight
+
+    def _inputs_by_name(self, x: Any) -> dict[str, Any]:
+        """Drop the number of steps; use it for inputs of width 0 that are missing."""
+        names = tuple(self.input)
+        if isinstance(x, list | tuple) and x and len(x[-1].shape) == 2:
+            x = {**by_name(x[:-1], names, "x"), N_STEPS: x[-1]}
+        given = by_name(x, (*names, N_STEPS), "x")
+        n_steps = given.pop(N_STEPS, None)
+        if n_steps is not None:
+            shape = (keras.ops.shape(n_steps)[0], n_steps[0, 0], 0)
+            for name, tensor in self.input.items():
+                if name not in given and tensor.shape[-1] == 0:
+                    given[name] = keras.ops.zeros(shape, tensor.dtype)
+        check_present(given, names, "x")
+        return given
+
+    def _targets_by_name(self, y: Any, needed: Iterable[str]) -> dict[str, Any]:
+        given = by_name(y, tuple(self.output), "y")
+        check_present(given, needed, "y")
+        return given
+
+    def _weights_by_name(self, sample_weight: Any) -> dict[str, Any]:
+        names = tuple(self.output)
+        if sample_weight is None or isinstance(sample_weight, Mapping | list | tuple):
+            weights = by_name(sample_weight, names, "sample_weight")
+        else:
+            weights = dict.fromkeys(names, sample_weight)
+        return {name: _for_steps(weight) for name, weight in weights.items()}
+
+
+def _for_steps(weight: Any) -> Any:
+    """Give one weight per item a second axis: Keras would take it for time steps."""
+    return keras.ops.expand_dims(weight, -1) if len(weight.shape) == 1 else weight

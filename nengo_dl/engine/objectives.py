@@ -1,0 +1,362 @@
+"""What a model is trained for: losses and metrics of its outputs, by name.
+
+From the forms that users write (one for all outputs, a list, a dict) to a frozen list
+of terms, each with the key under which its value is reported. Keras keeps reports of
+single outputs only for models with several, so the keys are made here.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from numbers import Real
+from types import MappingProxyType
+from typing import Any
+
+import keras
+import tensorflow as tf
+from nengo.exceptions import ValidationError
+
+from nengo_dl.engine.named import spread, spread_lists
+
+_ACCURACY = ("accuracy", "acc")
+_CROSSENTROPY = ("crossentropy", "ce")
+
+
+class NamedMetric(keras.metrics.Metric):
+    """A metric that is reported under another name than its own.
+
+    Parameters
+    ----------
+    name : str
+        The key of its value; if it has several values, the start of their keys.
+    metric : `keras.metrics.Metric`
+        Computes the value.
+    """
+
+    def __init__(self, name: str, metric: keras.metrics.Metric):
+        super().__init__(name=name)
+        self.metric = metric
+
+    def update_state(self, *args, **kwargs):
+        """Accumulate the values of one minibatch."""
+        self.metric.update_state(*args, **kwargs)
+
+    def result(self):
+        """Return the value so far; a dict of them if the metric has several."""
+        result = self.metric.result()
+        if isinstance(result, dict):
+            return {f"{self.name}_{key}": value for key, value in result.items()}
+        return result
+
+    def reset_state(self):
+        """Forget all values."""
+        self.metric.reset_state()
+
+
+class FunctionLoss(keras.losses.Loss):
+    """The mean of what a function of targets and outputs returns.
+
+    Parameters
+    ----------
+    function : callable
+        Takes tensors ``(y_true, y_pred)``; returns a tensor, minibatch axis first.
+    """
+
+    def __init__(self, function: Callable):
+        super().__init__()
+        self.function = function
+
+    def call(self, y_true, y_pred):
+        """Return the losses before the mean over items (and time steps) is taken."""
+        return self.function(y_true, y_pred)
+
+
+@dataclass(frozen=True)
+class OutputLoss:
+    """The loss of one output.
+
+    Parameters
+    ----------
+    output : str
+        Name of the output.
+    loss : `keras.losses.Loss`
+        Takes targets, outputs and sample weights; returns a number.
+    weight : float or None
+        Factor in the total loss; None for 1.
+    mean : `NamedMetric`
+        The mean loss (without the weight) over minibatches.
+    """
+
+    output: str
+    loss: keras.losses.Loss
+    weight: float | None
+    mean: NamedMetric
+
+
+@dataclass(frozen=True)
+class OutputMetric:
+    """One metric of one output.
+
+    Parameters
+    ----------
+    output : str
+        Name of the output.
+    metric : `NamedMetric`
+        The metric.
+    is_weighted : bool
+        Whether sample weights apply to it.
+    """
+
+    output: str
+    metric: NamedMetric
+    is_weighted: bool
+
+
+@dataclass(frozen=True)
+class Objectives:
+    """All losses and metrics of a model, in the order of their reports.
+
+    Parameters
+    ----------
+    losses : tuple of `OutputLoss`
+        Terms of the total loss.
+    metrics : tuple of `OutputMetric`
+        What else is reported.
+    dtype : str
+        Type of the total loss.
+    arguments : mapping of str
+        What was passed to ``compile``, as it was.
+    """
+
+    losses: tuple[OutputLoss, ...] = ()
+    metrics: tuple[OutputMetric, ...] = ()
+    dtype: str = "float32"
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the outputs that need targets."""
+        terms = (*self.losses, *self.metrics)
+        return tuple(dict.fromkeys(term.output for term in terms))
+
+    @property
+    def trackers(self) -> list[NamedMetric]:
+        """What keeps the reported values, losses first."""
+        return [
+            *(term.mean for term in self.losses),
+            *(term.metric for term in self.metrics),
+        ]
+
+    def loss_terms(
+        self, y: Mapping, y_pred: Mapping, weights: Mapping
+    ) -> list[tf.Tensor]:
+        """Return the weighted losses of one minibatch; report them before weighting.
+
+        Parameters
+        ----------
+        y, y_pred, weights : mapping of str to tensor
+            Targets, outputs and sample weights (possibly None) by name.
+        """
+        # Keras divides losses by this number, as gradients of replicas are added up
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        values = []
+        for term in self.losses:
+            name = term.output
+            value = term.loss(y[name], y_pred[name], weights.get(name))
+            value = keras.ops.cast(value, self.dtype)
+            n_items = keras.ops.shape(y_pred[name])[0]
+            term.mean.update_state(value * replicas, sample_weight=n_items)
+            values.append(value if term.weight is None else value * term.weight)
+        return values
+
+    def update_metrics(self, y: Mapping, y_pred: Mapping, weights: Mapping) -> None:
+        """Report the metrics of one minibatch; arguments as in `loss_terms`."""
+        for term in self.metrics:
+            name = term.output
+            weight = weights.get(name) if term.is_weighted else None
+            term.metric.update_state(y[name], y_pred[name], sample_weight=weight)
+
+
+def build_objectives(
+    names: Sequence[str],
+    loss: Any = None,
+    loss_weights: Any = None,
+    metrics: Any = None,
+    weighted_metrics: Any = None,
+) -> Objectives:
+    """Bring the arguments of ``compile`` into one form.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Names of all outputs, in order.
+    loss : object, list or dict, optional
+        A loss (its name, a `keras.losses.Loss` or a function of ``(y_true, y_pred)``)
+        for every output, a list of them in order of the outputs, or a dict from names
+        of outputs. Outputs without one (or with None) need no targets.
+    loss_weights : float, list or dict, optional
+        Factors of the losses in their sum, in the same forms. By default 1. For outputs
+        without a loss they have no effect.
+    metrics, weighted_metrics : object, list or dict, optional
+        Metrics in the same forms, or a list of metrics instead of one of them. A list
+        that has not as many elements as there are outputs is for every output. Sample
+        weights apply to `weighted_metrics` alone.
+
+    Returns
+    -------
+    objectives : `Objectives`
+
+    Raises
+    ------
+    ValidationError
+        If a name is unknown, or a list has a wrong length.
+    ValueError
+        If Keras knows no loss or metric of that name.
+
+    Notes
+    -----
+    The keys of reports are ``<output>_loss`` and ``<output>_<metric>``, where the name
+    of a metric is the string that was passed, the name of the object, or that of the
+    function. What would get a key for the second time gets ``_1`` appended, and so on.
+    An instance of a metric for several outputs is copied, as it has a state.
+    """
+    losses = spread(loss, names, "loss")
+    factors = spread(loss_weights, names, "loss_weights")
+    for factor in factors.values():
+        if not isinstance(factor, Real):
+            raise ValidationError(
+                f"expected numbers (got {factor!r}). Pass one for each output.",
+                attr="loss_weights",
+            )
+    keys = {"loss", *(f"{name}_loss" for name in losses)}
+    return Objectives(
+        losses=tuple(
+            OutputLoss(
+                output,
+                _find_loss(identifier),
+                factors.get(output),
+                NamedMetric(f"{output}_loss", keras.metrics.Mean()),
+            )
+            for output, identifier in losses.items()
+        ),
+        metrics=_output_metrics(
+            spread_lists(metrics, names, "metrics"),
+            spread_lists(weighted_metrics, names, "weighted_metrics"),
+            keys,
+        ),
+        dtype=keras.config.floatx(),
+        arguments=MappingProxyType(
+            {
+                "loss": loss,
+                "loss_weights": loss_weights,
+                "metrics": metrics,
+                "weighted_metrics": weighted_metrics,
+            }
+        ),
+    )
+
+
+def _output_metrics(
+    metrics: Mapping[str, list], weighted: Mapping[str, list], keys: set[str]
+) -> tuple[OutputMetric, ...]:
+    """Find all metrics; `keys` are taken already."""
+    terms = []
+    used: set[int] = set()
+    for is_weighted, found in ((False, metrics), (True, weighted)):
+        for output, identifiers in found.items():
+            for identifier in identifiers:
+                metric, label = _find_metric(identifier, used)
+                key = f"{output}_{label}"
+                if is_weighted and key in keys:
+                    key = f"{output}_weighted_{label}"
+                metric = NamedMetric(_unused(key, keys), metric)
+                terms.append(OutputMetric(output, metric, is_weighted))
+    return tuple(terms)
+
+
+def _unused(key: str, taken: set[str]) -> str:
+    """Return the key, with a number if it is taken; take it."""
+    stem, count = key, 0
+    while key in taken:
+        count += 1
+        key = f"{stem}_{count}"
+    taken.add(key)
+    return key
+
+
+def _find_loss(identifier: Any) -> keras.losses.Loss:
+    if _is_one_of(identifier, _CROSSENTROPY):
+        return FunctionLoss(_crossentropy)
+    loss = keras.losses.get(identifier)
+    return loss if isinstance(loss, keras.losses.Loss) else FunctionLoss(loss)
+
+
+def _find_metric(identifier: Any, used: set[int]) -> tuple[keras.metrics.Metric, str]:
+    """Return a metric that nothing else uses, and the label for its key."""
+    if _is_one_of(identifier, _ACCURACY):
+        return keras.metrics.MeanMetricWrapper(_accuracy), identifier
+    metric = keras.metrics.get(identifier)
+    label = identifier if isinstance(identifier, str) else _label(metric)
+    if not isinstance(metric, keras.metrics.Metric):
+        metric = keras.metrics.MeanMetricWrapper(metric)
+    elif id(metric) in used:
+        metric = _copy(metric)
+    used.add(id(metric))
+    return metric, label
+
+
+def _label(metric: Any) -> str:
+    """Return the name of an object, a function, or what is callable otherwise."""
+    for attribute in ("name", "__name__"):
+        if isinstance(label := getattr(metric, attribute, None), str):
+            return label
+    return type(metric).__name__
+
+
+def _copy(metric: keras.metrics.Metric) -> keras.metrics.Metric:
+    try:
+        return type(metric).from_config(metric.get_config())
+    except TypeError as error:
+        raise ValidationError(
+            f"expected a metric that can be copied for several outputs (got {metric}: "
+            f"{error}). Give it a get_config, or pass a dict with one for each output.",
+            attr="metrics",
+        ) from error
+
+
+def _is_one_of(identifier: Any, words: tuple[str, ...]) -> bool:
+    return isinstance(identifier, str) and identifier.lower() in words
+
+
+def _by_labels(y_true, y_pred, binary: Any, sparse: Any, categorical: Any) -> Any:
+    """Choose by the kind of labels, with Keras' rule.
+
+    An output of size 1 is binary; else, integer labels have a last axis of size 1 (or
+    no such axis), and one-hot labels have the size of the output.
+    """
+    if y_pred.shape[-1] == 1:
+        return binary
+    if len(y_true.shape) < len(y_pred.shape) or y_true.shape[-1] == 1:
+        return sparse
+    return categorical
+
+
+def _accuracy(y_true, y_pred):
+    chosen = _by_labels(
+        y_true,
+        y_pred,
+        keras.metrics.binary_accuracy,
+        keras.metrics.sparse_categorical_accuracy,
+        keras.metrics.categorical_accuracy,
+    )
+    return chosen(y_true, y_pred)
+
+
+def _crossentropy(y_true, y_pred):
+    chosen = _by_labels(
+        y_true,
+        y_pred,
+        keras.losses.binary_crossentropy,
+        keras.losses.sparse_categorical_crossentropy,
+        keras.losses.categorical_crossentropy,
+    )
+    return chosen(y_true, y_pred)

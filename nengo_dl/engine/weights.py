@@ -1,0 +1,197 @@
+"""From Keras weights to blocks: where each parameter of a network lives.
+
+To Keras, a network's parameters are weights with names and shapes; to the engine, they
+are elements of blocks. A `WeightTable` knows both, and nothing else does.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+from nengo.builder import Signal
+from nengo.transforms import SparseMatrix
+
+from nengo_dl.graph.kernel import size_of
+from nengo_dl.graph.layout import Layout
+from nengo_dl.graph.roles import Parameter
+
+# Up to this many parameters of one kind and shape are weights of their own; more, e.g.
+# those of an EnsembleArray, are stacked in one, since optimizers treat weights one by
+# one.
+MAX_SEPARATE = 8
+# Blocks of up to this many ranges of weights are concatenated, others are gathered.
+MAX_RANGES = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Weight:
+    """A parameter, or equally shaped ones stacked along a new first axis.
+
+    Parameters
+    ----------
+    name : str
+        Unique in the network.
+    parameters : tuple of `Parameter`
+        What it holds.
+    shape : tuple of int
+        Of the whole weight.
+    """
+
+    name: str
+    parameters: tuple[Parameter, ...]
+    shape: tuple[int, ...]
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes it."""
+        return self.parameters[0].trainable
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return int(np.prod(self.shape))
+
+
+def stored_values(signal: Signal) -> np.ndarray:
+    """Return the initial value of a signal as a flat array."""
+    value = signal.initial_value
+    if not signal.sparse:
+        return np.ravel(value)
+    return value.data if isinstance(value, SparseMatrix) else value.tocoo().data
+
+
+def stored_shape(signal: Signal) -> tuple[int, ...]:
+    """Return a signal's shape; of a sparse one, that of its stored values."""
+    return (size_of(signal),) if signal.sparse else signal.shape
+
+
+def stack(parameters: Iterable[Parameter]) -> tuple[Weight, ...]:
+    """Distribute parameters over weights.
+
+    Parameters
+    ----------
+    parameters : iterable of `Parameter`
+        In the order that the weights shall have.
+
+    Returns
+    -------
+    weights : tuple of `Weight`
+        Trainable ones first, as in ``keras.Model.weights``.
+    """
+    groups: dict[tuple, list[Parameter]] = {}
+    for parameter in parameters:
+        kind = parameter.name.rsplit(".", 1)[-1]
+        key = (not parameter.trainable, kind, stored_shape(parameter.signal))
+        groups.setdefault(key, []).append(parameter)
+    weights = []
+    for (_, kind, shape), members in groups.items():
+        if len(members) <= MAX_SEPARATE:
+            weights += [Weight(p.name, (p,), shape) for p in members]
+        else:
+            name = f"{members[0].name.rsplit('.', 1)[0]}_and_others.{kind}"
+            stacked = (len(members), *shape)
+            weights.append(Weight(name, tuple(members), stacked))
+    return tuple(sorted(weights, key=lambda weight: not weight.trainable))
+
+
+class WeightTable:
+    """Where the elements of all weights go.
+
+    Parameters
+    ----------
+    layout : `Layout`
+        The blocks; those of kind "param" are made of weights and constants.
+    parameters : iterable of `Parameter`
+        The parameters of the network. Those without a place in a "param" block, e.g.
+        because a learning rule changes them, are left out.
+    dtype : dtype
+        Of the blocks.
+
+    Attributes
+    ----------
+    weights : tuple of `Weight`
+        All weights, trainable ones first.
+    """
+
+    def __init__(self, layout: Layout, parameters: Iterable[Parameter], dtype):
+        self._dtype = np.dtype(dtype)
+        numbers = layout.of_kind("param")
+        self.weights = stack(
+            p for p in parameters if layout.places.get(p.signal, (-1,))[0] in numbers
+        )
+        offsets = np.cumsum([0, *(weight.size for weight in self.weights)])
+        self._positions = {}
+        for weight, offset in zip(self.weights, offsets, strict=False):
+            for i, parameter in enumerate(weight.parameters):
+                position = int(offset) + i * size_of(parameter.signal)
+                self._positions[parameter.signal] = position
+        self._blocks = [self._block(layout, number) for number in numbers]
+
+    def blocks(self, values: Sequence[tf.Tensor]) -> tuple[tf.Tensor, ...]:
+        """Assemble the parameter blocks.
+
+        Parameters
+        ----------
+        values : sequence of tensor
+            One per weight, of its shape.
+
+        Returns
+        -------
+        blocks : tuple of tensor
+            One of shape (size, 1) per block of kind "param".
+        """
+        flat = [tf.reshape(tf.cast(v, self._dtype), (-1,)) for v in values]
+        return tuple(block(flat)[:, None] for block in self._blocks)
+
+    def place(self, weight: Weight, parameter: Parameter) -> int | None:
+        """Return the position of a parameter on a weight's first axis, if stacked."""
+        if len(weight.parameters) == 1:
+            return None
+        return weight.parameters.index(parameter)
+
+    def _block(self, layout: Layout, number: int):
+        """Return a function from all flat weights to one flat block."""
+        constants = np.zeros(layout.blocks[number].size, self._dtype)
+        starts = np.cumsum([0, *(weight.size for weight in self.weights)])
+        index = starts[-1] + np.arange(len(constants))
+        for offset, base in layout.bases(number):
+            stop = offset + size_of(base)
+            if base in self._positions:
+                start = self._positions[base]
+                index[offset:stop] = np.arange(start, start + stop - offset)
+            else:
+                constants[offset:stop] = stored_values(base)
+        constant = tf.constant(constants)
+        ranges = _ranges(index, starts)
+        if len(ranges) > MAX_RANGES:
+            return lambda flat: tf.gather(tf.concat([*flat, constant], 0), index)
+        return lambda flat: tf.concat(
+            [[*flat, constant][i][start:stop] for i, start, stop in ranges], 0
+        )
+
+
+def _ranges(index: np.ndarray, starts: np.ndarray) -> list[tuple[int, int, int]]:
+    """Split an index into ranges of consecutive elements of one source each.
+
+    Parameters
+    ----------
+    index : ndarray of int
+        Elements of all sources, concatenated.
+    starts : ndarray of int
+        Where each source starts.
+
+    Returns
+    -------
+    ranges : list of (source, start, stop)
+        Start and stop count from the start of the source.
+    """
+    sources = np.searchsorted(starts, index, side="right") - 1
+    breaks = (np.diff(index) != 1) | (np.diff(sources) != 0)
+    return [
+        (int(i[0]), int(run[0] - starts[i[0]]), int(run[-1] + 1 - starts[i[0]]))
+        for run, i in (
+            (index[part], sources[part])
+            for part in np.split(np.arange(len(index)), np.flatnonzero(breaks) + 1)
+        )
+    ]

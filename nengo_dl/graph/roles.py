@@ -1,0 +1,128 @@
+"""Which signals are parameters, what they are called, and which of them are trained.
+
+Roles are a table beside the signals, made once from the network's settings; no signal
+is changed.
+"""
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import nengo
+from nengo.builder import Model, Signal
+
+from nengo_dl.config import object_settings
+from nengo_dl.names import legal_name
+
+
+@dataclass(frozen=True, eq=False)
+class Parameter:
+    """A signal that training or a learning rule may change.
+
+    Parameters
+    ----------
+    name : str
+        The object's label and what it is of the object, e.g. "ens.encoders".
+    signal : Signal
+        The base signal that holds the value.
+    trainable : bool
+        Whether training changes it.
+    """
+
+    name: str
+    signal: Signal
+    trainable: bool
+
+
+def parameters(model: Model, inference_only: bool = False) -> tuple[Parameter, ...]:
+    """List the encoders, biases and connection weights of a built model.
+
+    By default all of them are trainable, except those that a learning rule changes and
+    the weights of probes; ``configure_settings(trainable=...)`` chooses otherwise.
+
+    Parameters
+    ----------
+    model : `nengo.builder.Model`
+        A model into which all networks have been built.
+    inference_only : bool
+        Whether none of them is trainable, whatever is set.
+
+    Returns
+    -------
+    parameters : tuple of `Parameter`
+        In the order in which the objects were built.
+
+    Warns
+    -----
+    UserWarning
+        If an object is set to be trainable that a learning rule changes.
+    """
+    network = model.toplevel
+    chosen = {} if network is None else object_settings(network, "trainable")
+    connections = set() if network is None else set(network.all_connections)
+    learned = _written(model)
+    found: dict[Signal, Parameter] = {}
+    names: dict[str, int] = {}
+    for obj, attr, signal in _signals(model):
+        base = signal.base
+        if base in found:
+            continue
+        wanted = chosen.get(obj)
+        is_free = not (inference_only or network is None or base in learned)
+        if isinstance(obj, nengo.Connection):
+            is_free = is_free and obj in connections
+        if wanted and base in learned:
+            warnings.warn(
+                f"{obj}: trainable=True has no effect on {attr} that a learning rule "
+                "changes. Remove the learning rule, or the setting.",
+                stacklevel=2,
+            )
+        name = _unique(f"{_stem(obj)}.{attr}", names)
+        found[base] = Parameter(name, base, is_free and wanted is not False)
+    return tuple(found.values())
+
+
+def _signals(model: Model) -> Iterator[tuple[object, str, Signal]]:
+    """Yield objects, what is a parameter of them, and its signal."""
+    for obj in model.params:
+        if isinstance(obj, nengo.Ensemble):
+            if isinstance(obj.neuron_type, nengo.Direct):
+                continue  # has no neurons, and so no encoders that can be set
+            candidates = (
+                (obj, "encoders", model.sig[obj].get("encoders")),
+                (obj.neurons, "bias", model.sig[obj.neurons].get("bias")),
+            )
+        elif isinstance(obj, nengo.Connection):
+            candidates = ((obj, "weights", model.sig[obj].get("weights")),)
+        else:
+            continue
+        yield from (entry for entry in candidates if entry[2] is not None)
+
+
+def _written(model: Model) -> frozenset[Signal]:
+    """Collect the base signals that operators change."""
+    return frozenset(
+        signal.base
+        for op in model.operators
+        for signal in (*op.sets, *op.incs, *op.updates)
+    )
+
+
+def _stem(obj: object) -> str:
+    """Name an object by its label; a connection without one by what it connects."""
+    if isinstance(obj, nengo.ensemble.Neurons):
+        return _stem(obj.ensemble)
+    label = legal_name(getattr(obj, "label", None)).replace("/", "_")
+    if label:
+        return label
+    if isinstance(obj, nengo.Connection):
+        ends = (obj.pre_obj, obj.post_obj)
+        return "_to_".join(_stem(end) for end in ends)
+    return type(obj).__name__.lower()
+
+
+def _unique(name: str, uses: dict[str, int]) -> str:
+    """Add a number to a name that has been used before."""
+    count = uses.get(name, 0)
+    uses[name] = count + 1
+    return _unique(f"{name}_{count}", uses) if count else name

@@ -1,0 +1,142 @@
+"""Losses for `Simulator.compile`, and for Keras models in general."""
+
+from numbers import Real
+
+from keras import ops
+from keras.losses import Loss
+from keras.saving import register_keras_serializable
+from nengo.exceptions import ValidationError
+
+
+@register_keras_serializable(package="nengo_dl")
+def nan_mse(y_true, y_pred):
+    """Compute the mean squared error, with no error where the target is NaN.
+
+    So a network can be trained on part of its output, for instance on the last time
+    steps alone. NaNs count as zero error: they lower the mean.
+
+    Parameters
+    ----------
+    y_true : tensor of shape (..., size)
+        Targets.
+    y_pred : tensor of shape (..., size)
+        Outputs.
+
+    Returns
+    -------
+    loss : tensor of shape (...)
+        The mean over the last axis; Keras averages over the others.
+
+    Examples
+    --------
+    .. testcode::
+
+       print(np.array(nengo_dl.losses.nan_mse([[1.0, np.nan]], [[3.0, 5.0]])))
+
+    .. testoutput::
+
+       [2.]
+    """
+    y_pred = ops.convert_to_tensor(y_pred)
+    y_true = ops.cast(y_true, y_pred.dtype)
+    error = y_pred - y_true
+    # before squaring, so that the gradient at NaN is zero times a finite number
+    error = ops.where(ops.isnan(y_true), ops.zeros_like(error), error)
+    return ops.mean(ops.square(error), axis=-1)
+
+
+@register_keras_serializable(package="nengo_dl")
+class Regularize(Loss):
+    """Penalise the size of a signal: its norm, averaged over minibatch and time.
+
+    Targets are ignored, but Keras wants some, of any width.
+
+    Parameters
+    ----------
+    order : float or str
+        Order of the norm: "euclidean", 1, 2, ``np.inf`` or any other positive number.
+        (Below 1, the slope at zero is infinite.)
+    axis : int or None
+        Axis of the signal to take the norm along; 0 is the first one after minibatch
+        and time. None takes the norm of the flattened signal.
+    reduction, name, dtype
+        See `keras.losses.Loss`.
+
+    Raises
+    ------
+    ValidationError
+        If the order is not the order of a norm.
+
+    Examples
+    --------
+    Keep weights small, by means of a probe that records them:
+
+    .. testcode::
+
+       with nengo.Network(seed=0) as net:
+           nengo_dl.configure_settings(keep_history=True)
+           a, b = nengo.Ensemble(10, 1), nengo.Ensemble(10, 1)
+           conn = nengo.Connection(a, b)
+           probe = nengo.Probe(conn, "weights")
+           net.config[probe].keep_history = False
+       loss = nengo_dl.losses.Regularize(order=1)
+       print(float(loss(np.zeros((1, 1, 1)), np.ones((1, 1, 10)))))
+
+    .. testoutput::
+
+       10.0
+    """
+
+    def __init__(
+        self,
+        order=2,
+        axis=None,
+        reduction="sum_over_batch_size",
+        name="regularize",
+        dtype=None,
+    ):
+        if order != "euclidean" and not (isinstance(order, Real) and order > 0):
+            raise ValidationError(
+                f"must be 'euclidean' or a positive number (got {order!r}). Choose 1 "
+                "for the sum of absolute values, 2 for the length of the vector.",
+                attr="order",
+                obj=self,
+            )
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        self.order = order
+        self.axis = axis
+
+    def call(self, y_true, y_pred):
+        """Compute the norm at each step.
+
+        Parameters
+        ----------
+        y_true : tensor
+            Ignored.
+        y_pred : tensor of shape (minibatch_size, n_steps, ...)
+            The signal.
+
+        Returns
+        -------
+        loss : tensor of shape (minibatch_size, n_steps)
+        """
+        del y_true
+        shape = ops.shape(y_pred)
+        axis = self.axis
+        if axis is None:
+            y_pred, axis = ops.reshape(y_pred, (*shape[:2], -1)), 0
+        norms = _norm(y_pred, self.order, axis + 2 if axis >= 0 else axis)
+        return ops.mean(ops.reshape(norms, (*shape[:2], -1)), axis=-1)
+
+    def get_config(self):
+        """Return the arguments to make the same loss with."""
+        return {**super().get_config(), "order": self.order, "axis": self.axis}
+
+
+def _norm(x, order, axis):
+    """Compute norms whose gradient at zero is zero; that of a root is infinite."""
+    is_zero = ops.all(ops.equal(x, 0), axis=axis)
+    safe = ops.where(ops.expand_dims(is_zero, axis), ops.ones_like(x), x)
+    order = 2 if order == "euclidean" else order
+    norm = ops.norm(safe, ord=order, axis=axis)
+    return ops.where(is_zero, ops.zeros_like(norm), norm)

@@ -1,0 +1,200 @@
+"""`NengoLayer`: a Nengo network as a layer of any Keras model."""
+
+from collections.abc import Callable, Iterable
+
+import keras
+import nengo
+import numpy as np
+from nengo.exceptions import ValidationError
+
+from nengo_dl.config import Settings
+from nengo_dl.engine.engine import Engine
+from nengo_dl.engine.layer import EngineLayer
+from nengo_dl.frontend import build_model
+from nengo_dl.graph.program import from_model, input_nodes, last_only_probes
+from nengo_dl.names import listing, suggestion, unique_names
+
+
+class NengoLayer(EngineLayer):
+    """A Nengo network that is a Keras layer, with all its parameters as weights.
+
+    A call simulates the network for as many time steps as the inputs have, from its
+    initial state; nothing is left behind unless the layer is stateful.
+
+    Parameters
+    ----------
+    network : Network or callable
+        What to simulate, or a function without arguments that makes it. A layer of a
+        function can be saved with its model, if the function is registered with
+        `keras.saving.register_keras_serializable`; it should give the network a seed.
+    dt : float
+        Length of a time step, in seconds.
+    seed : int, optional
+        Seed of all random numbers; by default ``network.seed + 1``, or 0 if the network
+        has none.
+    inputs : list of Node or str, optional
+        The nodes that are given in every call, in this order. By default, all input
+        nodes that put out a constant. All others can be given in a dict; where they are
+        not, their functions and processes run in Python ahead of the time steps, and
+        Keras cannot compile the model with XLA.
+    outputs : list of Probe or str, optional
+        The probes to return; by default all.
+    stateful : bool
+        Whether a call starts where the last one ended. Needs a `minibatch_size`.
+    minibatch_size : int, optional
+        Number of items in all calls. By default, any.
+    unroll_simulation : int
+        Steps that one iteration of the compiled loop spells out.
+    **kwargs
+        See `keras.layers.Layer`.
+
+    Raises
+    ------
+    ValidationError
+        If an argument is invalid.
+    BuildError
+        If the network cannot be built.
+
+    Notes
+    -----
+    The network's settings count, see `nengo_dl.configure_settings`. A loop over time is
+    much faster with XLA, which Keras turns on by itself on GPUs alone: on the CPU, call
+    ``model.compile(..., jit_compile=True)``.
+
+    Inputs are tensors of shape (minibatch_size, n_steps, size_out): one of them for the
+    first node, a list in the order of `inputs`, or a dict by name. The output is one
+    tensor of shape (minibatch_size, n_steps, size_in of the probe), or a dict by name
+    if there are several probes.
+
+    Examples
+    --------
+    .. testcode::
+
+       with nengo.Network(seed=0) as net:
+           stimulus = nengo.Node(np.zeros(8))
+           ens = nengo.Ensemble(50, 8)
+           nengo.Connection(stimulus, ens, synapse=None)
+           nengo.Probe(ens, synapse=0.01)
+
+       inputs = keras.Input((20, 16))
+       x = keras.layers.Dense(8)(inputs)
+       x = nengo_dl.NengoLayer(net)(x)
+       model = keras.Model(inputs, keras.layers.Dense(3)(x))
+       print(model.predict(np.ones((5, 20, 16)), verbose=0).shape)
+
+    .. testoutput::
+
+       (5, 20, 3)
+    """
+
+    def __init__(
+        self,
+        network: nengo.Network | Callable[[], nengo.Network],
+        dt: float = 0.001,
+        seed: int | None = None,
+        *,
+        inputs: Iterable[nengo.Node | str] | None = None,
+        outputs: Iterable[nengo.Probe | str] | None = None,
+        stateful: bool = False,
+        minibatch_size: int | None = None,
+        unroll_simulation: int = 1,
+        **kwargs,
+    ):
+        net = network if isinstance(network, nengo.Network) else _make(network)
+        if stateful and minibatch_size is None:
+            raise ValidationError(
+                "needs the minibatch_size that all calls will have (got None). Pass "
+                "it, or stateful=False.",
+                attr="stateful",
+                obj=type(self),
+            )
+        settings = Settings.read(net).check()
+        model = build_model(net, dt, settings.dtype, progress_bar=False)
+        program = from_model(model, settings.inference_only)
+        nodes = input_nodes(net)
+        names = unique_names(nodes, model.probes)
+        if inputs is None:
+            inputs = [node for node in nodes if isinstance(node.output, np.ndarray)]
+        nodes = _chosen(inputs, {node: names[node] for node in nodes}, "inputs")
+        probes = {probe: names[probe] for probe in model.probes}
+        probes = _chosen(probes if outputs is None else outputs, probes, "outputs")
+        program = program.replace(probes={p: program.probes[p] for p in probes})
+        engine = Engine(
+            program,
+            settings,
+            dt=dt,
+            minibatch_size=minibatch_size,
+            unroll=unroll_simulation,
+            use_loop=settings.use_loop,
+            last_only=last_only_probes(net),
+        )
+        if seed is None:
+            seed = 0 if net.seed is None else net.seed + 1
+        config = {
+            "dt": dt,
+            "seed": seed,
+            "inputs": [names[node] for node in nodes],
+            "outputs": [names[probe] for probe in probes],
+            "stateful": stateful,
+            "minibatch_size": minibatch_size,
+            "unroll_simulation": unroll_simulation,
+        }
+        super().__init__(
+            engine, names, nodes, seed=seed, stateful=stateful, unwrap=True, **kwargs
+        )
+        self._network, self._config = network, config
+
+    def get_config(self):
+        """Return what it takes to make the layer again.
+
+        Raises
+        ------
+        NotImplementedError
+            If it was made from a network instead of a function that makes one.
+        """
+        if isinstance(self._network, nengo.Network):
+            raise NotImplementedError(
+                f"NengoLayer '{self.name}': expected a function that makes the "
+                "network, which can be saved by name (got a network). Pass a function "
+                "registered with keras.saving.register_keras_serializable, or save the "
+                "weights alone with save_weights."
+            )
+        network = keras.saving.serialize_keras_object(self._network)
+        return {**super().get_config(), **self._config, "network": network}
+
+    @classmethod
+    def from_config(cls, config):
+        """Make a layer from what `get_config` has returned."""
+        config = dict(config)
+        config.pop("dtype", None)
+        network = keras.saving.deserialize_keras_object(config.pop("network"))
+        return cls(network, **config)
+
+
+def _make(network: Callable[[], nengo.Network]) -> nengo.Network:
+    net = network() if callable(network) else network
+    if not isinstance(net, nengo.Network):
+        raise ValidationError(
+            f"must be a nengo.Network, or a function that returns one (got {net!r} of "
+            f"type {type(net).__name__}). Pass the network that holds everything.",
+            attr="network",
+            obj=NengoLayer,
+        )
+    return net
+
+
+def _chosen(wanted: Iterable, names: dict, attr: str) -> tuple:
+    """Resolve objects and names to objects."""
+    by_name = {name: obj for obj, name in names.items()}
+    chosen = []
+    for key in wanted:
+        obj = by_name.get(key) if isinstance(key, str) else key
+        if obj not in names:
+            raise ValidationError(
+                f"must be among {listing(by_name)}, by name or object (got {key!r})."
+                f"{suggestion(key, by_name) if isinstance(key, str) else ''}",
+                attr=attr,
+                obj=NengoLayer,
+            )
+        chosen.append(obj)
+    return tuple(chosen)

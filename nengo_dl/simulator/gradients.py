@@ -1,0 +1,79 @@
+"""Compare the gradients that training uses with finite differences."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import tensorflow as tf
+from nengo import Node, Probe
+from nengo.exceptions import SimulationError
+
+from nengo_dl.engine.layer import EngineLayer
+
+# Half of the distance between two evaluations. Layers compute in float32 even where the
+# simulation is in float64, and so need a larger one.
+STEP = 1e-5
+STEP_WITH_LAYERS = 1e-2
+
+
+def check_gradients(
+    layer: EngineLayer,
+    inputs: Mapping[Node, np.ndarray],
+    outputs: tuple[Probe, ...],
+    atol: float,
+    rtol: float,
+) -> dict[Probe, dict[str, list[np.ndarray]]]:
+    """Compare gradients of outputs with respect to inputs.
+
+    Parameters
+    ----------
+    layer : `EngineLayer`
+        In float64, where finite differences are most precise.
+    inputs : mapping of Node to ndarray
+        Where to evaluate; shape (minibatch_size, n_steps, size_out).
+    outputs : tuple of Probe
+        What to differentiate.
+    atol, rtol : float
+        Largest difference between analytic and numeric gradient: ``atol + rtol *
+        abs(numeric)``.
+
+    Returns
+    -------
+    gradients : dict of Probe to dict
+        "analytic" and "numeric", each a list of one array per input, of shape (size of
+        the input, size of the output).
+
+    Raises
+    ------
+    SimulationError
+        If a gradient is not finite, or differs.
+    """
+    names = [layer.input_names[node] for node in inputs]
+    arrays = [np.asarray(x, layer.engine.dtype) for x in inputs.values()]
+    found = {}
+    for probe in outputs:
+        name = layer.output_names[probe]
+
+        @tf.function(autograph=False)
+        def run(*tensors, name=name):
+            return layer(dict(zip(names, tensors, strict=True)), training=True)[name]
+
+        step = STEP_WITH_LAYERS if layer.keras_layers else STEP
+        analytic, numeric = tf.test.compute_gradient(run, arrays, delta=step)
+        _compare(probe, names, analytic, numeric, atol, rtol)
+        found[probe] = {"analytic": list(analytic), "numeric": list(numeric)}
+    return found
+
+
+def _compare(probe, names, analytic, numeric, atol, rtol):
+    for name, a, n in zip(names, analytic, numeric, strict=True):
+        differs = ~(np.abs(a - n) < atol + rtol * np.abs(n))  # also where it is NaN
+        if differs.any():
+            row, column = (int(i) for i in np.argwhere(differs)[0])
+            raise SimulationError(
+                "Simulator.check_gradients: expected analytic and numeric gradients "
+                f"of {probe} with respect to '{name}' to agree within {atol} + {rtol} "
+                f"* |numeric| (got {a[row, column]:.6g} and {n[row, column]:.6g} for "
+                f"input {row}, output {column}, and {differs.sum()} differences in "
+                "all). Functions may not be differentiable there, like a rectifier "
+                "at 0: try other inputs, or raise the tolerances."
+            )

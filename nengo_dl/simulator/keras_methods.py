@@ -1,0 +1,380 @@
+"""The methods of a `Simulator` that it shares with `keras.Model`."""
+
+import warnings
+
+import numpy as np
+from nengo.exceptions import SimulationError
+
+from nengo_dl.simulator import arguments
+from nengo_dl.simulator.arrays import (
+    Arrays,
+    Expected,
+    check_arrays,
+    check_dataset,
+    check_validation,
+    is_dataset,
+    without_batch_size,
+)
+from nengo_dl.simulator.gradients import check_gradients
+from nengo_dl.simulator.inputs import check_inputs
+from nengo_dl.simulator.keys import with_names
+from nengo_dl.simulator.learner import Learner
+
+REMOVED = (
+    "Simulator.{} was removed in NengoDL 3. Choose optimizer and loss with "
+    "Simulator.compile, then call Simulator.{}."
+)
+
+
+class KerasMethods:
+    """Part of the `Simulator`: training, evaluation and prediction with Keras."""
+
+    @property
+    def keras_model(self):
+        """(keras.Model) The network as a model, with inputs and outputs by name."""
+        self._check_open("keras_model")
+        return self._learner.model
+
+    @property
+    def tensor_graph(self):
+        """(keras.Layer) The network as a layer, for use in other models."""
+        self._check_open("tensor_graph")
+        return self._learner.layer
+
+    def compile(self, *args, loss=None, metrics=None, loss_weights=None, **kwargs):
+        """Choose how `fit` trains the network, and what `evaluate` computes.
+
+        Parameters
+        ----------
+        *args
+            The optimizer: a name or a `keras.optimizers.Optimizer`.
+        loss : str or keras.losses.Loss or callable, or list or dict of them, optional
+            One for every probe, a list in the order of the probes, or a dict by probe
+            or name, for these probes alone. The total loss is the weighted sum.
+        metrics : str or keras.metrics.Metric or callable, or list or dict, optional
+            In the same forms; lists of several metrics for a probe are possible, too.
+        loss_weights : list or dict of float, optional
+            In the same forms.
+        **kwargs
+            See ``keras.Model.compile``. ``jit_compile`` follows the setting of the
+            network by default, see `nengo_dl.configure_settings`.
+
+        Raises
+        ------
+        ValidationError
+            If a key is no probe, or a list has a wrong length.
+
+        Examples
+        --------
+        .. testcode::
+
+           with nengo.Network(seed=0) as net:
+               stimulus = nengo.Node([0])
+               ens = nengo.Ensemble(20, 1, neuron_type=nengo.LIFRate())
+               nengo.Connection(stimulus, ens, synapse=None)
+               probe = nengo.Probe(ens)
+
+           x = np.linspace(-1, 1, 100).reshape(100, 1, 1)
+           with nengo_dl.Simulator(net, minibatch_size=10, progress_bar=False) as sim:
+               sim.compile("rmsprop", loss={probe: "mse"}, metrics={probe: ["mae"]})
+               history = sim.fit({stimulus: x}, {probe: x**2}, epochs=2, verbose=0)
+           print(list(history.history))
+
+        .. testoutput::
+
+           ['loss', 'probe_loss', 'probe_mae']
+        """
+        self._check_open("compile")
+        chosen = {
+            "loss": loss,
+            "metrics": metrics,
+            "loss_weights": loss_weights,
+            "weighted_metrics": kwargs.pop("weighted_metrics", None),
+        }
+        probes = self._learner.layer.output_names
+        chosen = {key: with_names(value, probes, key) for key, value in chosen.items()}
+        kwargs.setdefault("jit_compile", self._learner.layer.supports_jit)
+        with self._scope():
+            self._learner.model.compile(*args, **chosen, **kwargs)
+
+    def fit(self, x=None, y=None, n_steps=None, stateful=False, **kwargs):
+        """Train the network.
+
+        Neurons behave as the setting ``training_mode`` says; by default, spiking ones
+        are replaced by their rates.
+
+        Parameters
+        ----------
+        x : None or dict or list or ndarray or dataset, optional
+            Data for the input nodes, see `predict`. Datasets and generators give pairs
+            of inputs and targets.
+        y : dict or list or ndarray, optional
+            Targets: by probe or name, in the order of the probes, or one for the first
+            probe; of shape (n_items, n_steps, size). Probes without a loss need none.
+        n_steps : int, optional
+            Number of steps to simulate; needed if `x` does not tell.
+        stateful : bool
+            Whether each minibatch starts where the last one ended, and the simulation
+            keeps the state. Otherwise, all start from the state there was before.
+        **kwargs
+            See ``keras.Model.fit``. ``validation_data`` is ``(x, y)`` or ``(x, y,
+            sample_weight)`` in the same forms. The size of minibatches is that of the
+            simulator.
+
+        Returns
+        -------
+        history : `keras.callbacks.History`
+            Its ``history`` has lists by the keys that `evaluate` returns, and by the
+            same with "val\\_" before.
+
+        Raises
+        ------
+        ValidationError
+            If data has the wrong form. Nothing has been trained then.
+        SimulationError
+            If a function of the user's fails, or if the network is configured with
+            ``inference_only=True``.
+        """
+        self._check_open("fit")
+        self._check_trains("fit")
+        kwargs = without_batch_size(kwargs, self.minibatch_size)
+        validation = kwargs.pop("validation_data", None)
+        fraction = kwargs.pop("validation_split", 0.0)
+        class_weight = kwargs.pop("class_weight", None)
+        if is_dataset(x):
+            if class_weight is not None:
+                kwargs["class_weight"] = class_weight
+            data = {"x": check_dataset(x, n_steps, "fit"), **_given(y=y)}
+        else:
+            weights = kwargs.pop("sample_weight", None)
+            arrays = check_arrays(self._expected(), x, y, weights, n_steps)
+            if fraction:
+                arrays, validation = arrays.split(fraction, self.minibatch_size)
+            if class_weight is not None:
+                arrays = arrays.with_class_weight(class_weight)
+            data = self._batched(arrays)
+            stateful = self._check_keras_call(arrays.n_steps, stateful, arrays.targets)
+        if validation is not None:
+            kwargs["validation_data"] = self._validation(validation, n_steps)
+        with self._scope(), self._runner.lent(stateful):
+            return self._learner.model.fit(**data, **kwargs)
+
+    def evaluate(self, x=None, y=None, n_steps=None, stateful=False, **kwargs):
+        """Compute the losses and metrics of the network, in inference mode.
+
+        Parameters
+        ----------
+        x, y, n_steps, stateful
+            See `fit`.
+        **kwargs
+            See ``keras.Model.evaluate``.
+
+        Returns
+        -------
+        values : dict of str to float
+            "loss", then "<probe>_loss" for all probes with a loss, then
+            "<probe>_<metric>".
+
+        Raises
+        ------
+        ValidationError
+            If data has the wrong form.
+        SimulationError
+            If a function of the user's fails.
+        """
+        self._check_open("evaluate")
+        kwargs = without_batch_size(kwargs, self.minibatch_size)
+        kwargs.pop("return_dict", None)
+        if is_dataset(x):
+            data = {"x": check_dataset(x, n_steps, "evaluate"), **_given(y=y)}
+        else:
+            weights = kwargs.pop("sample_weight", None)
+            arrays = check_arrays(self._expected(), x, y, weights, n_steps)
+            data = self._batched(arrays)
+            stateful = self._check_keras_call(arrays.n_steps, stateful, arrays.targets)
+        with self._scope(), self._runner.lent(stateful):
+            return self._learner.model.evaluate(**data, return_dict=True, **kwargs)
+
+    def predict(self, x=None, n_steps=None, stateful=False, **kwargs):
+        """Compute the outputs of all probes, in inference mode.
+
+        Parameters
+        ----------
+        x : None or dict or list or ndarray or dataset, optional
+            Data for the input nodes, each array of shape (n_items, n_steps, size_out):
+            by node or name, in the order of the nodes, or one for the first node. What
+            is not given is generated from the nodes. Datasets and generators go to
+            Keras as they are: inputs by name.
+        n_steps : int, optional
+            Number of steps to simulate; needed if `x` does not tell.
+        stateful : bool
+            Whether each minibatch starts where the last one ended, and the simulation
+            keeps the state. Otherwise, all start from the state there was before.
+        **kwargs
+            See ``keras.Model.predict``.
+
+        Returns
+        -------
+        outputs : dict of Probe to ndarray
+            Shape (n_items, n_steps, size_in) each.
+
+        Raises
+        ------
+        ValidationError
+            If data has the wrong form.
+        SimulationError
+            If a function of the user's fails.
+        """
+        self._check_open("predict")
+        return self._predict(x, n_steps, stateful, False, kwargs)
+
+    def predict_on_batch(self, x=None, n_steps=None, stateful=False, **kwargs):
+        """Compute the outputs of all probes for one minibatch, see `predict`."""
+        self._check_open("predict_on_batch")
+        return self._predict(x, n_steps, stateful, True, kwargs)
+
+    def check_gradients(self, inputs=None, outputs=None, atol=1e-5, rtol=1e-3):
+        """Compare the gradients that training uses with finite differences.
+
+        Parameters
+        ----------
+        inputs : dict of Node to ndarray, optional
+            Where to evaluate, see `predict`. By default zeros, for twice as many steps
+            as ``unroll_simulation``.
+        outputs : list of Probe, optional
+            What to differentiate; by default all probes.
+        atol, rtol : float
+            Largest difference: ``atol + rtol * abs(numeric)``.
+
+        Returns
+        -------
+        gradients : dict of Probe to dict
+            "analytic" and "numeric", each a list of one array per input node, of shape
+            (size of the input, size of the output), over items, steps and dimensions.
+
+        Raises
+        ------
+        SimulationError
+            If a gradient is not finite or differs, or if the network is configured with
+            ``inference_only=True``.
+        """
+        self._check_open("check_gradients")
+        self._check_trains("check_gradients")
+        learner = self._learner
+        n_steps = self.unroll if not self._settings.use_loop else 2 * self.unroll
+        if inputs is None:
+            inputs = {
+                node: np.zeros((self.minibatch_size, n_steps, node.size_out))
+                for node in self._input_names
+            }
+        arrays, _ = check_inputs(inputs, self._input_names, self.minibatch_size)
+        probes = tuple(self.model.probes) if outputs is None else tuple(outputs)
+        with self._scope():
+            return check_gradients(learner.in_float64(), arrays, probes, atol, rtol)
+
+    def train(self, *args, **kwargs):
+        """Raise SimulationError: was removed in NengoDL 3."""
+        raise SimulationError(REMOVED.format("train", "fit"))
+
+    def loss(self, *args, **kwargs):
+        """Raise SimulationError: was removed in NengoDL 3."""
+        raise SimulationError(REMOVED.format("loss", "evaluate"))
+
+    @property
+    def _learner(self):
+        return self._made_learner or self._make_learner()
+
+    def _make_learner(self):
+        with self._scope():
+            learner = Learner(
+                self._runner.program,
+                self._runner.engine,
+                self._names,
+                tuple(self._input_names),
+                self.seed,
+            )
+        self._runner.attach(learner.layer)
+        self._made_learner = learner
+        return learner
+
+    def _predict(self, x, n_steps, stateful, on_batch, kwargs):
+        kwargs = without_batch_size(kwargs, self.minibatch_size)
+        model = self._learner.model
+        if is_dataset(x) and not on_batch:
+            data = {"x": check_dataset(x, n_steps, "predict")}
+        else:
+            arrays = check_arrays(
+                self._expected(targets=()), x, n_steps=n_steps, on_batch=on_batch
+            )
+            data = self._batched(arrays)
+            stateful = self._check_keras_call(arrays.n_steps, stateful)
+        with self._scope(), self._runner.lent(stateful):
+            if on_batch:
+                outputs = model.predict_on_batch(data["x"], **kwargs)
+            else:
+                outputs = model.predict(**data, **kwargs)
+        names = self._learner.layer.output_names
+        return {
+            probe: outputs[name][:1]
+            if self._learner.is_shared(probe)
+            else outputs[name]
+            for probe, name in names.items()
+        }
+
+    def _expected(self, targets=None):
+        """Describe what data must fit."""
+        learner = self._learner
+        return Expected(
+            nodes=self._input_names,
+            probes=learner.layer.output_names,
+            needed=learner.model.targets if targets is None else targets,
+            minibatch_size=self.minibatch_size,
+        )
+
+    def _batched(self, arrays):
+        """Turn arrays into arguments of a Keras method."""
+        x = self._learner.inputs(
+            arrays.inputs, arrays.n_items, arrays.n_steps, self.n_steps
+        )
+        targets = _given(y=arrays.targets or None, sample_weight=arrays.weights)
+        return {"x": x, "batch_size": self.minibatch_size, **targets}
+
+    def _validation(self, validation, n_steps):
+        """Return validation data in a form that Keras takes."""
+        if is_dataset(validation):
+            return check_dataset(validation, None, "fit")
+        if not isinstance(validation, Arrays):
+            validation = check_validation(self._expected(), validation, n_steps)
+        data = self._batched(validation)
+        return tuple(data[key] for key in ("x", "y", "sample_weight") if key in data)
+
+    def _check_trains(self, what):
+        if self._settings.inference_only:
+            raise SimulationError(
+                f"Simulator.{what}: expected a network that can be trained (got one "
+                "with inference_only=True). Call "
+                "configure_settings(inference_only=False)."
+            )
+
+    def _check_keras_call(self, n_steps, stateful, targets=()):
+        """Warn of what a call cannot do; return whether it is stateful."""
+        if not self._settings.use_loop:
+            arguments.check_steps_without_loop(n_steps, self.unroll)
+        if stateful and not self._learner.layer.stateful:
+            warnings.warn(
+                "stateful=True has no effect in a network with "
+                "configure_settings(stateful=False), or under a tf.distribute "
+                "strategy.",
+                stacklevel=4,
+            )
+            stateful = False
+        if n_steps == 1 and not stateful:
+            probes = self._learner.layer.output_names
+            filtered = [probe for probe, name in probes.items() if name in targets]
+            arguments.warn_of_delays(self.model.toplevel, filtered)
+        return stateful
+
+
+def _given(**arguments):
+    """Leave out arguments that are None."""
+    return {name: value for name, value in arguments.items() if value is not None}

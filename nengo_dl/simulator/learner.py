@@ -1,0 +1,144 @@
+"""The Keras side of a simulation: its layer, its model, and the data they take."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import tensorflow as tf
+from nengo import Node, Probe
+
+from nengo_dl.engine.engine import Engine
+from nengo_dl.engine.feeds import FeedRunner
+from nengo_dl.engine.layer import TIME, EngineLayer
+from nengo_dl.engine.model import ProbeModel, keras_inputs
+from nengo_dl.graph.program import Feed, Program
+
+
+class Learner:
+    """A network as a Keras model.
+
+    Parameters
+    ----------
+    program : `Program`
+        The network.
+    engine : `Engine`
+        Which runs it.
+    names : mapping of Node or Probe to str
+        Names of inputs and outputs.
+    nodes : tuple of Node
+        The input nodes.
+    seed : int
+        Seed of all random numbers.
+
+    Attributes
+    ----------
+    layer : `EngineLayer`
+        The network.
+    model : `ProbeModel`
+        The layer with its inputs and outputs.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        engine: Engine,
+        names: Mapping[object, str],
+        nodes: tuple[Node, ...],
+        seed: int,
+    ):
+        self._program = program
+        self._seed = seed
+        self._runners: dict[int, FeedRunner] = {}
+        is_distributed = tf.distribute.has_strategy()
+        if is_distributed:
+            # each replica gets a part of the minibatch
+            engine = engine.variant(minibatch_size=None)
+        self.layer = EngineLayer(
+            engine,
+            names,
+            nodes,
+            seed=seed,
+            stateful=engine.settings.stateful and not is_distributed,
+            name="nengo>network",  # a name that no node can have
+        )
+        n_steps = None if engine.use_loop else engine.unroll
+        shapes = {
+            name: (engine.minibatch_size, n_steps, node.size_out)
+            for node, name in self.layer.input_names.items()
+        }
+        if not shapes:
+            shapes = {TIME: (engine.minibatch_size, n_steps, 0)}
+        inputs = keras_inputs(shapes, engine.dtype.name)
+        self.model = ProbeModel(inputs, self.layer(inputs))
+        # Keras itself would turn XLA on for GPUs alone
+        self.model.jit_compile = self.layer.supports_jit
+
+    def reset(self, seed: int) -> None:
+        """Start all random processes anew."""
+        self._seed = seed
+        self._runners.clear()
+
+    def is_shared(self, probe: Probe) -> bool:
+        """Tell whether a probe shows what all items of a minibatch share."""
+        engine = self.layer.engine
+        return engine.is_shared(engine.program.probes[probe])
+
+    def in_float64(self) -> EngineLayer:
+        """Return a layer with the same parameters that computes in float64."""
+        engine = self.layer.engine.variant(
+            self.layer.engine.minibatch_size, dtype="float64"
+        )
+        names = {**self.layer.input_names, **self.layer.output_names}
+        layer = EngineLayer(engine, names, tuple(self.layer.input_names))
+        for new, old in zip(layer.parameters, self.layer.parameters, strict=True):
+            new.assign(old)
+        return layer
+
+    def inputs(
+        self,
+        given: Mapping[Node, np.ndarray],
+        n_items: int,
+        n_steps: int,
+        first_step: int = 0,
+    ) -> dict[str, np.ndarray]:
+        """Return the data of all inputs; generate what is not given.
+
+        Parameters
+        ----------
+        given : mapping of Node to ndarray
+            Shape (n_items, n_steps, size_out) each.
+        n_items, n_steps : int
+            How many items and steps to generate.
+        first_step : int
+            Number of steps that have been run before.
+
+        Returns
+        -------
+        data : dict of str to ndarray
+            By name, for all inputs of the model.
+
+        Raises
+        ------
+        SimulationError
+            If a function of a node fails.
+        """
+        names = self.layer.input_names
+        feeds = [feed for feed in self._program.feeds if feed.node in names]
+        if not feeds:
+            return {TIME: np.zeros((n_items, n_steps, 0), self.layer.engine.dtype)}
+        data = dict(given)
+        if len(data) < len(feeds):
+            runner = self._runner(feeds, n_items)
+            for feed, rows in runner.run(first_step, n_steps, given).items():
+                if feed.node not in given:
+                    shape = (n_items, n_steps, feed.size)
+                    data[feed.node] = np.broadcast_to(np.moveaxis(rows, 0, 1), shape)
+        return {name: data[node] for node, name in names.items()}
+
+    def _runner(self, feeds: list[Feed], n_items: int) -> FeedRunner:
+        """Return what evaluates input nodes, with streams for a number of items."""
+        if n_items not in self._runners:
+            engine = self.layer.engine
+            self._runners[n_items] = FeedRunner(
+                feeds, engine.dt, n_items, self._seed, engine.dtype.name
+            )
+        return self._runners[n_items]

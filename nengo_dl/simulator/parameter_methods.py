@@ -1,0 +1,181 @@
+"""The methods of a `Simulator` that read, save and change parameters."""
+
+import warnings
+
+from nengo_dl.simulator import files, params
+from nengo_dl.simulator.stored import Stored
+
+
+class ParameterMethods:
+    """Part of the `Simulator`: its parameters, as files and as Nengo objects."""
+
+    def save_params(self, path, include_state=False, include_non_trainable=None):
+        """Save all parameters, also those that no training changes.
+
+        Parameters
+        ----------
+        path : str or PathLike
+            The file is ``path + ".npz"``, which is replaced if it is there.
+        include_state : bool
+            Whether to save the state of the simulation as well, e.g. voltages.
+        include_non_trainable : bool, optional
+            Deprecated name of `include_state`.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
+
+        Examples
+        --------
+        .. testcode::
+
+           import os, tempfile
+
+           with nengo.Network(seed=0) as net:
+               ens = nengo.Ensemble(10, 1, label="ens")
+           with (
+               tempfile.TemporaryDirectory() as folder,
+               nengo_dl.Simulator(net, progress_bar=False) as sim,
+           ):
+               path = os.path.join(folder, "params")
+               sim.save_params(path)
+               sim.load_params(path)
+               with np.load(path + ".npz") as file:
+                   print(file["ens.encoders"].shape)
+
+        .. testoutput::
+
+           (10, 1)
+        """
+        self._check_open("save_params")
+        stored = self._stored(include_state, include_non_trainable)
+        files.write(path, stored.read(self._runner.values))
+
+    def load_params(self, path, include_state=False, include_non_trainable=None):
+        """Load what `save_params` has saved, into this or an equal network.
+
+        The minibatch size may be another, except for the state, and for weights that
+        have been learned online, if they differ between the items.
+
+        Parameters
+        ----------
+        path : str or PathLike
+            The file is ``path + ".npz"``.
+        include_state : bool
+            Whether the file holds the state of the simulation.
+        include_non_trainable : bool, optional
+            Deprecated name of `include_state`.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        SimulationError
+            If the file does not fit, or is damaged. Nothing has been changed then.
+        """
+        self._check_open("load_params")
+        stored = self._stored(include_state, include_non_trainable)
+        values = self._runner.values
+        arrays = files.read(path, stored.expected(values))
+        self._runner.replace_values(stored.write(arrays, values))
+
+    def get_nengo_params(self, nengo_objs, as_dict=False):
+        """Return the arguments that build Nengo objects with the current parameters.
+
+        Parameters
+        ----------
+        nengo_objs : Ensemble or Neurons or Connection, or iterable of them
+            Objects of the network. Neurons stand for their ensemble.
+        as_dict : bool
+            Whether to return a dict by the objects' labels.
+
+        Returns
+        -------
+        params : dict or list of dict or dict of dict
+            Keyword arguments of one object, of several in their order, or by label. An
+            ensemble keeps the gains it was built with; what has been learned is in its
+            encoders. A connection that decodes has its decoders in ``solver`` and a
+            ``function`` that only tells their number; others have a ``transform``.
+
+        Raises
+        ------
+        ValueError
+            If an object is not part of the network or has no parameters (like an
+            ensemble in Direct mode), if labels are not unique, or if minibatch items
+            have learned different values.
+        NotImplementedError
+            If a connection has a transform of an unknown type.
+
+        Examples
+        --------
+        .. testcode::
+
+           with nengo.Network(seed=0) as net:
+               ens = nengo.Ensemble(10, 1)
+
+           with nengo_dl.Simulator(net, progress_bar=False) as sim:
+               params = sim.get_nengo_params(ens)
+
+           with nengo.Network() as other:
+               copy = nengo.Ensemble(10, 1, **params)
+           print(sorted(params))
+
+        .. testoutput::
+
+           ['bias', 'encoders', 'gain', 'intercepts', 'max_rates', 'normalize_encoders']
+        """
+        self._check_open("get_nengo_params")
+        return params.get_nengo_params(self, nengo_objs, as_dict)
+
+    def freeze_params(self, objs):
+        """Write the current parameters into the Nengo objects that are simulated.
+
+        ``nengo.Simulator(network)`` then starts from what was trained or learned here.
+
+        Parameters
+        ----------
+        objs : Network or Ensemble or Connection, or iterable of them
+            What to change. A network stands for all ensembles and connections in it,
+            and for the decoders of its probes; ensembles in Direct mode and nodes have
+            no parameters, and stay as they are.
+
+        Raises
+        ------
+        TypeError
+            If an object is of another type.
+        ValueError
+            If an object is not part of the network, or if minibatch items have learned
+            different values. Nothing has been changed then.
+        NotImplementedError
+            If a connection has a transform of an unknown type.
+
+        Examples
+        --------
+        .. testcode::
+
+           with nengo.Network(seed=0) as net:
+               ens = nengo.Ensemble(10, 1)
+               conn = nengo.Connection(ens, ens)
+
+           with nengo_dl.Simulator(net, progress_bar=False) as sim:
+               sim.freeze_params(net)
+           print(conn.solver.values.shape)
+
+        .. testoutput::
+
+           (10, 1)
+        """
+        self._check_open("freeze_params")
+        params.freeze_params(self, objs)
+
+    def _stored(self, include_state, include_non_trainable):
+        if include_non_trainable is not None:
+            warnings.warn(
+                "include_non_trainable is deprecated: all parameters are saved anyway. "
+                "Use include_state for the state of the simulation.",
+                DeprecationWarning,
+                stacklevel=3,
+            )
+            include_state = include_non_trainable
+        return Stored(self._runner.engine, self._learner.layer, include_state)

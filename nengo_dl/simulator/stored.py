@@ -1,0 +1,89 @@
+"""What parameter files hold: the arrays of a simulation by name.
+
+Parameters come first, in the order of ``keras_model.weights``; what learning rules
+change and (if asked for) the state follow.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+from nengo.builder import Signal
+
+from nengo_dl.engine.engine import Engine, Values
+from nengo_dl.engine.layer import EngineLayer
+from nengo_dl.simulator.files import Entry
+
+STATE = "state"
+N_STEPS = "state/n_steps"
+
+
+class Stored:
+    """Reads and writes all that can be saved of a simulation.
+
+    Parameters
+    ----------
+    engine : `Engine`
+        Knows where learned weights and the state are.
+    layer : `EngineLayer`
+        Has the parameters.
+    include_state : bool
+        Whether the state of the simulation belongs to it.
+    """
+
+    def __init__(self, engine: Engine, layer: EngineLayer, include_state: bool):
+        self._engine = engine
+        self._variables = layer.named_variables()
+        learned = {parameter.signal for parameter in engine.program.parameters}
+        self._state: dict[str, Signal] = {}
+        for parameter in engine.program.parameters:
+            if engine.is_state(parameter.signal):
+                self._state[parameter.name] = parameter.signal
+        self._has_steps = include_state
+        if include_state:
+            for i, signal in enumerate(engine.state_signals()):
+                if signal not in learned:
+                    self._state[f"{STATE}/{i}/{signal.name}"] = signal
+
+    def read(self, values: Values) -> dict[str, np.ndarray]:
+        """Return all arrays.
+
+        Parameters
+        ----------
+        values : `Values`
+            The state of the simulation.
+        """
+        arrays = {name: part.numpy() for name, part in self._variables.items()}
+        for name, signal in self._state.items():
+            arrays[name] = self._engine.get(values, signal)
+        if self._has_steps:
+            arrays[N_STEPS] = np.array(values.n_steps)
+        return arrays
+
+    def expected(self, values: Values) -> dict[str, Entry]:
+        """Describe what a file must hold, see `.files.read`."""
+        arrays = self.read(values)
+        return {
+            name: Entry(array.shape, array.dtype.name, name in self._state)
+            for name, array in arrays.items()
+        }
+
+    def write(self, arrays: Mapping[str, np.ndarray], values: Values) -> Values:
+        """Put arrays in their places.
+
+        Parameters
+        ----------
+        arrays : mapping of str to ndarray
+            As `read` returns them.
+        values : `Values`
+            The state of the simulation.
+
+        Returns
+        -------
+        values : `Values`
+            The state with what was in the arrays.
+        """
+        for name, part in self._variables.items():
+            part.assign(arrays[name])
+        state = {signal: arrays[name] for name, signal in self._state.items()}
+        n_steps = int(arrays[N_STEPS]) if self._has_steps else values.n_steps
+        return self._engine.put(values, state, n_steps)

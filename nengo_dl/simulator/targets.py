@@ -1,0 +1,204 @@
+"""Targets of probes and their weights, from every accepted form to checked arrays.
+
+Pure functions on arrays, as those for inputs. Targets may hold anything that a loss can
+use: integer labels, NaN, or other sizes and numbers of steps than the probe has.
+"""
+
+from collections.abc import Mapping
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from nengo.exceptions import ValidationError
+
+from nengo_dl.engine.named import check_present, spread
+from nengo_dl.names import listing
+from nengo_dl.simulator.inputs import as_numbers, assign
+from nengo_dl.simulator.keys import with_names
+
+
+def check_targets(y, probes, needed):
+    """Bring targets into one form, and check them one by one.
+
+    Parameters
+    ----------
+    y : None or dict or list or tuple or array_like
+        A dict keyed by probes or their names, a list or tuple in the order of `probes`,
+        or one array (also a ``tf.Tensor``), which goes to the first probe. Each array
+        has the shape (items, n_steps, size); number of steps and size are up to the
+        loss.
+    probes : mapping of Probe to str
+        All probes in order, with their names.
+    needed : iterable of str
+        Names of the probes with a loss or metric. Others need no targets; if they have
+        some, these are checked and left out.
+
+    Returns
+    -------
+    targets : dict of str to ndarray
+        By name, in the order of `probes`. Not copied.
+
+    Raises
+    ------
+    ValidationError
+        If an array does not have three axes, if a probe is unknown, or if one that
+        needs targets has none.
+
+    Warns
+    -----
+    UserWarning
+        If a list has not as many elements as there are probes, or if one array is given
+        for several probes.
+
+    Examples
+    --------
+    .. testcode::
+
+       with nengo.Network() as net:
+           probe = nengo.Probe(nengo.Node([0, 0]))
+       targets = check_targets(np.ones((4, 10, 2)), {probe: "probe"}, ["probe"])
+       print(targets["probe"].shape)
+
+    .. testoutput::
+
+       (4, 10, 2)
+    """
+    given, stated = assign(y, probes, "probe")
+    if stated is not None:
+        raise ValidationError(
+            "expected data for probes alone (got a number of steps, too). Leave it "
+            "out: the shape of the targets says the same.",
+            attr="Targets",
+        )
+    targets = {
+        name: _check_target(given[probe], name)
+        for probe, name in probes.items()
+        if probe in given
+    }
+    needed = tuple(needed)
+    check_present(targets, needed, "Targets")
+    return {name: array for name, array in targets.items() if name in needed}
+
+
+def check_weights(sample_weight, probes, targets):
+    """Bring sample weights into one form.
+
+    Parameters
+    ----------
+    sample_weight : None or dict or list or array_like
+        A dict keyed by probes or their names, a list in the order of `probes` (with
+        None in it for weights of 1), or one array for all of them. Each array has the
+        shape (items,), or (items, n_steps) to weight time steps.
+    probes : mapping of Probe to str
+        All probes in order, with their names.
+    targets : mapping of str to ndarray
+        From `check_targets`.
+
+    Returns
+    -------
+    weights : dict of str to ndarray or None
+        One for each of the targets, as Keras expects it; None if all are 1.
+
+    Raises
+    ------
+    ValidationError
+        If a probe is unknown, or an array has another number of axes.
+    """
+    if sample_weight is None:
+        return None
+    if isinstance(sample_weight, list | tuple) and all(map(np.isscalar, sample_weight)):
+        sample_weight = as_numbers(sample_weight, "sample_weight")
+    by_name = with_names(sample_weight, probes, "sample_weight")
+    given = {
+        name: _check_weight(weight, name)
+        for name, weight in spread(
+            by_name, tuple(probes.values()), "sample_weight"
+        ).items()
+    }
+    return {
+        name: given[name] if name in given else np.ones(len(array))
+        for name, array in targets.items()
+    }
+
+
+def weights_of_classes(class_weight, targets):
+    """Turn weights of classes into weights of samples.
+
+    Parameters
+    ----------
+    class_weight : dict of int to float
+        From classes to weights; others have the weight 1.
+    targets : mapping of str to ndarray
+        Of a single probe: integer labels, of shape (items, n_steps, 1), or one-hot
+        labels, of shape (items, n_steps, number of classes).
+
+    Returns
+    -------
+    weights : dict of str to ndarray
+        Of shape (items, n_steps).
+
+    Raises
+    ------
+    ValidationError
+        If there are several targets, or the weights are no dict from integers to
+        numbers.
+
+    Examples
+    --------
+    .. testcode::
+
+       labels = np.array([0, 2, 1]).reshape((3, 1, 1))
+       print(weights_of_classes({2: 0.5}, {"probe": labels})["probe"].ravel())
+
+    .. testoutput::
+
+       [1.  0.5 1. ]
+    """
+    if not isinstance(class_weight, Mapping) or not all(
+        isinstance(label, Integral) and isinstance(weight, Real)
+        for label, weight in class_weight.items()
+    ):
+        raise ValidationError(
+            f"expected a dict from classes, integers, to weights (got {class_weight}). "
+            "For other targets, pass sample_weight.",
+            attr="class_weight",
+        )
+    if len(targets) != 1:
+        raise ValidationError(
+            f"expected targets of one probe (got them for {listing(targets)}). Pass "
+            "sample_weight instead: a dict from probes to arrays of shape (items,).",
+            attr="class_weight",
+        )
+    ((name, array),) = targets.items()
+    labels = np.rint(array[..., 0]) if array.shape[2] == 1 else np.argmax(array, axis=2)
+    weights = np.ones(labels.shape)
+    for label, weight in class_weight.items():
+        weights[labels == label] = weight
+    return {name: weights}
+
+
+def _check_target(value: Any, name: str) -> np.ndarray:
+    array = as_numbers(value, f"Targets for '{name}'")
+    if array.ndim == 3:
+        return array
+    advice = {
+        1: "For one label per item: y[:, None, None].",
+        2: "Add a time axis: y[:, None, :], or for labels of steps: y[:, :, None].",
+    }
+    otherwise = "The axes are items, time steps and dimensions, in this order."
+    raise ValidationError(
+        f"expected three axes, (items, n_steps, size) (got shape {array.shape}). "
+        f"{advice.get(array.ndim, otherwise)}",
+        attr=f"Targets for '{name}'",
+    )
+
+
+def _check_weight(value: Any, name: str) -> np.ndarray:
+    array = as_numbers(value, f"sample_weight for '{name}'")
+    if array.ndim not in (1, 2):
+        raise ValidationError(
+            f"expected shape (items,) or (items, n_steps), got {array.shape}. Weights "
+            "apply to the loss of each item, or of each of its time steps.",
+            attr=f"sample_weight for '{name}'",
+        )
+    return array

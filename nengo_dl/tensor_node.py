@@ -1,0 +1,358 @@
+"""TensorFlow code and Keras layers as parts of a Nengo network.
+
+`TensorNode` is a Nengo object that computes its output with TensorFlow; `Layer` makes
+one (or an ensemble of neurons) and connects it, in the manner of Keras.
+"""
+
+import math
+import warnings
+from numbers import Integral
+
+import nengo
+import numpy as np
+from nengo.base import NengoObject, ObjView
+from nengo.builder import Builder, Signal
+from nengo.builder.operator import Reset
+from nengo.ensemble import Neurons
+from nengo.exceptions import ValidationError
+from nengo.neurons import NeuronType
+from nengo.params import BoolParam, Parameter
+from nengo.transforms import Transform
+
+from nengo_dl.config import enable_setting, get_setting
+from nengo_dl.tensor_function import SimTensorNode, TensorFunction, run_elsewhere
+
+
+class TensorFuncParam(Parameter):
+    """A function of tensors, or a Keras layer."""
+
+    def coerce(self, instance, value):
+        """Check that the value can be called."""
+        return super().coerce(instance, _callable(value, self.name, instance))
+
+
+class TensorShapeParam(Parameter):
+    """The shape of a tensor without its minibatch axis, or None for no tensor."""
+
+    def coerce(self, instance, value):
+        """Turn a shape into a tuple of int."""
+        value = super().coerce(instance, value)
+        return None if value is None else _shape(value, self.name, instance)
+
+
+class TensorNode(nengo.Node):
+    """Compute part of a network with TensorFlow or Keras.
+
+    Parameters
+    ----------
+    tensor_func : callable or keras.Layer
+        What to compute. A function is called with ``(t, x)``: ``t`` is the time in
+        seconds, a scalar tensor, and ``x`` the input, of shape (minibatch_size,
+        \\*shape_in), both of the dtype of the simulation. It returns a tensor of the
+        same dtype and of shape (minibatch_size, \\*shape_out); any other shape with as
+        many elements per item will do. A Keras layer or model is called in the same
+        way, but gets two arguments as one list ``[t, x]``, and ``training`` if its
+        ``call`` takes it.
+    shape_in : tuple of int, optional
+        Shape of the input, without the minibatch axis. None: there is no input, and the
+        function is called with ``(t)``.
+    shape_out : tuple of int, optional
+        Shape of the output, without the minibatch axis. By default it follows from the
+        shapes of a Keras layer, or from calling the function once, on a single item of
+        zeros.
+    pass_time : bool
+        False calls the function with ``(x)``.
+    label : str, optional
+        A name, for messages and plots.
+
+    Attributes
+    ----------
+    size_in, size_out : int
+        Number of elements of the input and of the output, 0 for no input. Connections
+        see tensors as vectors, in row-major order.
+
+    Raises
+    ------
+    ValidationError
+        If the function cannot be called, a shape is not made of positive numbers,
+        neither input nor time would be passed, or the call that finds ``shape_out``
+        fails or does not return a tensor.
+
+    Notes
+    -----
+    A layer or model is used itself, never a copy: the weights that it has are the
+    weights of the simulation, simulating changes them only by training, and all
+    TensorNodes (and all simulators) that are given the same object share them.
+    ``Simulator.reset`` leaves them as they are. A layer without weights gets them when
+    the simulator is built, at the latest; Keras draws the seeds of most initializers
+    when the *layer* is made, so ``keras.utils.set_random_seed`` before that makes them
+    reproducible.
+
+    Weights that a plain function uses are used, too, but nobody sees them: they are
+    neither trained nor saved. Pass the layer itself, or a Keras layer that holds it.
+
+    Layers compute in their own precision, and their results are converted. For
+    simulations in float64, make layers with ``dtype="float64"``.
+
+    Copying or pickling a network copies its layers with their weights, by way of
+    Keras; classes of layers that you write need a decoration with
+    ``keras.saving.register_keras_serializable`` for that.
+
+    XLA compiles the function with all the rest of the simulation. Where it calls back
+    to Python (``tf.numpy_function``, ``tf.py_function``) or is a layer that does not
+    support XLA, the simulation around it is compiled piecewise. If XLA refuses
+    something else, turn it off by ``configure_settings(jit_compile=False)``.
+
+    Examples
+    --------
+    .. testcode::
+
+       with nengo.Network() as net:
+           stimulus = nengo.Node([1.0, 2.0])
+           node = nengo_dl.TensorNode(lambda t, x: t * tf.square(x), shape_in=(2,))
+           nengo.Connection(stimulus, node, synapse=None)
+           probe = nengo.Probe(node)
+
+       with nengo_dl.Simulator(net, dt=0.5, progress_bar=False) as sim:
+           sim.run_steps(2)
+       print(sim.data[probe])
+
+    .. testoutput::
+
+       [[0.5 2. ]
+        [1.  4. ]]
+    """
+
+    tensor_func = TensorFuncParam("tensor_func", readonly=True)
+    shape_in = TensorShapeParam("shape_in", default=None, optional=True, readonly=True)
+    shape_out = TensorShapeParam(
+        "shape_out", default=None, optional=True, readonly=True
+    )
+    pass_time = BoolParam("pass_time", default=True, readonly=True)
+
+    def __init__(
+        self, tensor_func, shape_in=None, shape_out=None, pass_time=True, label=None
+    ):
+        super().__init__(output=None, size_in=0, size_out=None, label=label)
+        self.tensor_func = tensor_func
+        self.shape_in = shape_in
+        self.pass_time = pass_time
+        if self.shape_in is None and not self.pass_time:
+            raise ValidationError(
+                "expected a function that takes the time or an input (got shape_in="
+                "None and pass_time=False). Pass shape_in, or leave out pass_time.",
+                attr="pass_time",
+                obj=self,
+            )
+        if shape_out is None:
+            shape_out = self.function.infer_shape_out(_simulation_dtype())
+        self.shape_out = shape_out
+        self.size_in = 0 if self.shape_in is None else math.prod(self.shape_in)
+        self.size_out = math.prod(self.shape_out)
+        self.output = run_elsewhere
+
+    @property
+    def function(self):
+        """(TensorFunction) The function and what it is called with."""
+        return TensorFunction(
+            self.tensor_func, self.shape_in, self.pass_time, str(self)
+        )
+
+
+@Builder.register(TensorNode)
+def build_tensor_node(model, node):
+    """Build a `TensorNode` into a model, of any simulator.
+
+    Parameters
+    ----------
+    model : `nengo.builder.Model`
+        Gets the operators, and ``model.sig[node]["in"]`` and ``["out"]``.
+    node : `TensorNode`
+        What to build.
+
+    Notes
+    -----
+    Sets ``model.params[node]`` to None: Keras keeps the weights.
+    """
+    signal_in = None
+    if node.shape_in is not None:
+        signal_in = Signal(shape=(node.size_in,), name=f"{node}.in")
+        model.add_op(Reset(signal_in))
+    signal_out = Signal(shape=(node.size_out,), name=f"{node}.out")
+    time = model.time if node.pass_time else None
+    model.add_op(SimTensorNode(node.function, time, signal_in, signal_out))
+    model.sig[node]["in"] = signal_in
+    model.sig[node]["out"] = signal_out
+    model.params[node] = None
+
+
+class Layer:
+    """Make a Nengo object and connect it, in the manner of a Keras layer.
+
+    Parameters
+    ----------
+    layer_func : callable or keras.Layer or `nengo.neurons.NeuronType`
+        A function of one tensor or a Keras layer, for a `TensorNode`; or a neuron type,
+        for an ensemble.
+
+    Raises
+    ------
+    ValidationError
+        If it is something else.
+
+    Examples
+    --------
+    .. testcode::
+
+       with nengo.Network() as net:
+           x = nengo.Node(np.zeros(28 * 28))
+           x = nengo_dl.Layer(keras.layers.Conv2D(4, 3))(x, shape_in=(28, 28, 1))
+           x = nengo_dl.Layer(nengo.LIF())(x)
+           x = nengo_dl.Layer(keras.layers.Dense(units=10))(x)
+       print(x.shape_in, x.shape_out, nengo_dl.Layer(tf.nn.relu))
+
+    .. testoutput::
+
+       (2704,) (10,) Layer(relu)
+    """
+
+    def __init__(self, layer_func):
+        if not isinstance(layer_func, NeuronType):
+            _callable(layer_func, "layer_func", type(self))
+        self.layer_func = layer_func
+
+    def __call__(
+        self,
+        input,
+        transform=None,
+        shape_in=None,
+        synapse=None,
+        return_conn=False,
+        **layer_args,
+    ):
+        """Make the object and connect ``input`` to it.
+
+        Parameters
+        ----------
+        input : Nengo object
+            Where the connection starts: a node, an ensemble, neurons, a `TensorNode`,
+            or a view of one of them.
+        transform : array_like or `nengo.transforms.Transform`, optional
+            Transform of the connection, from the size of ``input`` to that of the new
+            object.
+        shape_in : tuple of int, optional
+            Shape of what the new object gets, without the minibatch axis. By default a
+            vector of the size of the connection.
+        synapse : Synapse or float, optional
+            Synapse of the connection, by default none.
+        return_conn : bool
+            Whether to return the connection as well.
+        **layer_args
+            Arguments of the `TensorNode` (``shape_out``, ``label``), or of the ensemble
+            (e.g. ``gain``, ``bias``, ``max_rates``).
+
+        Returns
+        -------
+        obj : `TensorNode` or Neurons
+            The new object.
+        conn : Connection
+            From ``input`` to it, if ``return_conn`` is True. It is not trainable, see
+            `nengo_dl.configure_settings`.
+
+        Raises
+        ------
+        ValidationError
+            If ``input`` cannot be connected, or an argument is not valid.
+        """
+        size_in = _size_out(input, transform)
+        if _is_shape(shape_in):
+            size_in = math.prod(shape_in)
+        if isinstance(self.layer_func, NeuronType):
+            obj = nengo.Ensemble(
+                size_in, 1, neuron_type=self.layer_func, **layer_args
+            ).neurons
+        else:
+            obj = TensorNode(
+                self.layer_func,
+                shape_in=(size_in,) if shape_in is None else shape_in,
+                pass_time=False,
+                **layer_args,
+            )
+        conn = nengo.Connection(input, obj, synapse=synapse, transform=transform)
+        network = nengo.Network.context[-1]
+        enable_setting(network, "trainable")
+        network.config[conn].trainable = False
+        return (obj, conn) if return_conn else obj
+
+    def __str__(self):
+        func = self.layer_func
+        name = getattr(func, "name", None) or getattr(func, "__name__", repr(func))
+        return f"{type(self).__name__}({name})"
+
+
+def tensor_layer(input, layer_func, **kwargs):
+    """Call ``Layer(layer_func)(input, **kwargs)``; deprecated in favour of `Layer`."""
+    warnings.warn(
+        "nengo_dl.tensor_layer is deprecated. Write "
+        "nengo_dl.Layer(layer_func)(input, ...).",
+        DeprecationWarning,
+        stacklevel=2,
+    )
+    return Layer(layer_func)(input, **kwargs)
+
+
+def _callable(value, attr, obj):
+    """Return a function or layer, or raise ValidationError."""
+    if callable(value) and not isinstance(value, type):
+        return value
+    advice = "Pass a function of tensors, or a Keras layer."
+    if isinstance(value, type):
+        advice = f"Make an instance first: {value.__name__}(...)."
+    elif isinstance(value, NeuronType):
+        advice = "Neuron types go into an Ensemble, or into nengo_dl.Layer."
+    raise ValidationError(
+        f"expected a function or a Keras layer (got {value!r}). {advice}",
+        attr=attr,
+        obj=obj,
+    )
+
+
+def _shape(value, attr, obj):
+    """Return a shape as a tuple of int, or raise ValidationError."""
+    if not _is_shape(value):
+        raise ValidationError(
+            f"expected a tuple of whole numbers, each at least 1 (got {value!r}). "
+            "Leave out the minibatch axis, e.g. (28, 28, 1) for images.",
+            attr=attr,
+            obj=obj,
+        )
+    return tuple(int(length) for length in value)
+
+
+def _is_shape(value):
+    return isinstance(value, tuple | list) and all(map(_is_length, value))
+
+
+def _is_length(value):
+    return isinstance(value, Integral) and not isinstance(value, bool) and value >= 1
+
+
+def _simulation_dtype():
+    """Return the dtype that simulations of the current network will have."""
+    context = nengo.Network.context
+    return get_setting(context[0], "dtype", "float32") if len(context) else "float32"
+
+
+def _size_out(input, transform):
+    """Return the size of what arrives at the end of a connection."""
+    if not isinstance(input, NengoObject | ObjView | Neurons):
+        raise ValidationError(
+            f"expected a Nengo object (got {input!r} of type {type(input).__name__}). "
+            "Connect from a nengo.Node; nengo.Node(array) is one that puts out values.",
+            attr="input",
+            obj=Layer,
+        )
+    if isinstance(transform, Transform):
+        return transform.size_out
+    shape = np.shape(transform)
+    return shape[0] if len(shape) == 2 else input.size_out

@@ -1,0 +1,134 @@
+import pickle
+
+import nengo
+import numpy as np
+import pytest
+from nengo.exceptions import ValidationError
+
+from nengo_dl.neurons import LeakyReLU, SoftLIFRate, SpikingLeakyReLU
+
+DTYPES = ["float32", "float64"]
+CURRENTS = np.concatenate([np.linspace(-3, 6, 91), [-500, -20, 0, 1, 20, 1e4]])
+NEURONS = [
+    SoftLIFRate(),
+    SoftLIFRate(sigma=0.02, tau_rc=0.05, tau_ref=0.001, amplitude=0.1),
+    LeakyReLU(),
+    LeakyReLU(negative_slope=0.1, amplitude=2),
+    SpikingLeakyReLU(),
+    SpikingLeakyReLU(negative_slope=0.5, amplitude=0.1),
+]
+
+
+def step(neurons, J):
+    """Compute one step of a type without state."""
+    output = np.full_like(J, np.nan)
+    with np.errstate(all="raise", under="ignore"):
+        neurons.step(0.001, J, output)
+    return output
+
+
+@pytest.mark.parametrize("neurons", NEURONS, ids=repr)
+def test_are_values(neurons):
+    assert pickle.loads(pickle.dumps(neurons)) == neurons
+    assert eval(repr(neurons)) == neurons  # noqa: S307
+    assert hash(type(neurons)()) == hash(type(neurons)())
+
+
+@pytest.mark.parametrize("neurons", NEURONS, ids=repr)
+def test_rates_are_those_of_a_simulation(neurons):
+    gain, bias = np.array([400.0, 300.0]), np.array([20.0, -30.0])
+    if isinstance(neurons, SoftLIFRate):
+        gain, bias = gain / 200, bias / 50 + 1
+    x = np.array([-1, -0.3, 0.5, 1])
+    rates = neurons.rates(x, gain, bias)
+    assert rates.shape == (4, 2)
+    with nengo.Network() as net:
+        for value in x:
+            ens = nengo.Ensemble(2, 1, neuron_type=neurons, encoders=[[1], [1]])
+            ens.gain, ens.bias = gain, bias
+            nengo.Connection(nengo.Node([value]), ens, synapse=None)
+            nengo.Probe(ens.neurons)
+    with nengo.Simulator(net, progress_bar=False) as sim:
+        sim.run(1.0)
+    found = [sim.data[probe].mean(axis=0) for probe in net.probes]
+    np.testing.assert_allclose(found, rates, atol=1.01 * neurons.amplitude)
+
+
+@pytest.mark.parametrize("neurons", NEURONS, ids=repr)
+def test_gain_bias(neurons):
+    max_rates, intercepts = np.array([40.0, 100, 200]), np.array([-0.5, 0, 0.5])
+    gain, bias = neurons.gain_bias(max_rates, intercepts)
+    found = neurons.max_rates_intercepts(gain, bias)
+    np.testing.assert_allclose(found, [max_rates, intercepts], atol=1e-9)
+
+
+@pytest.mark.parametrize("sigma", [1e-3, 0.02, 1.0, 30.0])
+def test_soft_lif_equation(sigma):
+    J = CURRENTS[np.abs(CURRENTS - 1) / sigma < 600]
+    z = sigma * np.log1p(np.exp((J - 1) / sigma))
+    known = z > 1e-12  # where the equation itself is not too inexact
+    expected = 0.5 / (0.002 + 0.02 * np.log1p(1 / z[known]))
+    found = step(SoftLIFRate(sigma, amplitude=0.5), J)
+    np.testing.assert_allclose(found[known], expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("sigma", [1e-3, 0.02, 1.0, 30.0])
+@pytest.mark.parametrize("tau_ref", [0.002, 0])
+def test_soft_lif_is_finite_and_rises_everywhere(sigma, dtype, tau_ref):
+    far = np.logspace(-6, 6, 60)
+    J = np.unique(np.concatenate([1 - far, 1 + far, [1.0]]).astype(dtype))
+    rates = step(SoftLIFRate(sigma, tau_ref=tau_ref), J)
+    assert rates.dtype == dtype
+    assert np.all(np.isfinite(rates)) and np.all(rates >= 0)
+    eps = np.finfo(dtype).eps
+    assert np.all(np.diff(rates) >= -8 * eps * rates[1:])
+    exact = step(SoftLIFRate(sigma, tau_ref=tau_ref), J.astype(float))
+    np.testing.assert_allclose(rates, exact, rtol=2e3 * eps)
+
+
+def test_soft_lif_far_from_the_threshold():
+    J = CURRENTS[np.abs(CURRENTS - 1) > 0.05]
+    hard = step(nengo.LIFRate(), J)
+    soft = step(SoftLIFRate(sigma=1e-4), J)
+    above = J > 1
+    np.testing.assert_allclose(soft[above], hard[above], rtol=1e-9)
+    # below, the rate goes to zero as the inverse of the distance
+    sigma, tau_rc, tau_ref = 1e-4, 0.02, 0.002
+    tail = 1 / (tau_ref + tau_rc * ((1 - J[~above]) / sigma - np.log(sigma)))
+    np.testing.assert_allclose(soft[~above], tail, rtol=1e-12)
+
+
+def test_soft_lif_arguments():
+    neurons = SoftLIFRate(0.1, tau_rc=0.03, tau_ref=0.001, amplitude=2)
+    assert (neurons.sigma, neurons.tau_rc, neurons.tau_ref) == (0.1, 0.03, 0.001)
+    assert SoftLIFRate().sigma == 1.0
+    assert SoftLIFRate().negative is False
+    for sigma in (0, -1):
+        with pytest.raises(ValidationError, match="sigma"):
+            SoftLIFRate(sigma=sigma)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_leaky_relu(dtype):
+    J = CURRENTS.astype(dtype)
+    found = step(LeakyReLU(0.25, amplitude=3), J)
+    np.testing.assert_allclose(found, 3 * np.where(J < 0, 0.25 * J, J), rtol=1e-6)
+    assert LeakyReLU().negative and SpikingLeakyReLU().negative
+    assert LeakyReLU() == LeakyReLU(negative_slope=0.3, amplitude=1)
+
+
+def test_leaky_relu_emits_spikes_of_both_signs():
+    neurons = SpikingLeakyReLU(negative_slope=0.5, amplitude=0.2)
+    J = np.array([700.0, -700.0, 2500.0, -3000.0, 0.0])
+    voltage, output = np.array([0.5, -0.8, 0.9, 0.1, 0.3]), np.zeros(5)
+    neurons.step(0.001, J, output, voltage)
+    np.testing.assert_allclose(output, [200, -200, 600, -200, 0])
+    np.testing.assert_allclose(voltage, [0.2, -0.15, 0.4, -0.4, 0.3])
+
+
+def test_initial_voltage():
+    neurons = SpikingLeakyReLU(initial_state={"voltage": nengo.dists.Choice([0.25])})
+    np.testing.assert_array_equal(neurons.make_state(3)["voltage"], [0.25] * 3)
+    with pytest.raises(ValidationError, match="voltage.*not recognized"):
+        LeakyReLU(initial_state={"voltage": [0]})
