@@ -1,13 +1,15 @@
 """Nengo networks on TensorFlow: compiled, differentiable, at home in Keras."""
 
-from nengo_dl import dists, losses, neurons, surrogates
+from nengo_dl import converter, dists, losses, neurons, surrogates
 from nengo_dl.config import configure_settings
+from nengo_dl.converter import Converter
 from nengo_dl.neurons import LeakyReLU, SoftLIFRate, SpikingLeakyReLU
 from nengo_dl.simulator import Simulator
 from nengo_dl.tensor_node import Layer, TensorNode, tensor_layer
 from nengo_dl.version import __copyright__, __license__, __version__
 
 __all__ = [
+    "Converter",
     "Layer",
     "LeakyReLU",
     "Simulator",
@@ -18,6 +20,7 @@ __all__ = [
     "__license__",
     "__version__",
     "configure_settings",
+    "converter",
     "dists",
     "losses",
     "neurons",

@@ -6,7 +6,58 @@ They run on every Nengo backend; ``nengo_dl/ops/neurons.py`` has their TensorFlo
 import nengo
 import numpy as np
 from nengo.dists import Uniform
-from nengo.params import NumberParam
+from nengo.params import EnumParam, NumberParam, TupleParam
+from scipy.special import erf
+
+
+def _elu(x, alpha=1.0):
+    return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
+
+
+def _gelu(x, approximate=False):
+    if approximate:
+        return 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
+    return 0.5 * x * (1 + erf(x / np.sqrt(2)))
+
+
+def _hard_sigmoid(x):
+    return np.clip(x / 6 + 0.5, 0, 1)
+
+
+def _relu(x, negative_slope=0.0, max_value=None, threshold=0.0):
+    y = np.where(x >= threshold, x, negative_slope * (x - threshold))
+    return y if max_value is None else np.minimum(y, max_value)
+
+
+def _selu(x):
+    return 1.05070098 * _elu(x, 1.67326324)
+
+
+def _sigmoid(x):
+    return 0.5 * (1 + np.tanh(0.5 * x))
+
+
+def _softplus(x):
+    return np.logaddexp(0, x)
+
+
+# The functions of ``keras.activations`` that work on each value for itself.
+FUNCTIONS = {
+    "celu": lambda x, alpha=1.0: _elu(x / alpha) * alpha,
+    "elu": _elu,
+    "exponential": np.exp,
+    "gelu": _gelu,
+    "hard_sigmoid": _hard_sigmoid,
+    "hard_silu": lambda x: x * _hard_sigmoid(x),
+    "hard_tanh": lambda x: np.clip(x, -1, 1),
+    "log_sigmoid": lambda x: -_softplus(-x),
+    "mish": lambda x: x * np.tanh(_softplus(x)),
+    "relu": _relu,
+    "selu": _selu,
+    "silu": lambda x: x * _sigmoid(x),
+    "softplus": _softplus,
+    "softsign": lambda x: x / (1 + np.abs(x)),
+}
 
 
 class SoftLIFRate(nengo.LIFRate):
@@ -147,3 +198,65 @@ class SpikingLeakyReLU(LeakyReLU):
         n_spikes = np.trunc(voltage)
         output[...] = self.amplitude / dt * n_spikes
         voltage -= n_spikes
+
+
+class Pointwise(nengo.neurons.NeuronType):
+    """Rate neurons that compute an activation function of Keras.
+
+    Parameters
+    ----------
+    function : str
+        Name of a function in ``keras.activations``; one of ``Pointwise.functions``.
+    arguments : dict or tuple of (str, float)
+        Its parameters besides the input.
+    initial_state : dict
+        None or empty, because there is no state.
+
+    Raises
+    ------
+    ValidationError
+        If there is no such function.
+
+    Examples
+    --------
+    .. testcode::
+
+       with nengo.Network() as net:
+           elu = nengo_dl.neurons.Pointwise("elu", {"alpha": 0.5})
+           ens = nengo.Ensemble(2, 1, neuron_type=elu, gain=[1, 1], bias=[-1, 1])
+           probe = nengo.Probe(ens.neurons)
+       with nengo_dl.Simulator(net, progress_bar=False) as sim:
+           sim.run_steps(1)
+       print(sim.data[probe].round(3))
+
+    .. testoutput::
+
+       [[-0.316  1.   ]]
+    """
+
+    negative = True
+    functions = FUNCTIONS
+
+    function = EnumParam("function", values=FUNCTIONS, lower=False)
+    arguments = TupleParam("arguments")
+
+    def __init__(self, function, arguments=(), initial_state=None):
+        super().__init__(initial_state)
+        self.function = function
+        self.arguments = tuple(sorted(dict(arguments).items()))
+
+    def max_rates_intercepts(self, gain, bias):
+        """Return the output for 1, and no intercepts, which need not exist."""
+        return self.rates(1, gain, bias).squeeze(axis=0), np.full_like(gain, -np.inf)
+
+    def rates(self, x, gain, bias):
+        """Compute the outputs."""
+        J = self.current(x, gain, bias)
+        output = np.zeros_like(J)
+        self.step(dt=1, J=J, output=output)
+        return output
+
+    def step(self, dt, J, output):
+        """Set ``output`` to the function of the currents ``J``."""
+        del dt
+        output[...] = FUNCTIONS[self.function](J, **dict(self.arguments))

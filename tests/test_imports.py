@@ -17,7 +17,7 @@ TREES = {
 # Modules and packages from the bottom to the top; each may import those below it.
 LAYERS = (
     ("version", "names", "surrogates"),
-    ("config", "progress", "neurons", "dists", "losses"),
+    ("config", "progress", "neurons", "dists", "losses", "stencil", "array_node"),
     ("tensor_function",),
     ("tensor_node",),
     ("frontend", "graph"),

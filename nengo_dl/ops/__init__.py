@@ -4,14 +4,17 @@ Importing a module of this folder registers what it implements.
 """
 
 from nengo_dl.ops import (
+    array_node,
     basic,
     host,
     learning,
     lif,
     neurons,
+    pointwise,
     processes,
     products,
     rates_to_spikes,
+    stencil,
     tensor_node,
     transforms,
 )
@@ -20,14 +23,17 @@ from nengo_dl.ops.registry import BuildContext, Builder
 __all__ = [
     "BuildContext",
     "Builder",
+    "array_node",
     "basic",
     "host",
     "learning",
     "lif",
     "neurons",
+    "pointwise",
     "processes",
     "products",
     "rates_to_spikes",
+    "stencil",
     "tensor_node",
     "transforms",
 ]

@@ -1,0 +1,302 @@
+"""What converters of layers make Nengo objects with.
+
+A `Build` belongs to one call of one layer. It knows the objects of the layer's inputs
+and the options of the conversion, so that a converter of a layer is a few lines.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import nengo
+import numpy as np
+from nengo.ensemble import Neurons
+from nengo.neurons import NeuronType
+
+from nengo_dl.array_node import ArrayNode, Constant, Reduce, Softmax
+from nengo_dl.converter import activations
+from nengo_dl.converter.activations import Clipped, Composite, SoftmaxOver
+from nengo_dl.converter.keras_graph import LayerCall
+from nengo_dl.neurons import LeakyReLU
+from nengo_dl.tensor_node import TensorNode
+
+
+class Build:
+    """Makes the Nengo objects of one call of a layer, in the current network.
+
+    Parameters
+    ----------
+    converter : `Converter`
+        Whose options count.
+    call : `LayerCall`
+        What is converted.
+    objs : mapping of int to object
+        The Nengo objects of the input tensors, by the tensors' ids.
+
+    Attributes
+    ----------
+    converter, call
+        As above.
+    """
+
+    def __init__(self, converter, call: LayerCall, objs: Mapping[int, Any]):
+        self.converter = converter
+        self.call = call
+        self._objs = objs
+        self._pending: Composite | None = None
+
+    @property
+    def name(self) -> str:
+        """(str) The layer's name."""
+        return self.call.layer.name
+
+    @property
+    def size(self) -> int:
+        """(int) Number of elements of the layer's first output."""
+        return math.prod(self.call.output_shape)
+
+    def input(self, index: int = 0) -> Any:
+        """Return the Nengo object of an input, to connect from."""
+        return self._objs[id(self.call.inputs[index])]
+
+    def units(self, activation: Any = None, size: int | None = None) -> Any:
+        """Make what holds the layer's output.
+
+        Parameters
+        ----------
+        activation : callable or NeuronType or None
+            What the output is a function of; None for a value that passes through.
+        size : int, optional
+            Number of elements, by default that of the layer's first output.
+
+        Returns
+        -------
+        obj : Neurons or Node or TensorNode
+            To connect inputs to. What `finish` makes of it is the output.
+        """
+        size = self.size if size is None else size
+        found = activations.resolve(activation, self.converter.swaps)
+        if isinstance(found, NeuronType):
+            return self.neurons(found, size)
+        if found is None:
+            return self.node(size)
+        if isinstance(found, Composite):
+            self._pending = found
+            return self.node(size, "input")
+        shape = self.call.output_shape
+        return TensorNode(
+            found, shape_in=shape, shape_out=shape, pass_time=False, label=self.name
+        )
+
+    def finish(self, obj: Any) -> Any:
+        """Complete what a converter has made, and return the layer's output."""
+        pending, self._pending = self._pending, None
+        if isinstance(pending, Clipped):
+            return self._clipped(pending, obj)
+        if isinstance(pending, SoftmaxOver):
+            shape = self.call.output_shape
+            axes = tuple(axis % len(shape) for axis in pending.axes)
+            node = self.array_node(Softmax(shape, shape, axes))
+            self.link(obj, node)
+            return node
+        return obj
+
+    def node(self, size: int | None = None, part: str = "") -> nengo.Node:
+        """Make a node that passes values through."""
+        return nengo.Node(
+            size_in=self.size if size is None else size, label=self._label(part)
+        )
+
+    def array_node(self, function: Any) -> ArrayNode:
+        """Make a node that computes a function of arrays."""
+        return ArrayNode(function, label=self.name)
+
+    def neurons(
+        self,
+        neuron_type: NeuronType,
+        size: int | None = None,
+        bias: float = 0.0,
+        part: str = "",
+    ) -> Neurons:
+        """Make neurons, at the firing rates that the options ask for.
+
+        Parameters
+        ----------
+        neuron_type : NeuronType
+            Before swaps have been applied by `resolve`.
+        size : int, optional
+            Number of neurons, by default that of the layer's first output.
+        bias : float
+            A constant that is added to all inputs.
+        part : str
+            What they are of the layer, for their label.
+        """
+        size = self.size if size is None else size
+        scale = self.converter.scale_of(self.call.layer)
+        neuron_type = activations.scaled(neuron_type, scale, self.name)
+        ensemble = nengo.Ensemble(
+            size,
+            1,
+            neuron_type=neuron_type,
+            encoders=np.ones((size, 1)),
+            eval_points=np.zeros((1, 1)),
+            gain=np.full(size, float(scale)),
+            bias=np.full(size, bias * scale),
+            label=self._label(part),
+        )
+        self.converter.set_trainable(ensemble, False)
+        self.converter.set_trainable(ensemble.neurons, False)
+        return ensemble.neurons
+
+    def connect(self, obj: Any, index: int = 0, **kwargs) -> nengo.Connection:
+        """Connect an input of the layer to an object, see `link`."""
+        return self.link(self.input(index), obj, **kwargs)
+
+    def link(
+        self,
+        pre: Any,
+        post: Any,
+        transform: Any = None,
+        trainable: bool = False,
+        take: np.ndarray | None = None,
+        into: np.ndarray | slice | None = None,
+        synapse: Any = None,
+        part: str = "",
+    ) -> nengo.Connection:
+        """Connect two objects.
+
+        Parameters
+        ----------
+        pre, post : Nengo objects
+            The ends.
+        transform : `nengo.transforms.Transform` or array_like, optional
+            On the way.
+        trainable : bool
+            Whether the transform is trained.
+        take, into : index, optional
+            Which elements of ``pre`` are taken, and where in ``post`` they go.
+        synapse : Synapse, optional
+            By default that of the options behind neurons, and none elsewhere.
+        part : str
+            What the transform is of the layer, for its label.
+        """
+        if synapse is None and isinstance(pre, Neurons):
+            synapse = self.converter.synapse
+        if self.is_spiking(pre) and not isinstance(post, Neurons | TensorNode):
+            self.converter.spiking.add(post)
+        conn = nengo.Connection(
+            pre if take is None else pre[_compact(take, pre.size_out)],
+            post if into is None else post[into],
+            transform=transform,
+            synapse=synapse,
+            label=self._label(part),
+        )
+        self.converter.set_trainable(conn, trainable)
+        return conn
+
+    def bias(
+        self, obj: Any, values: Any, index: np.ndarray | None = None, trainable=None
+    ) -> None:
+        """Add constants to what arrives at an object.
+
+        They are stored as they are, whatever the firing rates: the gain of neurons
+        counts for them, too.
+
+        Parameters
+        ----------
+        obj : Nengo object
+            Gets the constants.
+        values : keras.Variable or array_like
+            The constants, one for each element or channel.
+        index : array_like of int, optional
+            Which constant each element gets, by default each its own.
+        trainable : bool, optional
+            Whether they are trained; by default what a variable says.
+        """
+        if trainable is None:
+            trainable = values.trainable
+        column = array(values).reshape(-1, 1)
+        if index is None:
+            self.link(self.converter.one(), obj, column, trainable, part="bias")
+        else:
+            relay = self.node(len(column), "bias")
+            self.link(self.converter.one(), relay, column, trainable, part="bias")
+            self.link(relay, obj, take=index)
+
+    def channel_bias(self, obj: Any, variable: Any, channels_last=True) -> None:
+        """Add one constant per channel of the layer's output, see `bias`."""
+        n = int(np.prod(variable.shape))
+        if n == self.size:
+            self.bias(obj, variable)
+        else:
+            index = np.arange(self.size)
+            index = index % n if channels_last else index // (self.size // n)
+            self.bias(obj, variable, index)
+
+    def affine(self, scale: Any, offset: Any) -> nengo.Node:
+        """Make a node with the first input times a scale plus an offset, both fixed.
+
+        Both broadcast against the shape of the input.
+        """
+        obj = self.node()
+        self.connect(obj, transform=self._factors(scale))
+        offset = np.asarray(offset, dtype=float)
+        if np.any(offset):
+            numbers = np.arange(offset.size).reshape(offset.shape)
+            index = np.broadcast_to(numbers, self.call.output_shape).ravel()
+            self.bias(obj, offset.ravel(), index, trainable=False)
+        return obj
+
+    def is_spiking(self, obj: Any) -> bool:
+        """Whether spikes arrive at an object, or leave it."""
+        if isinstance(obj, Neurons):
+            return obj.ensemble.neuron_type.spiking
+        return obj in self.converter.spiking
+
+    def _factors(self, scale):
+        scale = np.asarray(scale, dtype=float)
+        if scale.size == 1:
+            return float(scale.reshape(()))
+        return np.broadcast_to(scale, self.call.output_shape).ravel()
+
+    def _clipped(self, clipped: Clipped, obj: Any) -> nengo.Node:
+        swaps, slope = self.converter.swaps, clipped.negative_slope
+        below = LeakyReLU(slope) if slope else nengo.RectifiedLinear()
+        rising = self.neurons(swaps(below))
+        above = self.neurons(
+            swaps(nengo.RectifiedLinear()), bias=-clipped.max_value, part="above"
+        )
+        node = self.node()
+        self.link(obj, rising)
+        self.link(obj, above)
+        self.link(rising, node)
+        self.link(above, node, transform=-1)
+        return node
+
+    def _label(self, part: str) -> str:
+        return f"{self.name}.{part}" if part else self.name
+
+
+def array(values: Any) -> np.ndarray:
+    """Return a Keras variable or an array as a NumPy array."""
+    return np.asarray(keras.ops.convert_to_numpy(values))
+
+
+def one() -> ArrayNode:
+    """Make the source of all biases, a node that puts out 1."""
+    return ArrayNode(Constant((), (1,)), label="one")
+
+
+def reduction(how: str, n: int, shape: tuple[int, ...]) -> Reduce:
+    """Return the function that combines arrays of one shape element by element."""
+    return Reduce((n, *shape), shape, how)
+
+
+def _compact(index: Any, size: int) -> Any:
+    """Return a list as a slice where it is one, which costs nothing."""
+    index = np.asarray(index).ravel()
+    start, stop = int(index[0]), int(index[-1]) + 1
+    if np.array_equal(index, np.arange(start, stop)):
+        return slice(None) if stop - start == size else slice(start, stop)
+    return index.tolist()

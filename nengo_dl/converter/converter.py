@@ -1,0 +1,372 @@
+"""`Converter`: from a Keras model to a Nengo network."""
+
+import warnings
+from numbers import Real
+from typing import Any
+
+import keras
+import nengo
+import numpy as np
+from nengo.ensemble import Neurons
+
+from nengo_dl.config import configure_settings
+from nengo_dl.converter import keras_graph, plan, registry
+from nengo_dl.converter.activations import Swaps
+from nengo_dl.converter.build import Build, one
+from nengo_dl.converter.layer_converter import LayerConverter, entry_fields
+from nengo_dl.converter.maps import ObjectMap
+from nengo_dl.converter.verify import verify
+
+
+class Converter:
+    """Convert a Keras model to a Nengo network.
+
+    Parameters
+    ----------
+    model : keras.Model
+        A functional or sequential model.
+    allow_fallback : bool
+        Whether layers and activations without a native form become a `TensorNode`, with
+        a warning for each. False: they raise an error.
+    inference_only : bool
+        Whether to convert natively what only infers, but does not train, as in Keras:
+        batch normalisation with its averages, dropout as nothing, regularised layers.
+    max_to_avg_pool : bool
+        Whether maxima over windows become averages.
+    split_shared_weights : bool
+        Whether each call of a layer with weights gets weights of its own, with the same
+        values; otherwise a second call is an error.
+    swap_activations : dict, optional
+        From activation functions (``keras.activations.relu``) and neuron types to what
+        takes their place.
+    scale_firing_rates : float or dict, optional
+        Factor on the firing rates of all neurons, or of the layers that are the keys of
+        a dict. The amplitude of the spikes is divided by it, so that the output stays
+        the same, as far as the neurons are linear above their threshold. Weights and
+        biases stay as they are: a file of parameters that is saved at one scale can be
+        loaded at another.
+    synapse : Synapse or float, optional
+        On all connections that start at neurons, and on the probes of neurons.
+    temporal_model : bool
+        Whether the axis after the minibatch is time. All layers must then work on each
+        time step for itself, by nature or in a ``TimeDistributed``.
+
+    Attributes
+    ----------
+    model : keras.Model
+        The functional model that was converted.
+    net : Network
+        The result. ``net.inputs``, ``net.outputs``, ``net.layers`` are as below;
+        ``net.layer_map`` has a list of the objects of each layer's calls.
+    inputs : `ObjectMap`
+        From input tensors (or layers) of the model to nodes.
+    outputs : `ObjectMap`
+        From output tensors of the model to probes.
+    layers : `ObjectMap`
+        From layers, or their output tensors, to the objects that hold the output: a
+        Node, Neurons or a TensorNode.
+
+    Raises
+    ------
+    TypeError
+        If ``model`` is no functional or sequential model; if layers or activations have
+        no native form and ``allow_fallback`` is False.
+    ValueError
+        If shapes are unknown, or layers with weights are called several times and
+        ``split_shared_weights`` is False.
+
+    Warns
+    -----
+    UserWarning
+        For each fallback, each activation to swap that does not occur, for neurons
+        whose rates cannot be scaled, and for a sequential model: it becomes the
+        functional one in `model`.
+
+    Notes
+    -----
+    Signals are flattened tensors, in row-major order.
+
+    Examples
+    --------
+    .. testcode::
+
+       inputs = keras.Input((4,))
+       hidden = keras.layers.Dense(8, activation="relu")(inputs)
+       model = keras.Model(inputs, keras.layers.Dense(2)(hidden))
+
+       converter = nengo_dl.Converter(model, allow_fallback=False)
+       print(converter.verify(), converter.layers[hidden])
+
+    .. testoutput::
+
+       True <Neurons of <Ensemble "dense">>
+    """
+
+    converters = registry.REGISTRY
+
+    def __init__(
+        self,
+        model,
+        allow_fallback=True,
+        inference_only=False,
+        max_to_avg_pool=False,
+        split_shared_weights=False,
+        swap_activations=None,
+        scale_firing_rates=None,
+        synapse=None,
+        temporal_model=False,
+    ):
+        self.allow_fallback = allow_fallback
+        self.inference_only = inference_only
+        self.max_to_avg_pool = max_to_avg_pool
+        self.split_shared_weights = split_shared_weights
+        self.swap_activations = dict(swap_activations or {})
+        self.scale_firing_rates = scale_firing_rates
+        self.synapse = synapse
+        self.temporal_model = temporal_model
+        self.model = _functional(model)
+        self.swaps = Swaps(swap_activations)
+        self._scales = _scales(scale_firing_rates)
+        self.spiking: set[Any] = set()
+        self._converters: dict[int, LayerConverter] = {}
+        self._copies: dict[int, Any] = {}
+        self._one = None
+        steps = plan.plan(self.model, self)
+        self.inputs = ObjectMap("Converter.inputs")
+        self.outputs = ObjectMap("Converter.outputs")
+        self.layers = ObjectMap("Converter.layers")
+        self.layer_map: dict[Any, list] = {}
+        self.net = nengo.Network(label=self.model.name)
+        with self.net:
+            configure_settings(trainable=None)
+            if inference_only:
+                configure_settings(inference_only=True)
+            self._convert(steps)
+        self.swaps.warn_of_unused()
+        self._check_scales(steps)
+        self.net.inputs, self.net.outputs = self.inputs, self.outputs
+        self.net.layers, self.net.layer_map = self.layers, self.layer_map
+
+    @classmethod
+    def register(cls, layer_type, **fields):
+        """Register the decorated function or class for a Keras layer type.
+
+        Parameters
+        ----------
+        layer_type : type
+            Matched exactly; None is for all layers that have no converter.
+        **fields
+            For a function: fields of `nengo_dl.converter.registry.Entry`.
+
+        Notes
+        -----
+        A function is called as ``convert(call, build)``, with a
+        `nengo_dl.converter.LayerCall` and a `nengo_dl.converter.Build`. It returns the
+        object that holds the layer's output. A class is a subclass of
+        `nengo_dl.converter.LayerConverter`.
+
+        Examples
+        --------
+        .. testcode::
+
+           class Double(keras.layers.Layer):
+               def call(self, x):
+                   return 2 * x
+
+
+           @nengo_dl.Converter.register(Double)
+           def convert_double(call, build):
+               node = build.units()
+               build.connect(node, transform=2)
+               return node
+
+
+           inputs = keras.Input((3,))
+           model = keras.Model(inputs, Double()(inputs))
+           print(nengo_dl.Converter(model, allow_fallback=False).verify())
+
+        .. testoutput::
+
+           True
+        """
+
+        def decorate(converter):
+            if isinstance(converter, type):
+                entry = registry.Entry(**entry_fields(converter), **fields)
+            else:
+                entry = registry.Entry(converter, **fields)
+            cls.converters.add(layer_type, entry)
+            return converter
+
+        return decorate
+
+    def get_converter(self, layer):
+        """Return the `LayerConverter` of a layer, which all its calls share."""
+        entry = self.converters.get(type(layer)) or self.converters[registry.ANY_LAYER]
+        if id(layer) not in self._converters:
+            cls = entry.converter_type or LayerConverter
+            self._converters[id(layer)] = cls(layer, self)
+        return self._converters[id(layer)]
+
+    def verify(self, training=False, inputs=None, atol=1e-8, rtol=1e-5):
+        """Check that the network computes the same as the model.
+
+        Parameters
+        ----------
+        training : bool
+            Whether to compare after three steps of training; the model gets its
+            weights back afterwards.
+        inputs : list of array_like, optional
+            One for each input of the model, with a minibatch axis; by default two items
+            (of 10 time steps in a temporal model) of ones.
+        atol, rtol : float
+            Largest difference: ``atol + rtol * abs(output of Keras)``.
+
+        Returns
+        -------
+        is_equal : bool
+            True.
+
+        Raises
+        ------
+        ValueError
+            If outputs differ, or the numbers of trainable parameters.
+        """
+        return verify(self, training, inputs, atol, rtol)
+
+    def set_trainable(self, obj, trainable):
+        """Set whether training changes a Nengo object."""
+        if isinstance(obj, nengo.Ensemble | nengo.Connection | Neurons):
+            self.net.config[obj].trainable = trainable
+
+    def scale_of(self, layer):
+        """Return the factor on the firing rates of a layer."""
+        scales = self._scales
+        return scales if isinstance(scales, Real) else scales.get(id(layer), 1.0)
+
+    def one(self):
+        """Return the node that puts out 1, from which biases come."""
+        if self._one is None:
+            with self.net:
+                self._one = one()
+        return self._one
+
+    def copied(self, layer, copy):
+        """Return the copy of a layer, made by a function when it is first needed."""
+        if id(layer) not in self._copies:
+            self._copies[id(layer)] = copy(layer)
+        return self._copies[id(layer)]
+
+    def _convert(self, steps):
+        """Make all objects of the network."""
+        objs = {}
+        layers = _input_layers(self.model)
+        for tensor, layer in zip(self.model.inputs, layers, strict=True):
+            size = int(np.prod(tensor.shape[2 if self.temporal_model else 1 :]))
+            node = nengo.Node(np.zeros(size), label=tensor.name)
+            objs[id(tensor)] = node
+            self.inputs.add(tensor, layer, node)
+            self.layers.add(tensor, layer, node)
+        self._convert_steps(steps, objs)
+        for tensor in dict.fromkeys(self.model.outputs):
+            obj = objs[id(tensor)]
+            synapse = self.synapse if isinstance(obj, Neurons) else None
+            probe = nengo.Probe(obj, synapse=synapse, label=tensor.name)
+            self.outputs.add(tensor, None, probe)
+
+    def _convert_steps(self, steps, objs):
+        for step in steps:
+            call = step.call
+            outputs = (
+                self._convert_nested(step, objs)
+                if step.entry is None
+                else self._convert_call(step, objs)
+            )
+            for layer in (call.layer, step.wrapper):
+                if layer is not None:
+                    self.layer_map.setdefault(layer, []).append(outputs)
+            for tensor, obj in zip(call.outputs, outputs, strict=True):
+                objs[id(tensor)] = obj
+                self.layers.add(tensor, call.layer, obj)
+                if step.wrapper is not None:
+                    self.layers.add(tensor, step.wrapper, obj)
+
+    def _convert_call(self, step, objs):
+        build = Build(self, step.call, objs)
+        result = step.entry.convert(step.call, build)
+        outputs = result if isinstance(result, list | tuple) else [result]
+        return [build.finish(obj) for obj in outputs]
+
+    def _convert_nested(self, step, objs):
+        model = step.call.layer
+        inner = {
+            id(tensor): objs[id(outer)]
+            for tensor, outer in zip(model.inputs, step.call.inputs, strict=True)
+        }
+        with nengo.Network(label=model.name):
+            self._convert_steps(step.inner, inner)
+        return [inner[id(tensor)] for tensor in model.outputs]
+
+    def _check_scales(self, steps):
+        """Warn of layers whose rates are to be scaled, but that are not there."""
+        if isinstance(self.scale_firing_rates, dict):
+            known = {id(step.call.layer) for step in plan.flattened(steps)}
+            for layer in self.scale_firing_rates:
+                if id(layer) not in known:
+                    warnings.warn(
+                        "Converter.scale_firing_rates: expected layers of the model "
+                        f"(got {layer!r}, which it does not have).",
+                        stacklevel=3,
+                    )
+
+
+def _functional(model):
+    """Return a model as a functional one."""
+    if not isinstance(model, keras.Model):
+        raise TypeError(
+            f"Converter: expected a Keras model (got {type(model).__name__}). Wrap "
+            "layers in a keras.Model, from its inputs to its outputs."
+        )
+    if isinstance(model, keras.Sequential):
+        if not model.built or not keras_graph.is_graph(model):
+            raise ValueError(
+                f"Converter: expected a model whose shapes are known (got Sequential "
+                f"'{model.name}' without an input shape). Put keras.Input(shape) first."
+            )
+        warnings.warn(
+            f"Sequential model '{model.name}' is converted as a functional model, "
+            "Converter.model. Look tensors up in that one.",
+            stacklevel=3,
+        )
+        return keras.Model(model.inputs, model.outputs, name=model.name)
+    if not keras_graph.is_graph(model):
+        raise TypeError(
+            f"Converter: expected a functional or sequential model (got "
+            f"{type(model).__name__}, a subclass whose graph is not known). Call it on "
+            "a keras.Input, and wrap input and output in a keras.Model."
+        )
+    return model
+
+
+def _input_layers(model):
+    layers = {
+        id(layer.output): layer
+        for layer in model.layers
+        if isinstance(layer, keras.layers.InputLayer)
+    }
+    return [layers.get(id(tensor)) for tensor in model.inputs]
+
+
+def _scales(scale):
+    """Return a number, or a dict from ids of layers to numbers."""
+    if scale is None:
+        return 1.0
+    for value in scale.values() if isinstance(scale, dict) else [scale]:
+        if not isinstance(value, Real) or not 0 < value < np.inf:
+            raise ValueError(
+                "Converter.scale_firing_rates: expected a positive number, or one for "
+                f"each layer in a dict (got {value!r})."
+            )
+    if isinstance(scale, dict):
+        return {id(layer): value for layer, value in scale.items()}
+    return scale

@@ -1,0 +1,134 @@
+"""Layers with several inputs."""
+
+import math
+
+import keras
+import numpy as np
+
+from nengo_dl.converter.build import reduction
+from nengo_dl.converter.registry import register
+
+
+def _same_rank(call, converter):
+    del converter
+    ranks = {len(shape) for shape in call.input_shapes}
+    if len(ranks) > 1:
+        return f"expected inputs of one rank (got shapes {call.input_shapes})"
+    return None
+
+
+def _broadcast(call, i):
+    """Return the elements of an input, repeated to the shape of the output."""
+    shape = call.input_shapes[i]
+    if shape == call.output_shape:
+        return None
+    numbers = np.arange(math.prod(shape)).reshape(shape)
+    return np.broadcast_to(numbers, call.output_shape).ravel()
+
+
+def _sum(call, build, factors):
+    node = build.node()
+    for i, factor in enumerate(factors):
+        transform = None if factor == 1 else factor
+        build.connect(node, i, transform=transform, take=_broadcast(call, i))
+    return node
+
+
+@register(
+    keras.layers.Add, temporal=True, check=_same_rank, native="a sum of connections"
+)
+def convert_add(call, build):
+    """Convert a sum."""
+    return _sum(call, build, [1] * len(call.inputs))
+
+
+@register(
+    keras.layers.Subtract,
+    temporal=True,
+    check=_same_rank,
+    native="a sum of connections",
+)
+def convert_subtract(call, build):
+    """Convert a difference."""
+    return _sum(call, build, [1, -1])
+
+
+@register(
+    keras.layers.Average,
+    temporal=True,
+    check=_same_rank,
+    native="a sum of connections",
+)
+def convert_average(call, build):
+    """Convert an average."""
+    n = len(call.inputs)
+    return _sum(call, build, [1 / n] * n)
+
+
+def _combine(call, build, how):
+    node = build.array_node(reduction(how, len(call.inputs), call.output_shape))
+    for i in range(len(call.inputs)):
+        into = slice(i * build.size, (i + 1) * build.size)
+        build.connect(node, i, take=_broadcast(call, i), into=into)
+    return node
+
+
+@register(
+    keras.layers.Multiply,
+    temporal=True,
+    check=_same_rank,
+    native="a node that computes products",
+)
+def convert_multiply(call, build):
+    """Convert a product, element by element."""
+    return _combine(call, build, "multiply")
+
+
+@register(
+    keras.layers.Maximum,
+    temporal=True,
+    check=_same_rank,
+    native="a node that computes maxima",
+)
+def convert_maximum(call, build):
+    """Convert a maximum, element by element."""
+    return _combine(call, build, "maximum")
+
+
+@register(
+    keras.layers.Minimum,
+    temporal=True,
+    check=_same_rank,
+    native="a node that computes minima",
+)
+def convert_minimum(call, build):
+    """Convert a minimum, element by element."""
+    return _combine(call, build, "minimum")
+
+
+def _axis(call):
+    """Return the axis of a concatenation, counted without outer axes; may be < 0."""
+    axis, rank = call.layer.axis, len(call.outputs[0].shape)
+    return (axis if axis >= 0 else axis + rank) - call.n_outer_axes
+
+
+@register(
+    keras.layers.Concatenate,
+    temporal=True,
+    check=lambda call, converter: (
+        None
+        if _axis(call) >= 0
+        else f"expected an axis of the signal (got axis="
+        f"{call.layer.axis}, the minibatch or the time)"
+    ),
+    native="connections to parts of a node",
+    restrictions="not along the minibatch or the time",
+)
+def convert_concatenate(call, build):
+    """Convert a concatenation along any axis."""
+    node, axis = build.node(), _axis(call)
+    numbers = np.arange(build.size).reshape(call.output_shape)
+    stops = np.cumsum([shape[axis] for shape in call.input_shapes])[:-1]
+    for i, part in enumerate(np.split(numbers, stops, axis=axis)):
+        build.connect(node, i, into=part.ravel())
+    return node

@@ -1,0 +1,77 @@
+"""Layers that move elements: nothing is computed, but some are repeated or left out.
+
+They are called once, on the numbers of the elements, to see where each one goes.
+"""
+
+import math
+
+import keras
+import numpy as np
+from nengo.transforms import Sparse
+from scipy.sparse import csr_matrix, identity, kron
+
+from nengo_dl.converter.registry import register
+
+MOVES = (
+    keras.layers.Cropping1D,
+    keras.layers.Cropping2D,
+    keras.layers.Cropping3D,
+    keras.layers.Flatten,
+    keras.layers.Permute,
+    keras.layers.RepeatVector,
+    keras.layers.Reshape,
+    keras.layers.UpSampling1D,
+    keras.layers.UpSampling3D,
+    keras.layers.ZeroPadding1D,
+    keras.layers.ZeroPadding2D,
+    keras.layers.ZeroPadding3D,
+)
+
+
+def convert_move(call, build):
+    """Convert a layer that moves elements."""
+    size = math.prod(call.input_shape)
+    numbers = np.arange(1, size + 1, dtype=np.float32).reshape(1, *call.input_shape)
+    moved = keras.ops.convert_to_numpy(call.layer(numbers)).ravel()
+    index = np.rint(moved).astype(np.int64) - 1
+    if np.array_equal(index, np.arange(size)):
+        return build.input()
+    node = build.node()
+    into = np.flatnonzero(index >= 0)
+    whole = len(into) == len(index)
+    build.connect(node, take=index[into], into=None if whole else into)
+    return node
+
+
+def convert_interpolation(call, build):
+    """Convert up-sampling; weights of the neighbours come from the unit vectors."""
+    if call.layer.interpolation == "nearest":
+        return convert_move(call, build)
+    last = call.layer.data_format == "channels_last"
+    shape = call.input_shape
+    channels = shape[-1] if last else shape[0]
+    n = math.prod(shape) // channels
+    space = shape[:-1] if last else shape[1:]
+    units = np.eye(n, dtype=np.float32).reshape(
+        n, *((*space, 1) if last else (1, *space))
+    )
+    weights = keras.ops.convert_to_numpy(call.layer(units)).reshape(n, -1).T
+    channel = identity(channels)
+    matrix = csr_matrix(kron(weights, channel) if last else kron(channel, weights))
+    node = build.node()
+    build.connect(node, transform=Sparse(matrix.shape, init=matrix))
+    return node
+
+
+def _register():
+    for layer_type in MOVES:
+        register(layer_type, native="connections between elements, or nothing")(
+            convert_move
+        )
+    register(
+        keras.layers.UpSampling2D,
+        native="connections between elements, or sparse weights",
+    )(convert_interpolation)
+
+
+REGISTERED = _register()

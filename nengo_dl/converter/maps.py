@@ -1,0 +1,68 @@
+"""Look-up of Nengo objects by what they come from in the Keras model."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import keras
+
+
+class ObjectMap(Mapping):
+    """Maps Keras tensors and layers to Nengo objects.
+
+    Keys are tensors, layers, or lists of tensors (the value is then a list of objects;
+    a list of a single tensor is that tensor). A layer that was called several times, or
+    has several outputs, is no key: its output tensors are.
+
+    Parameters
+    ----------
+    what : str
+        What the map holds, for messages.
+
+    Raises
+    ------
+    KeyError
+        On look-up, if there is no such tensor or layer, or more than one object.
+    """
+
+    def __init__(self, what: str):
+        self._what = what
+        self._tensors: dict[int, tuple[keras.KerasTensor, list]] = {}
+        self._layers: dict[int, tuple[Any, list]] = {}
+
+    def add(self, tensor: keras.KerasTensor, layer: Any, obj: Any) -> None:
+        """Enter the object of one output tensor of one call of a layer."""
+        self._tensors.setdefault(id(tensor), (tensor, []))[1].append(obj)
+        if layer is not None:
+            self._layers.setdefault(id(layer), (layer, []))[1].append(obj)
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, list | tuple):
+            found = [self[item] for item in key]
+            return found[0] if len(found) == 1 else found
+        table = self._tensors if isinstance(key, keras.KerasTensor) else self._layers
+        objs = table.get(id(key), (None, ()))[1]
+        if len(objs) == 1:
+            return objs[0]
+        name = getattr(key, "name", key)
+        if objs:
+            raise KeyError(
+                f"{self._what} of {name!r}: expected a layer that is called once (got "
+                f"one with {len(objs)} outputs). Use one of its output tensors."
+            )
+        raise KeyError(
+            f"{self._what}: expected a tensor or a layer of Converter.model (got "
+            f"{name!r}). Use one of that model, which may differ from the model passed."
+        )
+
+    def __contains__(self, key: Any) -> bool:
+        try:
+            self[key]
+        except KeyError:
+            return False
+        return True
+
+    def __iter__(self) -> Iterator[keras.KerasTensor]:
+        return (tensor for tensor, _ in self._tensors.values())
+
+    def __len__(self) -> int:
+        return len(self._tensors)

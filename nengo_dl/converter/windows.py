@@ -1,0 +1,109 @@
+"""Where convolutions and pooling windows read, as Keras has it.
+
+Rules for padding, dilation and transposition are not written down again here: a
+convolution layer of Keras is called once, on the numbers of the positions.
+"""
+
+import math
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from nengo_dl.converter.keras_graph import LayerCall
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Spatial shape of an input, and the windows on it.
+
+    Parameters
+    ----------
+    space : tuple of int
+        The input's shape without channels.
+    kernel_size, strides, dilation : tuple of int
+        Of the windows, along each axis.
+    padding : str
+        "valid", "same" or "causal".
+    channels_last : bool
+        Whether the axis of the channels comes last, or first.
+    """
+
+    space: tuple[int, ...]
+    kernel_size: tuple[int, ...]
+    strides: tuple[int, ...]
+    padding: str
+    dilation: tuple[int, ...]
+    channels_last: bool
+
+    @classmethod
+    def of(cls, call: LayerCall) -> "Geometry":
+        """Return the geometry of a call of a convolution."""
+        layer = call.layer
+        last = layer.data_format == "channels_last"
+        space = call.input_shape[:-1] if last else call.input_shape[1:]
+        n = len(space)
+        return cls(
+            space,
+            _each(layer.kernel_size, n),
+            _each(layer.strides, n),
+            layer.padding,
+            _each(layer.dilation_rate, n),
+            last,
+        )
+
+    def shape(self, n_channels: int) -> tuple[int, ...]:
+        """Return the shape of the input with channels."""
+        if self.channels_last:
+            return (*self.space, n_channels)
+        return (n_channels, *self.space)
+
+
+def _each(value, n):
+    return (value,) * n if isinstance(value, int) else tuple(value)
+
+
+def taps(geometry: Geometry, transposed: keras.Layer | None = None) -> np.ndarray:
+    """Find which position each tap of a window reads, for each window.
+
+    Parameters
+    ----------
+    geometry : `Geometry`
+        Of the windows.
+    transposed : keras.Layer, optional
+        A transposed convolution, for the windows of that.
+
+    Returns
+    -------
+    index : ndarray of int, shape (n_windows, n_taps)
+        Positions of the input in row-major order; -1 for the padding.
+    """
+    n, n_taps = len(geometry.space), math.prod(geometry.kernel_size)
+    layers = keras.layers
+    arguments = {}
+    if transposed is None:
+        layer_type = (layers.Conv1D, layers.Conv2D, layers.Conv3D)[n - 1]
+        one_each = np.eye(n_taps).reshape(*geometry.kernel_size, 1, n_taps)
+    else:
+        layer_type = type(transposed)
+        one_each = np.eye(n_taps).reshape(*geometry.kernel_size, n_taps, 1)
+        arguments = {"output_padding": transposed.output_padding}
+    layer = layer_type(
+        n_taps,
+        geometry.kernel_size,
+        strides=geometry.strides,
+        padding=geometry.padding,
+        dilation_rate=geometry.dilation,
+        data_format="channels_last",
+        use_bias=False,
+        dtype="float32",
+        **arguments,
+    )
+    numbers = np.arange(1, math.prod(geometry.space) + 1, dtype=np.float32)
+    numbers = numbers.reshape(1, *geometry.space, 1)
+    with tf.device("/cpu:0"):
+        layer.build(numbers.shape)
+        layer.kernel.assign(one_each)
+        found = keras.ops.convert_to_numpy(layer(numbers))
+    return np.rint(found).astype(np.int64).reshape(-1, n_taps) - 1
