@@ -1,7 +1,7 @@
 """Kernels of `nengo_dl.array_node`: one TensorFlow function per array function.
 
-Each gets an array function and an input of shape (\\*shape_in, minibatch_size or 1), and
-returns an output of shape (\\*shape_out, minibatch_size or 1).
+Each gets an array function and an input of shape (\\*shape_in, minibatch_size), and
+returns an output of shape (\\*shape_out, minibatch_size). The last axis may be 1.
 """
 
 import math

@@ -22,8 +22,10 @@ from nengo.builder.transforms import ConvInc, ConvTransposeInc
 from nengo.synapses import LinearFilter, Triangle
 from nengo.transforms import SparseMatrix
 
-from nengo_dl.neurons import LeakyReLU, SoftLIFRate, SpikingLeakyReLU
+from nengo_dl.array_node import Constant, MaxPool, Reduce, SimArrayFunction, Softmax
+from nengo_dl.neurons import LeakyReLU, Pointwise, SoftLIFRate, SpikingLeakyReLU
 from nengo_dl.ops import Builder, neurons, processes
+from nengo_dl.stencil import Stencil, StencilInc
 from nengo_dl.tensor_function import SimTensorNode
 from tests.checks import DT, SETTINGS, check_gradient, check_kernel
 from tests.network_specs import Differences, SlowSoftplus
@@ -265,6 +267,10 @@ NEURONS = [
     ),
     neurons_case("sigmoid", lambda r: nengo.Sigmoid(r.uniform(0.001, 0.01)), (-4, 4)),
     neurons_case("tanh", lambda r: nengo.Tanh(r.uniform(0.001, 0.01)), (-4, 4)),
+    neurons_case("pointwise", lambda r: Pointwise("mish"), (-4, 4)),
+    neurons_case(
+        "pointwise with arguments", lambda r: Pointwise("elu", {"alpha": 0.3}), (-4, 4)
+    ),
     neurons_case("LIF rate", lambda r: nengo.LIFRate(**lif(r))),
     neurons_case("LIF rate at threshold", lambda r: nengo.LIFRate(), (1, 1)),
     neurons_case("LIF rate, no refractory time", lambda r: nengo.LIFRate(tau_ref=0)),
@@ -494,7 +500,69 @@ CONVOLUTIONS = [
     conv_case("2D first", CONVT, (5,), n_filters=3, channels_last=False, **TWO),
 ]
 
+# --- stencils and functions of arrays ---------------------------------------------
+
+
+def stencil_case(name, channels=2, **kwargs):
+    """Read three of n positions, or none, at each of four positions."""
+
+    def make_op(bench, n):
+        index = bench.rng.randint(-1, n, size=(4, 3))
+        stencil = Stencil(index, n, np.zeros((3, channels, 4)), **kwargs)
+        W = bench.signal(3, channels, 4, readonly=True)
+        X, Y = bench.signal(stencil.size_in), bench.signal(stencil.size_out)
+        return StencilInc(W, X, Y, stencil)
+
+    return Case(f"stencil {name}", make_op, StencilInc, merges=False)
+
+
+def array_case(name, make_function, n_states=0):
+    """Compute a function of arrays."""
+
+    def make_op(bench, n):
+        function = make_function(n)
+        size_in, size_out = (
+            int(np.prod(shape)) for shape in (function.shape_in, function.shape_out)
+        )
+        state = [bench.signal(size) for size in (size_in, size_out)[:n_states]]
+        x = bench.signal(size_in) if function.shape_in else None
+        return SimArrayFunction(function, x, bench.signal(size_out), tuple(state))
+
+    return Case(name, make_op, SimArrayFunction, merges=False)
+
+
+def max_pool(last=True, tau=None):
+    """Make a function from a size to maxima over pairs of positions."""
+
+    def make(n):
+        positions = n // 2
+        index = np.arange(2 * positions).reshape(-1, 2)
+        shapes = (n, 3), (positions, 3)
+        shapes = [shape if last else shape[::-1] for shape in shapes]
+        return MaxPool(*shapes, index, (2,), (2,), "valid", last, tau)
+
+    return make
+
+
+ARRAYS = [
+    stencil_case("plain"),
+    stencil_case("groups", groups=2),
+    stencil_case("first", channels_last=False),
+    stencil_case("groups first", 1, groups=2, channels_last=False),
+    array_case("constant", lambda n: Constant((), (n,))),
+    *(
+        array_case(how, lambda n, how=how: Reduce((3, n), (n,), how))
+        for how in ("maximum", "minimum", "multiply")
+    ),
+    array_case("softmax", lambda n: Softmax((n, 3), (n, 3), (0,))),
+    array_case("softmax of all", lambda n: Softmax((n, 3), (n, 3), (0, 1))),
+    array_case("max pool", max_pool()),
+    array_case("max pool first", max_pool(last=False)),
+    array_case("max pool of spikes", max_pool(tau=0.01), n_states=2),
+]
+
 CASES = [
+    *ARRAYS,
     *OPERATORS,
     *FUNCTIONS,
     *NEURONS,
@@ -533,7 +601,11 @@ def test_every_registered_type_has_a_case(registry):
 
 @pytest.mark.parametrize(
     "case",
-    [case for case in CASES if case.covers not in (Reset, SimPyFunc, *ON_HOST)],
+    [
+        case
+        for case in CASES
+        if case.covers not in (Reset, SimPyFunc, *ON_HOST) and case.name != "constant"
+    ],
     ids=lambda case: case.name,
 )
 def test_gradient_is_finite(case):

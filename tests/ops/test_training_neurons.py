@@ -10,7 +10,7 @@ from nengo.builder import Signal
 from nengo.builder.neurons import SimNeurons
 
 from nengo_dl.config import Settings
-from nengo_dl.neurons import LeakyReLU, SoftLIFRate, SpikingLeakyReLU
+from nengo_dl.neurons import LeakyReLU, Pointwise, SoftLIFRate, SpikingLeakyReLU
 from nengo_dl.ops import BuildContext, Builder, neurons
 from nengo_dl.surrogates import ArcTan, FastSigmoid, RateDerivative, Triangular
 from tests.network_specs import SlowSoftplus
@@ -78,6 +78,7 @@ RATE_TYPES = [
     nengo.AdaptiveLIFRate(),
     SoftLIFRate(),
     LeakyReLU(),
+    Pointwise("elu"),
 ]
 INTEGRATORS = [case for case in CASES if case.currents[1] > 1000]
 SURROGATES = [FastSigmoid(5), RateDerivative(), tf.nn.sigmoid]
