@@ -460,11 +460,3 @@ def test_register_classes(registry):
     ConvertDouble.unsupported_args = [("dtype", "float64")]
     with pytest.raises(TypeError, match="expected dtype='float64'"):
         Converter(model, allow_fallback=False)
-    ConvertDouble.allow_fallback = False
-    ConvertDouble.convertible = classmethod(lambda *args: (False, "not today"))
-    Converter.converters[Double]
-
-
-def test_every_keras_layer_with_a_converter_says_what_it_becomes():
-    for layer_type, entry in Converter.converters.items():
-        assert layer_type is None or entry.native, layer_type

@@ -1,0 +1,24 @@
+"""The table of layers in the documentation is that of the registry."""
+
+import re
+from pathlib import Path
+
+from nengo_dl.converter import table
+
+PAGE = Path(__file__).parents[2] / "docs" / "converter.rst"
+
+
+def test_the_page_has_the_table():
+    assert table.table() in PAGE.read_text(encoding="utf-8")
+
+
+def test_the_page_lists_all_other_layers():
+    rest = PAGE.read_text(encoding="utf-8").split(table.table())[1]
+    listed = set(re.findall(r"``(\w+)``", rest))
+    assert set(table.fallbacks()) <= listed
+    assert not listed & {name for name, _, _ in table.rows()}
+
+
+def test_every_registered_layer_says_what_it_becomes():
+    assert all(native for _, native, _ in table.rows())
+    assert len({name for name, _, _ in table.rows()}) == len(table.rows()) > 50
