@@ -3,13 +3,14 @@
 from nengo_dl import converter, dists, losses, neurons, surrogates
 from nengo_dl.config import configure_settings
 from nengo_dl.converter import Converter
-from nengo_dl.neurons import LeakyReLU, SoftLIFRate, SpikingLeakyReLU
+from nengo_dl.neurons import IntegrateAndFire, LeakyReLU, SoftLIFRate, SpikingLeakyReLU
 from nengo_dl.simulator import Simulator
 from nengo_dl.tensor_node import Layer, TensorNode, tensor_layer
 from nengo_dl.version import __copyright__, __license__, __version__
 
 __all__ = [
     "Converter",
+    "IntegrateAndFire",
     "Layer",
     "LeakyReLU",
     "Simulator",

@@ -5,7 +5,7 @@ They run on every Nengo backend; ``nengo_dl/ops/neurons.py`` has their TensorFlo
 
 import nengo
 import numpy as np
-from nengo.dists import Uniform
+from nengo.dists import Choice, Uniform
 from nengo.params import EnumParam, NumberParam, TupleParam
 from scipy.special import erf
 
@@ -200,6 +200,81 @@ class SpikingLeakyReLU(LeakyReLU):
         voltage -= n_spikes
 
 
+class IntegrateAndFire(nengo.RectifiedLinear):
+    r"""Spiking neurons whose mean output follows a rectified current, signs and all.
+
+    .. math::
+       u &= \max(v[n-1] + J \, dt, \; v_{min}) \\
+       s[n] &= \max(\lfloor u \rfloor, 0) \\
+       v[n] &= u - s[n]
+
+    and the output is :math:`a s[n] / dt`. Negative currents lower the voltage, so that
+    after n steps at most one spike is missing or too many, in whatever order excitation
+    and inhibition arrive. `nengo.SpikingRectifiedLinear` drops the negative part of its
+    current in each step; inhibition by spikes is then lost in part, and rates come out
+    too high. Starting at half the threshold, rounding is to the nearest number of
+    spikes (Rueckauer et al. 2017, Conversion of continuous-valued deep networks to
+    efficient event-driven networks, https://doi.org/10.3389/fnins.2017.00682; Bu et al.
+    2022, Optimized potential initialization, https://doi.org/10.1609/aaai.v36i1.19874).
+
+    Parameters
+    ----------
+    amplitude : float
+        Factor :math:`a` on the output.
+    min_voltage : float
+        The lowest voltage :math:`v_{min}`, in units of the threshold; at most 0. By
+        default there is none, and inhibition is never forgotten. With 0, a neuron can
+        spike in the very step in which its current turns positive.
+    initial_state : dict
+        Values or distributions for the state ``voltage``, by default 0.5.
+
+    Examples
+    --------
+    .. testcode::
+
+       with nengo.Network() as net:
+           stimulus = nengo.Node(lambda t: 2100 if t < 0.0025 else -700)
+           ens = nengo.Ensemble(
+               1, 1, neuron_type=nengo_dl.IntegrateAndFire(), gain=[1], bias=[0]
+           )
+           nengo.Connection(stimulus, ens.neurons, synapse=None)
+           probe = nengo.Probe(ens.neurons)
+       with nengo_dl.Simulator(net, progress_bar=False) as sim:
+           sim.run_steps(4)
+       print(sim.data[probe].ravel())
+
+    .. testoutput::
+
+       [2000. 2000.    0.    0.]
+    """
+
+    state = {"voltage": Choice([0.5])}
+    spiking = True
+
+    min_voltage = NumberParam("min_voltage", high=0)
+
+    def __init__(self, amplitude=1, min_voltage=-np.inf, initial_state=None):
+        super().__init__(amplitude=amplitude, initial_state=initial_state)
+        self.min_voltage = min_voltage
+
+    def rates(self, x, gain, bias):
+        """Compute the average rates, which are those of `nengo.RectifiedLinear`."""
+        return self.amplitude * np.maximum(self.current(x, gain, bias), 0)
+
+    def step(self, dt, J, output, voltage):
+        """Set ``output`` to the spikes for currents ``J``, and change ``voltage``."""
+        voltage[...] = np.maximum(voltage + J * dt, self.min_voltage)
+        n_spikes = np.maximum(np.floor(voltage), 0)
+        output[...] = self.amplitude / dt * n_spikes
+        voltage -= n_spikes
+
+
+class ArgumentsParam(TupleParam):
+    """A tuple that counts for whether two objects are equal."""
+
+    equatable = True
+
+
 class Pointwise(nengo.neurons.NeuronType):
     """Rate neurons that compute an activation function of Keras.
 
@@ -238,7 +313,7 @@ class Pointwise(nengo.neurons.NeuronType):
     functions = FUNCTIONS
 
     function = EnumParam("function", values=FUNCTIONS, lower=False)
-    arguments = TupleParam("arguments")
+    arguments = ArgumentsParam("arguments")
 
     def __init__(self, function, arguments=(), initial_state=None):
         super().__init__(initial_state)

@@ -5,7 +5,13 @@ import numpy as np
 import pytest
 from nengo.exceptions import ValidationError
 
-from nengo_dl.neurons import LeakyReLU, SoftLIFRate, SpikingLeakyReLU
+from nengo_dl.neurons import (
+    IntegrateAndFire,
+    LeakyReLU,
+    Pointwise,
+    SoftLIFRate,
+    SpikingLeakyReLU,
+)
 
 DTYPES = ["float32", "float64"]
 CURRENTS = np.concatenate([np.linspace(-3, 6, 91), [-500, -20, 0, 1, 20, 1e4]])
@@ -16,6 +22,8 @@ NEURONS = [
     LeakyReLU(negative_slope=0.1, amplitude=2),
     SpikingLeakyReLU(),
     SpikingLeakyReLU(negative_slope=0.5, amplitude=0.1),
+    IntegrateAndFire(),
+    IntegrateAndFire(amplitude=0.1, min_voltage=-1),
 ]
 
 
@@ -132,3 +140,31 @@ def test_initial_voltage():
     np.testing.assert_array_equal(neurons.make_state(3)["voltage"], [0.25] * 3)
     with pytest.raises(ValidationError, match="voltage.*not recognized"):
         LeakyReLU(initial_state={"voltage": [0]})
+
+
+def test_integrate_and_fire_counts_what_it_is_given():
+    """Spikes are the current's sum, rounded, whatever the order of its signs."""
+    rng = np.random.RandomState(0)
+    J = np.concatenate([rng.uniform(-3000, 3000, size=(30, 50)), np.full((3, 50), 2e5)])
+    neurons, voltage, output = IntegrateAndFire(), np.full(50, 0.5), np.zeros(50)
+    n_spikes = np.zeros(50)
+    for current in J:
+        neurons.step(0.001, current, output, voltage)
+        n_spikes += output * 0.001
+    np.testing.assert_allclose(n_spikes, np.floor(J.sum(axis=0) * 0.001 + 0.5))
+
+
+def test_integrate_and_fire_has_a_floor():
+    neurons, voltage = IntegrateAndFire(min_voltage=-2), np.full(1, 0.5)
+    neurons.step(0.001, np.array([-1e6]), np.zeros(1), voltage)
+    assert voltage == [-2]
+    with pytest.raises(ValidationError, match="min_voltage"):
+        IntegrateAndFire(min_voltage=1)
+
+
+def test_pointwise_neurons_are_values():
+    elu = Pointwise("elu", {"alpha": 0.5})
+    assert elu == Pointwise("elu", (("alpha", 0.5),)) != Pointwise("elu")
+    assert pickle.loads(pickle.dumps(elu)) == elu
+    with pytest.raises(ValidationError, match="function"):
+        Pointwise("relu7")

@@ -22,7 +22,7 @@ from nengo.builder.neurons import SimNeurons
 
 from nengo_dl import surrogates
 from nengo_dl.graph.kernel import Kernel, Write, slot
-from nengo_dl.neurons import LeakyReLU, SpikingLeakyReLU
+from nengo_dl.neurons import IntegrateAndFire, LeakyReLU, SpikingLeakyReLU
 from nengo_dl.ops import host, random
 from nengo_dl.ops.registry import Builder
 from nengo_dl.ops.surrogates import emit_plainly, emitter, straight_through
@@ -266,6 +266,20 @@ def spiking_leaky_relu_step(p, dt, J, voltage, emit):
 
 def _truncate(x):
     return tf.sign(x) * tf.floor(tf.abs(x))
+
+
+@register(
+    IntegrateAndFire,
+    parameters=("amplitude", "min_voltage"),
+    emits=True,
+    rate=rate_of_spiking_rectified_linear,
+)
+def integrate_and_fire_step(p, dt, J, voltage, emit):
+    """Integrate the signed current; emit a spike for every unit passed."""
+    voltage = tf.maximum(voltage + J * dt, p.min_voltage)
+    distance = voltage - tf.maximum(tf.round(voltage), 1)
+    n_spikes = emit(tf.nn.relu(tf.floor(voltage)), distance)
+    return p.amplitude / dt * n_spikes, voltage - n_spikes
 
 
 @register(nengo.Sigmoid, parameters=("tau_ref",))

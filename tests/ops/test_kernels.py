@@ -23,7 +23,13 @@ from nengo.synapses import LinearFilter, Triangle
 from nengo.transforms import SparseMatrix
 
 from nengo_dl.array_node import Constant, MaxPool, Reduce, SimArrayFunction, Softmax
-from nengo_dl.neurons import LeakyReLU, Pointwise, SoftLIFRate, SpikingLeakyReLU
+from nengo_dl.neurons import (
+    IntegrateAndFire,
+    LeakyReLU,
+    Pointwise,
+    SoftLIFRate,
+    SpikingLeakyReLU,
+)
 from nengo_dl.ops import Builder, neurons, processes
 from nengo_dl.stencil import Stencil, StencilInc
 from nengo_dl.tensor_function import SimTensorNode
@@ -258,6 +264,11 @@ NEURONS = [
     ),
     neurons_case(
         "leaky", lambda r: LeakyReLU(r.uniform(0, 0.5), r.uniform(0.1, 2)), (-9, 9)
+    ),
+    neurons_case(
+        "integrate and fire",
+        lambda r: IntegrateAndFire(r.choice([1, 0.2]), r.choice([-np.inf, -1, 0])),
+        current=(-3000, 3000),
     ),
     neurons_case(
         "spiking leaky",

@@ -10,7 +10,13 @@ from nengo.builder import Signal
 from nengo.builder.neurons import SimNeurons
 
 from nengo_dl.config import Settings
-from nengo_dl.neurons import LeakyReLU, Pointwise, SoftLIFRate, SpikingLeakyReLU
+from nengo_dl.neurons import (
+    IntegrateAndFire,
+    LeakyReLU,
+    Pointwise,
+    SoftLIFRate,
+    SpikingLeakyReLU,
+)
 from nengo_dl.ops import BuildContext, Builder, neurons
 from nengo_dl.surrogates import ArcTan, FastSigmoid, RateDerivative, Triangular
 from tests.network_specs import SlowSoftplus
@@ -53,6 +59,11 @@ CASES = [
     ),
     Case(
         nengo.SpikingRectifiedLinear(amplitude=0.5),
+        nengo.RectifiedLinear(amplitude=0.5),
+        currents=(-900, 2500),
+    ),
+    Case(
+        IntegrateAndFire(amplitude=0.5),
         nengo.RectifiedLinear(amplitude=0.5),
         currents=(-900, 2500),
     ),
@@ -331,6 +342,8 @@ def test_gradient_of_the_number_of_spikes_is_that_of_the_rate(case):
         return emitted + v
 
     def expected(J):
+        if isinstance(case.neurons, IntegrateAndFire):
+            return 15 * DT * J  # whose voltage counts what lies below zero, too
         rate = rates.training_fn(J, voltage)[0]
         return 15 * DT * rate / case.neurons.amplitude
 
