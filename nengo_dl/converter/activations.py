@@ -168,15 +168,15 @@ def _same(key: Activation, activation: Activation) -> bool:
     return key is activation
 
 
-def scaled(neuron_type: NeuronType, scale: float, name: str) -> NeuronType:
-    """Return a neuron type whose output is divided by a scale.
+def scaled(neuron_type: NeuronType, factor: float, name: str) -> NeuronType:
+    """Return a neuron type whose output is multiplied by a factor.
 
     Parameters
     ----------
     neuron_type : NeuronType
         Stays as it is.
-    scale : float
-        Factor on the currents, which the output makes up for.
+    factor : float
+        Makes up for a scale of the currents.
     name : str
         The layer's name, for messages.
 
@@ -185,7 +185,7 @@ def scaled(neuron_type: NeuronType, scale: float, name: str) -> NeuronType:
     UserWarning
         If it has no amplitude; the output changes then.
     """
-    if scale == 1:
+    if factor == 1:
         return neuron_type
     names = inspect.signature(type(neuron_type)).parameters
     if "amplitude" not in names:
@@ -196,5 +196,5 @@ def scaled(neuron_type: NeuronType, scale: float, name: str) -> NeuronType:
         )
         return neuron_type
     arguments = {name: getattr(neuron_type, name) for name in names}
-    arguments["amplitude"] = neuron_type.amplitude / scale
+    arguments["amplitude"] = neuron_type.amplitude * factor
     return type(neuron_type)(**arguments)

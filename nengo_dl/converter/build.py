@@ -133,18 +133,18 @@ class Build:
             What they are of the layer, for their label.
         """
         size = self.size if size is None else size
-        scale = self.converter.scale_of(self.call.layer)
-        neuron_type = activations.scaled(neuron_type, scale, self.name)
+        tuning = self.converter.next_tuning(self.call.layer)
         ensemble = nengo.Ensemble(
             size,
             1,
-            neuron_type=neuron_type,
+            neuron_type=activations.scaled(neuron_type, tuning.amplitude, self.name),
             encoders=np.ones((size, 1)),
             eval_points=np.zeros((1, 1)),
-            gain=np.full(size, float(scale)),
-            bias=np.full(size, bias * scale),
+            gain=np.full(size, float(tuning.gain)),
+            bias=np.full(size, bias * tuning.gain + tuning.bias),
             label=self._label(part),
         )
+        self.converter.populations.append(ensemble.neurons)
         self.converter.set_trainable(ensemble, False)
         self.converter.set_trainable(ensemble.neurons, False)
         return ensemble.neurons

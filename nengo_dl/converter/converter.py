@@ -13,6 +13,7 @@ from nengo_dl.config import configure_settings
 from nengo_dl.converter import keras_graph, plan, registry
 from nengo_dl.converter.activations import Swaps
 from nengo_dl.converter.build import Build, one
+from nengo_dl.converter.calibration import record, scaling, tuning
 from nengo_dl.converter.layer_converter import LayerConverter, entry_fields
 from nengo_dl.converter.maps import ObjectMap
 from nengo_dl.converter.verify import verify
@@ -39,17 +40,30 @@ class Converter:
     swap_activations : dict, optional
         From activation functions (``keras.activations.relu``) and neuron types to what
         takes their place.
-    scale_firing_rates : float or dict, optional
+    scale_firing_rates : float or dict or "auto", optional
         Factor on the firing rates of all neurons, or of the layers that are the keys of
         a dict. The amplitude of the spikes is divided by it, so that the output stays
         the same, as far as the neurons are linear above their threshold. Weights and
         biases stay as they are: a file of parameters that is saved at one scale can be
-        loaded at another.
+        loaded at another. "auto" chooses a factor for each population of neurons from
+        ``calibration_data``.
     synapse : Synapse or float, optional
         On all connections that start at neurons, and on the probes of neurons.
     temporal_model : bool
         Whether the axis after the minibatch is time. All layers must then work on each
         time step for itself, by nature or in a ``TimeDistributed``.
+    calibration_data : array_like or list of array_like, optional
+        Typical inputs of the model, with a minibatch axis; needed by
+        ``scale_firing_rates="auto"``, and the labels are not.
+    percentile : float
+        Which of the activations of a population on that data is mapped to
+        ``target_rate``. Less than 100 keeps outliers from slowing down all others.
+    target_rate : float
+        A firing rate, in Hz. More spikes are more exact, sooner, and cost more. With
+        steps of 1 ms, 2000 is two spikes per step for the largest activations, which
+        `nengo_dl.IntegrateAndFire` can emit. LIF neurons get less than that, as far as
+        their refractory period demands it, and a bias and an amplitude with which their
+        response curve is nearest to a rectified line.
 
     Attributes
     ----------
@@ -115,6 +129,10 @@ class Converter:
         scale_firing_rates=None,
         synapse=None,
         temporal_model=False,
+        *,
+        calibration_data=None,
+        percentile=99.9,
+        target_rate=2000.0,
     ):
         self.allow_fallback = allow_fallback
         self.inference_only = inference_only
@@ -126,7 +144,12 @@ class Converter:
         self.temporal_model = temporal_model
         self.model = _functional(model)
         self.swaps = Swaps(swap_activations)
+        self._tunings = None
+        if isinstance(scale_firing_rates, str) and scale_firing_rates == "auto":
+            self._tunings = self._calibrate(calibration_data, percentile, target_rate)
+            scale_firing_rates = None
         self._scales = _scales(scale_firing_rates)
+        self.populations: list[Neurons] = []
         self.spiking: set[Any] = set()
         self._converters: dict[int, LayerConverter] = {}
         self._copies: dict[int, Any] = {}
@@ -239,10 +262,12 @@ class Converter:
         if isinstance(obj, nengo.Ensemble | nengo.Connection | Neurons):
             self.net.config[obj].trainable = trainable
 
-    def scale_of(self, layer):
-        """Return the factor on the firing rates of a layer."""
+    def next_tuning(self, layer):
+        """Return how strongly the next population responds, which is one of a layer."""
+        if self._tunings is not None:
+            return self._tunings[len(self.populations)]
         scales = self._scales
-        return scales if isinstance(scales, Real) else scales.get(id(layer), 1.0)
+        return scaling(scales if isinstance(scales, Real) else scales.get(id(layer), 1))
 
     def one(self):
         """Return the node that puts out 1, from which biases come."""
@@ -256,6 +281,26 @@ class Converter:
         if id(layer) not in self._copies:
             self._copies[id(layer)] = copy(layer)
         return self._copies[id(layer)]
+
+    def _calibrate(self, data, percentile, rate):
+        """Choose the tuning of each population from its activations on data."""
+        if data is None:
+            raise ValueError(
+                'Converter.scale_firing_rates: expected "auto" together with '
+                "calibration_data (got none). Pass typical inputs of the model."
+            )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # they come again
+            plain = Converter(
+                self.model,
+                inference_only=self.inference_only,
+                max_to_avg_pool=self.max_to_avg_pool,
+                split_shared_weights=self.split_shared_weights,
+                swap_activations=self.swap_activations,
+                temporal_model=self.temporal_model,
+            )
+        records = record(plain, data)
+        return [tuning(*found, percentile, rate) for found in records]
 
     def _convert(self, steps):
         """Make all objects of the network."""
@@ -365,7 +410,7 @@ def _scales(scale):
         if not isinstance(value, Real) or not 0 < value < np.inf:
             raise ValueError(
                 "Converter.scale_firing_rates: expected a positive number, or one for "
-                f"each layer in a dict (got {value!r})."
+                f'each layer in a dict, or "auto" (got {value!r}).'
             )
     if isinstance(scale, dict):
         return {id(layer): value for layer, value in scale.items()}
