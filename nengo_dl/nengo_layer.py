@@ -160,13 +160,17 @@ class NengoLayer(EngineLayer):
                 "weights alone with save_weights."
             )
         network = keras.saving.serialize_keras_object(self._network)
-        return {**super().get_config(), **self._config, "network": network}
+        return {
+            "name": self.name,
+            "trainable": self.trainable,
+            **self._config,
+            "network": network,
+        }
 
     @classmethod
     def from_config(cls, config):
         """Make a layer from what `get_config` has returned."""
         config = dict(config)
-        config.pop("dtype", None)
         network = keras.saving.deserialize_keras_object(config.pop("network"))
         return cls(network, **config)
 
