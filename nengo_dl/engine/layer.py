@@ -73,6 +73,7 @@ class EngineLayer(keras.layers.Layer):
         self._state = LayerState(engine, seed, stateful)
         self.input_names = self._inputs.names
         self.output_names = {probe: names[probe] for probe in engine.program.probes}
+        self._shapes = [s.shape or (1,) for s in engine.program.probes.values()]
         self.supports_jit = engine.jit_compile and not self._inputs.calls_python
         self.keras_layers = list(engine.layers)
         self._table = WeightTable(
@@ -104,8 +105,8 @@ class EngineLayer(keras.layers.Layer):
         Returns
         -------
         outputs : dict of str to tensor, or tensor
-            By name of the probe, of shape (minibatch_size, n_steps or 1, size); the
-            first axis has length 1 for what all items share.
+            By name of the probe, of shape (minibatch_size, n_steps or 1, *shape of the
+            signal); the first axis has length 1 for what all items share.
         """
         inputs = self._inputs.by_name(inputs)
         items, n_steps = self._inputs.extent(inputs)
@@ -117,7 +118,7 @@ class EngineLayer(keras.layers.Layer):
         run = self._choose_loop(training)
         state, outputs = run(params, before, feeds, clock, n_steps)
         self._state.after(before, state, n_steps)
-        return self._wrapped([tf.transpose(rows, (2, 0, 1)) for rows in outputs])
+        return self._wrapped(list(map(_items_first, outputs, self._shapes)))
 
     def compute_output_spec(self, inputs, training=None):
         """Describe the outputs without running anything."""
@@ -127,9 +128,11 @@ class EngineLayer(keras.layers.Layer):
             (
                 1 if self.engine.is_shared(signal) else items,
                 1 if probe in self.engine.last_only else n_steps,
-                signal.size,
+                *shape,
             )
-            for probe, signal in self.engine.program.probes.items()
+            for (probe, signal), shape in zip(
+                self.engine.program.probes.items(), self._shapes, strict=True
+            )
         ]
         return self._wrapped(
             [keras.KerasTensor(shape, self.engine.dtype.name) for shape in shapes]
@@ -244,6 +247,16 @@ class EngineLayer(keras.layers.Layer):
         signal = engine.program.probes[probe]
         shared, last_only = engine.is_shared(signal), probe in engine.last_only
         return History(signal.size, shared, engine.dtype, last_only)
+
+
+def _items_first(rows: tf.Tensor, shape: tuple[int, ...]) -> tf.Tensor:
+    """Turn (n_steps, size, items) into (items, n_steps, *shape)."""
+    output = tf.transpose(rows, (2, 0, 1))
+    if len(shape) == 1:
+        return output
+    items, n_steps = tf.unstack(tf.shape(output)[:2])
+    output = tf.reshape(output, (items, n_steps, *shape))
+    return tf.ensure_shape(output, (rows.shape[2], rows.shape[0], *shape))
 
 
 def _initial_value(weight: Weight) -> np.ndarray:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import keras
+import tensorflow as tf
 from keras.saving import register_keras_serializable
 
 from nengo_dl.engine.named import by_name, check_present
@@ -169,15 +170,18 @@ class ProbeModel(keras.Model):
 
     def train_step(self, data):
         """Train on one minibatch; return what is to be reported."""
-        return super().train_step(self._standard(data))
+        with _after(data):
+            return super().train_step(self._standard(data))
 
     def test_step(self, data):
         """Evaluate one minibatch; return what is to be reported."""
-        return super().test_step(self._standard(data))
+        with _after(data):
+            return super().test_step(self._standard(data))
 
     def predict_step(self, data):
         """Return the outputs for one minibatch."""
-        return super().predict_step(self._standard(data))
+        with _after(data):
+            return super().predict_step(self._standard(data))
 
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
@@ -248,6 +252,16 @@ class ProbeModel(keras.Model):
         else:
             weights = dict.fromkeys(names, sample_weight)
         return {name: _for_steps(weight) for name, weight in weights.items()}
+
+
+def _after(data: Any):
+    """Let nothing run before there is data.
+
+    At the end of a generator, Keras begins a step, and finds out that there is no data.
+    What does not depend on it (counts, the time) would have changed by then.
+    """
+    flat = tf.nest.flatten(data, expand_composites=True)
+    return tf.control_dependencies([x for x in flat if x is not None])
 
 
 def _for_steps(weight: Any) -> Any:
