@@ -1,7 +1,8 @@
 """Nengo networks on TensorFlow: compiled, differentiable, at home in Keras."""
 
-from nengo_dl import dists, losses, neurons, surrogates
+from nengo_dl import callbacks, dists, losses, neurons, surrogates
 from nengo_dl.config import configure_settings
+from nengo_dl.nengo_layer import NengoLayer
 from nengo_dl.neurons import LeakyReLU, SoftLIFRate, SpikingLeakyReLU
 from nengo_dl.simulator import Simulator
 from nengo_dl.tensor_node import Layer, TensorNode, tensor_layer
@@ -10,6 +11,7 @@ from nengo_dl.version import __copyright__, __license__, __version__
 __all__ = [
     "Layer",
     "LeakyReLU",
+    "NengoLayer",
     "Simulator",
     "SoftLIFRate",
     "SpikingLeakyReLU",
@@ -17,6 +19,7 @@ __all__ = [
     "__copyright__",
     "__license__",
     "__version__",
+    "callbacks",
     "configure_settings",
     "dists",
     "losses",

@@ -80,6 +80,8 @@ class EngineLayer(keras.layers.Layer):
             engine.layout, engine.program.parameters, engine.dtype
         )
         self.parameters = [self._add_parameters(w) for w in self._table.weights]
+        models = [m for m in self.keras_layers if isinstance(m, keras.Model)]
+        self._initial_models = [(model, model.get_weights()) for model in models]
         self.blocks = tf.function(self._blocks, autograph=False)
         self._traced_loops = {
             training: tf.function(
@@ -88,6 +90,17 @@ class EngineLayer(keras.layers.Layer):
             for training in (False, True)
         }
         self.built = True
+
+    @property
+    def metrics(self):
+        """Metrics of layers, but not those that models of the user were compiled with.
+
+        Nothing updates them here, so Keras would fail to report them.
+        """
+        inside = tf.train.TrackableView(self).descendants()
+        models = [obj for obj in inside if isinstance(obj, keras.Model)]
+        dropped = {id(metric) for model in models for metric in _own_metrics(model)}
+        return [metric for metric in super().metrics if id(metric) not in dropped]
 
     def call(self, inputs, training=None):
         """Run the network.
@@ -117,7 +130,9 @@ class EngineLayer(keras.layers.Layer):
         before = self._state.before(clock)
         run = self._choose_loop(training)
         state, outputs = run(params, before, feeds, clock, n_steps)
-        self._state.after(before, state, n_steps)
+        # no time has passed if a function of the user's fails on the way
+        with tf.control_dependencies([*state, *outputs]):
+            self._state.after(before, state, n_steps)
         return self._wrapped(list(map(_items_first, outputs, self._shapes)))
 
     def compute_output_spec(self, inputs, training=None):
@@ -156,9 +171,15 @@ class EngineLayer(keras.layers.Layer):
         self._state.reseed(seed)
 
     def reset_parameters(self) -> None:
-        """Put the parameters of the network back to what it was built with."""
+        """Put parameters, and weights of whole models, back to what they were first.
+
+        The weights of single layers stay: they are reset by nothing but ``set_weights``
+        and loading.
+        """
         for variable, weight in zip(self.parameters, self._table.weights, strict=True):
             variable.assign(_initial_value(weight))
+        for model, weights in self._initial_models:
+            model.set_weights(weights)
 
     def named_variables(self) -> dict[str, Part]:
         """Return all parameters, and all weights of layers, by name.
@@ -262,3 +283,9 @@ def _items_first(rows: tf.Tensor, shape: tuple[int, ...]) -> tf.Tensor:
 def _initial_value(weight: Weight) -> np.ndarray:
     values = [stored_values(parameter.signal) for parameter in weight.parameters]
     return np.concatenate(values).reshape(weight.shape)
+
+
+def _own_metrics(model: keras.Model) -> list[keras.Metric]:
+    """List a model's metrics, without those that its layers have."""
+    of_layers = {id(metric) for layer in model.layers for metric in layer.metrics}
+    return [metric for metric in model.metrics if id(metric) not in of_layers]

@@ -168,6 +168,14 @@ class ProbeModel(keras.Model):
         result = super().evaluate(*args, **kwargs)
         return self._in_order(result) if isinstance(result, dict) else result
 
+    def make_train_function(self, force=False):
+        """Compile `train_step`, see ``keras.Model.make_train_function``."""
+        # what is compiled with XLA cannot make the variables of the optimizer
+        if self.compiled and not self.optimizer.built:
+            with self.distribute_strategy.scope():
+                self.optimizer.build(self.trainable_variables)
+        return super().make_train_function(force)
+
     def train_step(self, data):
         """Train on one minibatch; return what is to be reported."""
         with _after(data):

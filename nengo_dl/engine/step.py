@@ -232,7 +232,10 @@ def _joins_steps(item: Bound, layout: Layout) -> bool:
 
 def _side_by_side(feed: tf.Tensor) -> tf.Tensor:
     """Turn (n_steps, size, items) into (size, items * n_steps)."""
-    return tf.reshape(tf.transpose(feed, (1, 2, 0)), (feed.shape[1], -1))
+    # XLA undoes the first transposition of what came with the items in front, and makes
+    # the second one part of a product
+    rows = tf.reshape(tf.transpose(feed, (2, 0, 1)), (-1, feed.shape[1]))
+    return tf.transpose(rows)
 
 
 def _one_by_one(result: tf.Tensor, feed: tf.Tensor) -> tf.Tensor:

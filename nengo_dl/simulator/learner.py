@@ -8,9 +8,23 @@ from nengo import Node, Probe
 
 from nengo_dl.engine.engine import Engine
 from nengo_dl.engine.feeds import FeedRunner
-from nengo_dl.engine.layer import TIME, EngineLayer
+from nengo_dl.engine.layer import EngineLayer
+from nengo_dl.engine.layer_inputs import TIME
 from nengo_dl.engine.model import ProbeModel, keras_inputs
 from nengo_dl.graph.program import Feed, Program
+
+
+class SimulatorLayer(EngineLayer):
+    """The layer of a simulator, which Keras cannot make again from a configuration."""
+
+    def get_config(self):
+        """Raise NotImplementedError: networks are made by code, not by a file."""
+        raise NotImplementedError(
+            "Simulator.keras_model: expected a model that a file can describe (got that"
+            " of a network, which is made by code). Save its weights, with save_params "
+            "or keras_model.save_weights. Or use nengo_dl.NengoLayer, made from a "
+            "function that makes the network, in a model that can be saved as a whole."
+        )
 
 
 class Learner:
@@ -52,7 +66,7 @@ class Learner:
         if is_distributed:
             # each replica gets a part of the minibatch
             engine = engine.variant(minibatch_size=None)
-        self.layer = EngineLayer(
+        self.layer = SimulatorLayer(
             engine,
             names,
             nodes,
