@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 import keras
 import nengo
 import numpy as np
+from keras.saving import register_keras_serializable
 from nengo.exceptions import ValidationError
 
 from nengo_dl.config import Settings
@@ -15,6 +16,7 @@ from nengo_dl.graph.program import from_model, input_nodes, last_only_probes
 from nengo_dl.names import listing, suggestion, unique_names
 
 
+@register_keras_serializable(package="nengo_dl")
 class NengoLayer(EngineLayer):
     """A Nengo network that is a Keras layer, with all its parameters as weights.
 

@@ -12,8 +12,6 @@ from nengo.exceptions import ValidationError
 from nengo_dl.callbacks import IsolateState, NengoSummaries, TensorBoard
 from tests.simulator.helpers import filtered, make_sim
 
-pytest.importorskip("tensorboard")
-
 
 def trainable():
     """Build one object of each kind that has parameters, and some that have none."""

@@ -18,6 +18,7 @@ from nengo_dl.engine.layer_inputs import LayerInputs
 from nengo_dl.engine.layer_state import LayerState
 from nengo_dl.engine.loop import History, unfold
 from nengo_dl.engine.parts import Part
+from nengo_dl.engine.reported import without_compiled
 from nengo_dl.engine.weights import Weight, WeightTable, stored_values
 
 
@@ -93,14 +94,8 @@ class EngineLayer(keras.layers.Layer):
 
     @property
     def metrics(self):
-        """Metrics of layers, but not those that models of the user were compiled with.
-
-        Nothing updates them here, so Keras would fail to report them.
-        """
-        inside = tf.train.TrackableView(self).descendants()
-        models = [obj for obj in inside if isinstance(obj, keras.Model)]
-        dropped = {id(metric) for model in models for metric in _own_metrics(model)}
-        return [metric for metric in super().metrics if id(metric) not in dropped]
+        """(list of keras.Metric) What layers of the network report."""
+        return without_compiled(super().metrics, self)
 
     def call(self, inputs, training=None):
         """Run the network.
@@ -283,9 +278,3 @@ def _items_first(rows: tf.Tensor, shape: tuple[int, ...]) -> tf.Tensor:
 def _initial_value(weight: Weight) -> np.ndarray:
     values = [stored_values(parameter.signal) for parameter in weight.parameters]
     return np.concatenate(values).reshape(weight.shape)
-
-
-def _own_metrics(model: keras.Model) -> list[keras.Metric]:
-    """List a model's metrics, without those that its layers have."""
-    of_layers = {id(metric) for layer in model.layers for metric in layer.metrics}
-    return [metric for metric in model.metrics if id(metric) not in of_layers]

@@ -13,6 +13,7 @@ from keras.saving import register_keras_serializable
 
 from nengo_dl.engine.named import by_name, check_present
 from nengo_dl.engine.objectives import Objectives, build_objectives
+from nengo_dl.engine.reported import without_compiled
 
 N_STEPS = "n_steps"
 
@@ -106,7 +107,7 @@ class ProbeModel(keras.Model):
     @property
     def metrics(self):
         """All that is reported: the total loss, losses and metrics of outputs."""
-        metrics = super().metrics
+        metrics = without_compiled(super().metrics, self)
         if not self.compiled:
             return metrics
         return [metrics[0], *self._objectives.trackers, *metrics[1:]]
