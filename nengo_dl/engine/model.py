@@ -9,7 +9,6 @@ from typing import Any
 
 import keras
 import tensorflow as tf
-from keras.saving import register_keras_serializable
 
 from nengo_dl.engine.named import by_name, check_present
 from nengo_dl.engine.objectives import Objectives, build_objectives
@@ -48,7 +47,6 @@ def keras_inputs(
     }
 
 
-@register_keras_serializable(package="nengo_dl")
 class ProbeModel(keras.Model):
     """A model whose losses and metrics are reported by output, also if it has only one.
 
@@ -144,19 +142,6 @@ class ProbeModel(keras.Model):
         super().compile(optimizer, **kwargs)
         self._objectives = objectives
         self.loss = loss
-
-    def get_compile_config(self):
-        """Return the arguments of `compile` in a form that can be saved."""
-        config = super().get_compile_config()
-        if config:
-            arguments = dict(self._objectives.arguments)
-            config.update(keras.saving.serialize_keras_object(arguments))
-        return config
-
-    def compile_from_config(self, config):
-        """Call `compile` with what `get_compile_config` has returned."""
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        self.optimizer.build(self.trainable_variables)
 
     def fit(self, *args, **kwargs):
         """Train the model, see ``keras.Model.fit``."""
