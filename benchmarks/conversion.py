@@ -1,10 +1,10 @@
 """How much accuracy does a converted, spiking network lose, after how many steps?
 
 Models are trained on scikit-learn's digits, enlarged to 16x16 (1,440 to train, 357 held
-out), converted with ``scale_firing_rates="auto"``, and run on the held-out images. Prints
-the loss in points of accuracy against Keras, for the mean over T steps and for the last
-step, and spikes per neuron and step. ``python -m benchmarks.conversion vgg --seeds 1``
-chooses.
+out), converted with ``scale_firing_rates="auto"``, and run on the held-out images.
+Prints the loss in points of accuracy against Keras, for the mean over T steps and for
+the last step, and spikes per neuron and step. ``python -m benchmarks.conversion vgg
+--seeds 1`` chooses.
 """
 
 import argparse

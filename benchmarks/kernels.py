@@ -1,6 +1,6 @@
 """Which form of a product, and of a LIF step, does XLA run fastest on this machine?
 
-The answers are built into ``nengo_dl/ops/products.py`` and ``nengo_dl/ops/neurons.py``.
+The answers are built into ``nengo_dl/ops/products.py`` and ``nengo_dl/ops/lif.py``.
 Prints the time of each form as a ratio to the first of its kind.
 """
 

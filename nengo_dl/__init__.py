@@ -1,8 +1,9 @@
 """Nengo networks on TensorFlow: compiled, differentiable, at home in Keras."""
 
-from nengo_dl import converter, dists, losses, neurons, surrogates
+from nengo_dl import callbacks, converter, dists, losses, neurons, surrogates
 from nengo_dl.config import configure_settings
 from nengo_dl.converter import Converter
+from nengo_dl.nengo_layer import NengoLayer
 from nengo_dl.neurons import IntegrateAndFire, LeakyReLU, SoftLIFRate, SpikingLeakyReLU
 from nengo_dl.simulator import Simulator
 from nengo_dl.tensor_node import Layer, TensorNode, tensor_layer
@@ -13,6 +14,7 @@ __all__ = [
     "IntegrateAndFire",
     "Layer",
     "LeakyReLU",
+    "NengoLayer",
     "Simulator",
     "SoftLIFRate",
     "SpikingLeakyReLU",
@@ -20,6 +22,7 @@ __all__ = [
     "__copyright__",
     "__license__",
     "__version__",
+    "callbacks",
     "configure_settings",
     "converter",
     "dists",

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 import keras
 import nengo
 import numpy as np
+from keras.saving import register_keras_serializable
 from nengo.exceptions import ValidationError
 
 from nengo_dl.config import Settings
@@ -15,6 +16,7 @@ from nengo_dl.graph.program import from_model, input_nodes, last_only_probes
 from nengo_dl.names import listing, suggestion, unique_names
 
 
+@register_keras_serializable(package="nengo_dl")
 class NengoLayer(EngineLayer):
     """A Nengo network that is a Keras layer, with all its parameters as weights.
 
@@ -160,13 +162,17 @@ class NengoLayer(EngineLayer):
                 "weights alone with save_weights."
             )
         network = keras.saving.serialize_keras_object(self._network)
-        return {**super().get_config(), **self._config, "network": network}
+        return {
+            "name": self.name,
+            "trainable": self.trainable,
+            **self._config,
+            "network": network,
+        }
 
     @classmethod
     def from_config(cls, config):
         """Make a layer from what `get_config` has returned."""
         config = dict(config)
-        config.pop("dtype", None)
         network = keras.saving.deserialize_keras_object(config.pop("network"))
         return cls(network, **config)
 

@@ -91,6 +91,10 @@ class TensorNode(nengo.Node):
     Weights that a plain function uses are used, too, but nobody sees them: they are
     neither trained nor saved. Pass the layer itself, or a Keras layer that holds it.
 
+    A layer must not add losses when it is called, by an ``activity_regularizer`` or
+    ``add_loss``: put a probe on what is to be regularized, and train it with the loss
+    `nengo_dl.losses.Regularize`. Regularizers and constraints of weights work.
+
     Layers compute in their own precision, and their results are converted. For
     simulations in float64, make layers with ``dtype="float64"``.
 

@@ -4,6 +4,7 @@ It owns the compiled functions. Parameters and state are passed in and handed ba
 whoever holds them decides what a failed or interrupted run leaves behind.
 """
 
+import contextlib
 import functools
 import logging
 from collections.abc import Collection, Iterable, Mapping
@@ -396,6 +397,23 @@ class Engine:
                 target = packed[numbers.index(block)]
                 target[:n_steps, offset : offset + feed.size] = np.moveaxis(array, 1, 2)
         return tuple(tf.convert_to_tensor(array) for array in packed)
+
+    @contextlib.contextmanager
+    def python_errors(self):
+        """Raise what a function of the user's raised, not what TensorFlow makes of it.
+
+        Raises
+        ------
+        SimulationError
+            If such a function has failed in the block.
+        """
+        self._host.error = None
+        try:
+            yield
+        except tf.errors.OpError as exc:
+            if self._host.error is None:
+                raise
+            self._raise_host_error(exc)
 
     def _raise_host_error(self, exc: Exception):
         """Raise what a user's function raised, or what TensorFlow itself reports."""

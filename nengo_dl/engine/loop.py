@@ -145,6 +145,8 @@ def unfold(
         Of shape (n_steps or 1, size, minibatch_size or 1) each.
     """
     prepared = step.prepare(params)
+    if feeds and not (isinstance(n_steps, int) and n_steps == 1):
+        feeds = step.join(prepared, feeds)
 
     def advance(i, state, feeds):
         now = Clock(clock.seed, clock.step + i + 1, clock.row)

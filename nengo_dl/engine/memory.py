@@ -186,6 +186,8 @@ def spread(value: tf.Tensor, row: tf.Tensor) -> tf.Tensor:
     Adding zeros does what ``tf.broadcast_to`` does, without a shape that XLA would have
     to know when it compiles the gradient of a loop.
     """
+    if value.shape[1] is None and row.shape[1] is not None:
+        return tf.ensure_shape(value, (None, row.shape[1]))
     if value.shape[1] != 1 or row.shape[1] == 1:
         return value
     if row.shape[1] is None:

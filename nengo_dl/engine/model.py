@@ -8,10 +8,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import keras
-from keras.saving import register_keras_serializable
+import tensorflow as tf
 
 from nengo_dl.engine.named import by_name, check_present
 from nengo_dl.engine.objectives import Objectives, build_objectives
+from nengo_dl.engine.reported import without_compiled
 
 N_STEPS = "n_steps"
 
@@ -46,7 +47,6 @@ def keras_inputs(
     }
 
 
-@register_keras_serializable(package="nengo_dl")
 class ProbeModel(keras.Model):
     """A model whose losses and metrics are reported by output, also if it has only one.
 
@@ -105,7 +105,7 @@ class ProbeModel(keras.Model):
     @property
     def metrics(self):
         """All that is reported: the total loss, losses and metrics of outputs."""
-        metrics = super().metrics
+        metrics = without_compiled(super().metrics, self)
         if not self.compiled:
             return metrics
         return [metrics[0], *self._objectives.trackers, *metrics[1:]]
@@ -143,19 +143,6 @@ class ProbeModel(keras.Model):
         self._objectives = objectives
         self.loss = loss
 
-    def get_compile_config(self):
-        """Return the arguments of `compile` in a form that can be saved."""
-        config = super().get_compile_config()
-        if config:
-            arguments = dict(self._objectives.arguments)
-            config.update(keras.saving.serialize_keras_object(arguments))
-        return config
-
-    def compile_from_config(self, config):
-        """Call `compile` with what `get_compile_config` has returned."""
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        self.optimizer.build(self.trainable_variables)
-
     def fit(self, *args, **kwargs):
         """Train the model, see ``keras.Model.fit``."""
         history = super().fit(*args, **kwargs)
@@ -167,17 +154,28 @@ class ProbeModel(keras.Model):
         result = super().evaluate(*args, **kwargs)
         return self._in_order(result) if isinstance(result, dict) else result
 
+    def make_train_function(self, force=False):
+        """Compile `train_step`, see ``keras.Model.make_train_function``."""
+        # what is compiled with XLA cannot make the variables of the optimizer
+        if self.compiled and not self.optimizer.built:
+            with self.distribute_strategy.scope():
+                self.optimizer.build(self.trainable_variables)
+        return super().make_train_function(force)
+
     def train_step(self, data):
         """Train on one minibatch; return what is to be reported."""
-        return super().train_step(self._standard(data))
+        with _after(data):
+            return super().train_step(self._standard(data))
 
     def test_step(self, data):
         """Evaluate one minibatch; return what is to be reported."""
-        return super().test_step(self._standard(data))
+        with _after(data):
+            return super().test_step(self._standard(data))
 
     def predict_step(self, data):
         """Return the outputs for one minibatch."""
-        return super().predict_step(self._standard(data))
+        with _after(data):
+            return super().predict_step(self._standard(data))
 
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
@@ -248,6 +246,16 @@ class ProbeModel(keras.Model):
         else:
             weights = dict.fromkeys(names, sample_weight)
         return {name: _for_steps(weight) for name, weight in weights.items()}
+
+
+def _after(data: Any):
+    """Let nothing run before there is data.
+
+    At the end of a generator, Keras begins a step, and finds out that there is no data.
+    What does not depend on it (counts, the time) would have changed by then.
+    """
+    flat = tf.nest.flatten(data, expand_composites=True)
+    return tf.control_dependencies([x for x in flat if x is not None])
 
 
 def _for_steps(weight: Any) -> Any:

@@ -6,9 +6,8 @@ single outputs only for models with several, so the keys are made here.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from numbers import Real
-from types import MappingProxyType
 from typing import Any
 
 import keras
@@ -123,14 +122,11 @@ class Objectives:
         What else is reported.
     dtype : str
         Type of the total loss.
-    arguments : mapping of str
-        What was passed to ``compile``, as it was.
     """
 
     losses: tuple[OutputLoss, ...] = ()
     metrics: tuple[OutputMetric, ...] = ()
     dtype: str = "float32"
-    arguments: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -244,14 +240,6 @@ def build_objectives(
             keys,
         ),
         dtype=keras.config.floatx(),
-        arguments=MappingProxyType(
-            {
-                "loss": loss,
-                "loss_weights": loss_weights,
-                "metrics": metrics,
-                "weighted_metrics": weighted_metrics,
-            }
-        ),
     )
 
 

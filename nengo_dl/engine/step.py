@@ -5,7 +5,7 @@ and writes their results back, in order; what is carried to the next step are th
 of kind "state".
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -70,10 +70,11 @@ class Context(NamedTuple):
 
     clock: Clock
     prepared: tuple[tuple[Any, ...], ...]
+    joined: Mapping[int, tf.Tensor]
 
 
 class Step(NamedTuple):
-    """One time step as two pure functions.
+    """One time step as pure functions.
 
     All tensors have the shape (size, minibatch_size or 1), one per block of the kind.
 
@@ -82,12 +83,17 @@ class Step(NamedTuple):
     prepare : callable
         ``prepare(params) -> prepared``: everything that follows from parameters alone,
         to be computed once, ahead of the time loop.
+    join : callable
+        ``join(prepared, feeds) -> feeds``: adds to the feeds of all steps, of shape
+        (n_steps, size, minibatch_size), what follows from them alone and is cheaper to
+        compute for all steps together. Optional.
     advance : callable
         ``advance(prepared, state, feeds, clock) -> (state, outputs)``, with one output
         per probe.
     """
 
     prepare: Callable[[Tensors], Any]
+    join: Callable[[Any, Tensors], Tensors]
     advance: Callable[[Any, Tensors, Tensors, Clock], tuple[Tensors, Tensors]]
 
 
@@ -129,6 +135,7 @@ def build_step(
         kernels = tuple(map(_for_training, kernels))
     bound = tuple(_bind(n, kernel, layout) for n, kernel in enumerate(kernels))
     segments = tuple(_segments(bound))
+    joined = [item for item in bound if _joins_steps(item, layout)]
     run = _run_compiled if compile_segments else _run
     resets = _resets(program, layout)
     probes = [layout.access((view(signal),)) for signal in program.probes.values()]
@@ -149,9 +156,21 @@ def build_step(
             for item in bound
         )
 
+    def join(prepared, feeds):
+        params, arguments = prepared
+        values = dict(zip(numbers["param"], params, strict=True))
+        fed = zip(numbers["feed"], feeds, strict=True)
+        values |= {number: _side_by_side(feed) for number, feed in fed}
+        memory = Memory(layout, values, dtype)
+        results = [_compute(item, memory, arguments[item.number]) for item in joined]
+        return (*feeds, *(_one_by_one(result, feeds[0]) for (result,) in results))
+
     def advance(prepared, state, feeds, clock):
         params, arguments = prepared
-        context = Context(clock, arguments)
+        n_feeds = len(numbers["feed"])
+        feeds, results = feeds[:n_feeds], feeds[n_feeds:]
+        early = {item.number: x for item, x in zip(joined, results, strict=False)}
+        context = Context(clock, arguments, early)
         time = tf.cast(clock.step, dtype) * tf.constant(dt, dtype)
         values = {
             clock_places["time"]: tf.reshape(time, (1, 1)),
@@ -168,7 +187,7 @@ def build_step(
         outputs = tuple(memory.read(access) for access in probes)
         return tuple(memory.block(n) for n in numbers["state"]), outputs
 
-    return Step(prepare, advance)
+    return Step(prepare, join, advance)
 
 
 def _for_training(kernel: Kernel) -> Kernel:
@@ -189,6 +208,42 @@ def _bind(number: int, kernel: Kernel, layout: Layout) -> Bound:
             for access in reads
         ),
     )
+
+
+def _joins_steps(item: Bound, layout: Layout) -> bool:
+    """Tell whether all steps can be computed at once, in no more memory than is fed."""
+    fed = sum(
+        part.size
+        for access in item.reads
+        for part in access
+        if layout.blocks[part.block].kind == "feed"
+    )
+    return (
+        item.kernel.joins_steps
+        and all(
+            layout.blocks[part.block].kind in ("param", "feed")
+            for access in item.reads
+            for part in access
+        )
+        and len(item.writes) == 1
+        and sum(part.size for part in item.writes[0]) <= fed
+    )
+
+
+def _side_by_side(feed: tf.Tensor) -> tf.Tensor:
+    """Turn (n_steps, size, items) into (size, items * n_steps)."""
+    # XLA undoes the first transposition of what came with the items in front, and makes
+    # the second one part of a product
+    rows = tf.reshape(tf.transpose(feed, (2, 0, 1)), (-1, feed.shape[1]))
+    return tf.transpose(rows)
+
+
+def _one_by_one(result: tf.Tensor, feed: tf.Tensor) -> tf.Tensor:
+    """Turn (size, items * n_steps) into (n_steps, size, items)."""
+    n_steps, _, items = tf.unstack(tf.shape(feed))
+    result = tf.reshape(result, (result.shape[0], items, n_steps))
+    result = tf.transpose(result, (2, 0, 1))
+    return tf.ensure_shape(result, (feed.shape[0], result.shape[1], feed.shape[2]))
 
 
 def _argument(memory: Memory, item: Bound, i: int):
@@ -223,16 +278,24 @@ def _segments(bound: tuple[Bound, ...]):
         yield tuple(segment)
 
 
+def _compute(item: Bound, memory: Memory, prepared: tuple, clock: Clock | None = None):
+    """Return the results of a kernel; only keyed ones need a clock."""
+    arguments = [
+        prepared[i] if constant else _argument(memory, item, i)
+        for i, constant in enumerate(item.constant)
+    ]
+    if item.kernel.keyed:
+        arguments = [clock.key, *(spread(x, clock.row) for x in arguments)]
+    return item.kernel.fn(*arguments)
+
+
 def _run(segment: tuple[Bound, ...], memory: Memory, context: Context) -> None:
     for item in segment:
-        arguments = [
-            context.prepared[item.number][i] if constant else _argument(memory, item, i)
-            for i, constant in enumerate(item.constant)
-        ]
-        if item.kernel.keyed:
-            row = context.clock.row
-            arguments = [context.clock.key, *(spread(x, row) for x in arguments)]
-        results = item.kernel.fn(*arguments)
+        if item.number in context.joined:
+            results = (context.joined[item.number],)
+        else:
+            prepared = context.prepared[item.number]
+            results = _compute(item, memory, prepared, context.clock)
         for write, access, value in zip(
             item.kernel.writes, item.writes, results, strict=True
         ):

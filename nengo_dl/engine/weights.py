@@ -52,6 +52,10 @@ class Weight:
         """Number of elements."""
         return int(np.prod(self.shape))
 
+    def position(self, parameter: Parameter) -> int | None:
+        """Return where on its first axis a parameter is; None if it is alone."""
+        return self.parameters.index(parameter) if len(self.parameters) > 1 else None
+
 
 def stored_values(signal: Signal) -> np.ndarray:
     """Return the initial value of a signal as a flat array."""
@@ -143,12 +147,6 @@ class WeightTable:
         """
         flat = [tf.reshape(tf.cast(v, self._dtype), (-1,)) for v in values]
         return tuple(block(flat)[:, None] for block in self._blocks)
-
-    def place(self, weight: Weight, parameter: Parameter) -> int | None:
-        """Return the position of a parameter on a weight's first axis, if stacked."""
-        if len(weight.parameters) == 1:
-            return None
-        return weight.parameters.index(parameter)
 
     def _block(self, layout: Layout, number: int):
         """Return a function from all flat weights to one flat block."""

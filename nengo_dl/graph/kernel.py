@@ -91,6 +91,10 @@ class Kernel:
         its other arguments has a trailing 1, unless there is one item.
     training_fn : callable or None
         What stands in for ``fn`` in training; None if that is differentiable as it is.
+    joins_steps : bool
+        Whether many minibatches at once, side by side, cost less than one after the
+        other. What reads inputs of the network alone is then computed ahead of the time
+        loop, for all steps together.
     """
 
     name: str
@@ -101,6 +105,7 @@ class Kernel:
     prepare: Mapping[int, Callable[[Any], Any]] = field(default_factory=dict)
     keyed: bool = False
     training_fn: Callable[..., Any] | None = None
+    joins_steps: bool = False
 
 
 def size_of(signal: Signal) -> int:

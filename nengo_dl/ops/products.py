@@ -142,6 +142,7 @@ def build_dot_inc(ops, ctx):
         writes=(Write(slot(op.Y for op in ordered), "inc"),),
         fn=fn,
         prepare={0: prepare},
+        joins_steps=True,
     )
 
 

@@ -8,6 +8,7 @@ from functools import partial
 
 import keras
 import tensorflow as tf
+from nengo.exceptions import ValidationError
 
 from nengo_dl.graph.kernel import Kernel, Write, slot
 from nengo_dl.ops.registry import BuildContext, Builder
@@ -45,8 +46,8 @@ def build_sim_tensor_node(ops, ctx):
     Raises
     ------
     ValidationError
-        If it cannot be called, or returns something other than a tensor of the right
-        dtype, minibatch size and size.
+        If it cannot be called, returns something other than a tensor of the right
+        dtype, minibatch size and size, or adds losses to a layer.
     """
     (op,) = ops
     function = op.function
@@ -59,6 +60,7 @@ def build_sim_tensor_node(ops, ctx):
             result = function(*args, training=training)
         except Exception as exc:
             raise function.call_error(exc) from exc
+        _refuse_losses(function)
         result = _check(function, result, op.output.size, ctx)
         return (tf.transpose(tf.reshape(result, (-1, op.output.size))),)
 
@@ -130,6 +132,27 @@ def _check(function: TensorFunction, result, size: int, ctx: BuildContext):
             "Correct shape_out, or leave it out to have it found.",
         )
     return result
+
+
+def _refuse_losses(function: TensorFunction) -> None:
+    """Raise ValidationError if a call of the layer adds losses.
+
+    They are tensors of the loop over time, which nothing outside of it can use. Losses
+    of weights belong to no call.
+    """
+    layer = function.layer
+    if layer is None:
+        return
+    of_weights = [w for w in layer.trainable_weights if w.regularizer is not None]
+    added = len(layer.losses) - len(of_weights)
+    if added > 0:
+        raise ValidationError(
+            f"expected the layer of {function.name} to compute its output alone (got "
+            f"one that adds {added} loss(es) when it is called: an activity_regularizer"
+            ", or add_loss). Remove what adds them, and regularize a signal instead: "
+            "put a nengo.Probe on it and compile with nengo_dl.losses.Regularize.",
+            attr="tensor_func",
+        )
 
 
 def _rows(minibatch_size: int | None) -> str:

@@ -341,9 +341,9 @@ class KerasMethods:
 
     def _validation(self, validation, n_steps):
         """Return validation data in a form that Keras takes."""
-        if is_dataset(validation):
-            return check_dataset(validation, None, "fit")
         if not isinstance(validation, Arrays):
+            if is_dataset(validation):
+                return check_dataset(validation, None, "fit")
             validation = check_validation(self._expected(), validation, n_steps)
         data = self._batched(validation)
         return tuple(data[key] for key in ("x", "y", "sample_weight") if key in data)

@@ -5,10 +5,12 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 from nengo import Node, Probe
+from nengo.exceptions import SimulationError
 
 from nengo_dl.engine.engine import Engine
 from nengo_dl.engine.feeds import FeedRunner
-from nengo_dl.engine.layer import TIME, EngineLayer
+from nengo_dl.engine.layer import EngineLayer
+from nengo_dl.engine.layer_inputs import TIME
 from nengo_dl.engine.model import ProbeModel, keras_inputs
 from nengo_dl.graph.program import Feed, Program
 
@@ -33,8 +35,6 @@ class Learner:
     ----------
     layer : `EngineLayer`
         The network.
-    model : `ProbeModel`
-        The layer with its inputs and outputs.
     """
 
     def __init__(
@@ -67,10 +67,28 @@ class Learner:
         }
         if not shapes:
             shapes = {TIME: (engine.minibatch_size, n_steps, 0)}
-        inputs = keras_inputs(shapes, engine.dtype.name)
-        self.model = ProbeModel(inputs, self.layer(inputs))
-        # Keras itself would turn XLA on for GPUs alone
-        self.model.jit_compile = self.layer.supports_jit
+        self._model = None
+        if self.layer.output_names:
+            inputs = keras_inputs(shapes, engine.dtype.name)
+            self._model = ProbeModel(inputs, self.layer(inputs))
+            # Keras itself would turn XLA on for GPUs alone
+            self._model.jit_compile = self.layer.supports_jit
+
+    @property
+    def model(self) -> ProbeModel:
+        """(ProbeModel) The layer with its inputs and outputs.
+
+        Raises
+        ------
+        SimulationError
+            If the network has no probes: Keras has no models without outputs.
+        """
+        if self._model is None:
+            raise SimulationError(
+                "Simulator.keras_model: expected a network with outputs (got one "
+                "without probes). Add a nengo.Probe."
+            )
+        return self._model
 
     def reset(self, seed: int) -> None:
         """Start all random processes anew."""

@@ -72,6 +72,7 @@ class Runner:
         self._initial = engine.initial()
         self._recording = Recording(self._initial)
         self._layer: EngineLayer | None = None
+        self._is_lent = False
 
     @property
     def n_steps(self) -> int:
@@ -81,6 +82,8 @@ class Runner:
     @property
     def values(self) -> Values:
         """Parameters and state as they are now."""
+        if self._is_lent:
+            return self._layer.values()
         values = self._recording.values
         if self._layer is None:
             return values
@@ -190,13 +193,17 @@ class Runner:
         """
         layer = self._layer
         if not layer.stateful:
-            yield
+            with layer.engine.python_errors():
+                yield
             return
         layer.load(self.values)
         layer.keep.assign(stateful)
+        self._is_lent = True
         try:
-            yield
+            with layer.engine.python_errors():
+                yield
         finally:
+            self._is_lent = False
             layer.keep.assign(False)
             self.replace_values(layer.values())
 

@@ -26,7 +26,7 @@ def check_targets(y, probes, needed):
         A dict keyed by probes or their names, a list or tuple in the order of `probes`,
         or one array (also a ``tf.Tensor``), which goes to the first probe. Each array
         has the shape (items, n_steps, size); number of steps and size are up to the
-        loss.
+        loss. None stands for no targets.
     probes : mapping of Probe to str
         All probes in order, with their names.
     needed : iterable of str
@@ -73,7 +73,7 @@ def check_targets(y, probes, needed):
     targets = {
         name: _check_target(given[probe], name)
         for probe, name in probes.items()
-        if probe in given
+        if given.get(probe) is not None
     }
     needed = tuple(needed)
     check_present(targets, needed, "Targets")

@@ -381,28 +381,6 @@ def test_distribution():
     assert list(history) == ["loss", "a_loss", "a_accuracy"]
 
 
-def test_saving(tmp_path):
-    path = tmp_path / "model.keras"
-    model = build(ProbeModel, "a", "b")
-    model.compile(
-        "adam",
-        loss={"a": "mse", "b": keras.losses.Huber()},
-        loss_weights={"a": 2.0},
-        metrics=["mae"],
-    )
-    model.fit(X, targets("a", "b"), **FIT)
-    model.save(path)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", UserWarning)
-        loaded = keras.models.load_model(path)
-    assert isinstance(loaded, ProbeModel)
-    for each in (loaded, keras.models.clone_model(model)):
-        assert list(each.output) == ["a", "b"]
-    assert loaded.evaluate(X, targets("a", "b"), verbose=0) == model.evaluate(
-        X, targets("a", "b"), verbose=0
-    )
-
-
 N = np.full((len(X), 1), STEPS)
 ELEMENTS = [
     (X, Y["a"]),

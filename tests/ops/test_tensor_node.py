@@ -455,3 +455,64 @@ def test_wrong_results_are_found_when_the_simulator_is_built(func, shape_out, me
     net = network(func, (2,), pass_time=False, shape_out=shape_out)
     with pytest.raises(ValidationError, match=f"tensor_func: expected .*{message}"):
         make_sim(net, minibatch_size=3)
+
+
+class AddsLoss(keras.layers.Layer):
+    """Adds a loss, in training alone if it is told so."""
+
+    def __init__(self, always=True):
+        super().__init__()
+        self.always = always
+
+    def call(self, x, training=False):
+        if self.always or training:
+            self.add_loss(keras.ops.sum(x))
+        return x
+
+
+def regularized(**kwargs):
+    return keras.layers.Dense(
+        2, kernel_regularizer="l2", bias_regularizer="l1", **kwargs
+    )
+
+
+ADD_LOSSES = [
+    lambda: regularized(activity_regularizer="l2"),
+    lambda: keras.Sequential([regularized(), AddsLoss(), regularized()]),
+    lambda: keras.layers.ActivityRegularization(l1=0.1),
+]
+
+
+@pytest.mark.parametrize("built", [True, False])
+@pytest.mark.parametrize("make", ADD_LOSSES)
+def test_layers_that_add_losses(make, built):
+    layer = make()
+    if built:
+        layer(np.zeros((1, 2)))
+    net = network(layer, (2,), pass_time=False, shape_out=(2,))
+    with pytest.raises(
+        ValidationError,
+        match="tensor_func: expected the layer of <TensorNode 'a'> to compute its out"
+        "put alone .got one that adds 1 loss.*nengo_dl.losses.Regularize",
+    ):
+        make_sim(net, minibatch_size=3)
+
+
+def test_layers_that_add_losses_in_training():
+    net = network(AddsLoss(always=False), (2,), pass_time=False)
+    with make_sim(net, minibatch_size=3) as sim:
+        sim.compile("sgd", loss="mse")
+        data = random_data(3, N_STEPS, 2)
+        sim.evaluate(data, data, verbose=0)
+        # Keras wraps what it cannot add to
+        with pytest.raises((ValidationError, RuntimeError), match="adds 1 loss"):
+            sim.fit(data, data, verbose=0)
+
+
+def test_regularized_weights_may_be_shared():
+    layer = keras.Sequential([regularized(), regularized()])
+    net = network(layer, (2,), pass_time=False)
+    with net:
+        nengo_dl.Layer(layer)(net.node)
+    run(net)
+    assert len(layer.losses) == 4

@@ -1,0 +1,193 @@
+"""What a Keras layer is called with, as the blocks that an engine is fed with."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from nengo import Node
+from nengo.exceptions import ValidationError
+
+from nengo_dl.engine.engine import Engine
+from nengo_dl.engine.feeds import FeedRunner
+from nengo_dl.graph.program import Feed
+from nengo_dl.names import listing, suggestion
+from nengo_dl.ops import host
+
+# The input that tells a network without input nodes how many steps to run.
+TIME = "time"
+
+
+class LayerInputs:
+    """Reads the inputs of a layer; generates what is not given.
+
+    Parameters
+    ----------
+    engine : `Engine`
+        What is to be fed.
+    names : mapping of Node or Probe to str
+        Names of all input nodes, among others.
+    nodes : tuple of Node
+        The nodes that inputs without a name are for.
+
+    Attributes
+    ----------
+    names : dict of Node to str
+        Names of these nodes.
+    calls_python : bool
+        Whether there is something to generate, in every call, that is no constant.
+    """
+
+    def __init__(
+        self, engine: Engine, names: Mapping[Any, str], nodes: tuple[Node, ...]
+    ):
+        self._engine = engine
+        self.names = {node: names[node] for node in nodes}
+        feeds = engine.program.feeds
+        self._nodes = {names[f.node]: f.node for f in feeds if f.node in names}
+        self._feed_runner: tuple[Any, FeedRunner] | None = None
+        self.calls_python = any(
+            not _is_constant(feed) for feed in feeds if feed.node not in nodes
+        )
+
+    def by_name(self, inputs) -> dict[str, tf.Tensor]:
+        """Bring all forms of inputs into that of a dict; check names and shapes.
+
+        Raises
+        ------
+        ValidationError
+            If there are too many, or one has no known name or not the right shape.
+        """
+        names = list(self.names.values()) or [TIME]
+        if not isinstance(inputs, Mapping):
+            listed = inputs if isinstance(inputs, list | tuple) else [inputs]
+            if len(listed) > len(names):
+                raise ValidationError(
+                    f"expected at most {len(names)} inputs ({listing(names)}), got "
+                    f"{len(listed)}. Pass a dict by name for other nodes.",
+                    attr="inputs",
+                )
+            inputs = dict(zip(names, listed, strict=False))
+        sizes = {name: node.size_out for name, node in self._nodes.items()} | {TIME: 0}
+        for name, x in inputs.items():
+            if name not in sizes:
+                raise ValidationError(
+                    f"expected names of input nodes, {listing(self._nodes)} (got "
+                    f"{name!r}).{suggestion(name, self._nodes)}",
+                    attr="inputs",
+                )
+            self._check_shape(name, tuple(x.shape), sizes[name])
+        return dict(inputs)
+
+    def extent(self, inputs: Mapping[str, tf.Tensor]):
+        """Return the numbers of items and steps, as ints where they are known."""
+        first = next(iter(inputs.values()))
+        dynamic = tf.shape(first)
+        items, n_steps = first.shape[:2]
+        if items is None:
+            items = self._engine.minibatch_size
+        return (
+            dynamic[0] if items is None else items,
+            dynamic[1] if n_steps is None else n_steps,
+        )
+
+    def blocks(
+        self, inputs: Mapping[str, tf.Tensor], clock, items, n_steps
+    ) -> tuple[tf.Tensor, ...]:
+        """Put what is given and what is generated into one tensor per block.
+
+        Parameters
+        ----------
+        inputs : mapping of str to tensor
+            Shape (items, n_steps, size_out) each.
+        clock : `Clock`
+            Says where to start.
+        items, n_steps : int or int32 scalar tensor
+            From `extent`.
+
+        Returns
+        -------
+        blocks : tuple of tensor
+            Shape (n_steps, size, items) each.
+        """
+        dtype, layout = self._engine.dtype, self._engine.layout
+        given = {self._nodes[k]: x for k, x in inputs.items() if k in self._nodes}
+        shape = tuple(n if isinstance(n, int) else None for n in (items, n_steps))
+        values, missing = {}, []
+        for feed in self._engine.program.feeds:
+            if feed.node not in given:
+                missing.append(feed)
+            elif feed.signal is not None:
+                x = tf.ensure_shape(given[feed.node], (*shape, feed.size))
+                values[feed.signal.base] = tf.transpose(tf.cast(x, dtype), (1, 2, 0))
+        values |= self._generate(missing, clock, items, n_steps)
+        blocks = (sorted(layout.bases(n), key=_offset) for n in layout.of_kind("feed"))
+        return tuple(
+            tf.concat([values[base] for _, base in block], 1) for block in blocks
+        )
+
+    def _check_shape(self, name: str, shape: tuple, size: int) -> None:
+        items = self._engine.minibatch_size
+        expected = ("minibatch_size" if items is None else items, "n_steps", size)
+        if len(shape) != 3 or not all(
+            length in (None, wanted) or isinstance(wanted, str)
+            for length, wanted in zip(shape, expected, strict=True)
+        ):
+            raise ValidationError(
+                f"expected shape ({', '.join(map(str, expected))}) for '{name}', got "
+                f"{shape}. Add an axis for the time steps, x[:, None], if there is "
+                "none.",
+                attr="inputs",
+            )
+
+    def _generate(self, feeds: list[Feed], clock, items, n_steps):
+        """Evaluate what depends on time alone, on the host where it is Python."""
+        dtype = self._engine.dtype
+        values = {
+            feed.signal.base: tf.broadcast_to(
+                tf.constant(np.reshape(feed.output, (1, -1, 1)), dtype),
+                (n_steps, feed.size, items),
+            )
+            for feed in feeds
+            if _is_constant(feed)
+        }
+        calls = tuple(feed for feed in feeds if not _is_constant(feed))
+        if not calls:
+            return values
+
+        def run(seed, start, items, n_steps):
+            runner = self._runner(calls, int(seed), int(items))
+            rows = runner.run(int(start), int(n_steps))
+            shapes = [(n_steps, feed.size, items) for feed in calls]
+            return [
+                np.array(np.broadcast_to(np.moveaxis(rows[feed], 1, 2), shape))
+                for feed, shape in zip(calls, shapes, strict=True)
+            ]
+
+        arguments = [clock.seed, clock.step, tf.identity(items), tf.identity(n_steps)]
+        specs = [tf.TensorSpec((None, feed.size, None), dtype) for feed in calls]
+        results = host.call_ahead(run, arguments, specs)
+        return values | {
+            feed.signal.base: result
+            for feed, result in zip(calls, results, strict=True)
+            if feed.signal is not None
+        }
+
+    def _runner(self, feeds: tuple[Feed, ...], seed: int, items: int) -> FeedRunner:
+        """Return what evaluates feeds; it goes on while what it is made for stays."""
+        key = (feeds, seed, items)
+        if self._feed_runner is None or self._feed_runner[0] != key:
+            engine = self._engine
+            runner = FeedRunner(
+                feeds, engine.dt, items, int(np.uint32(seed)), engine.dtype.name
+            )
+            self._feed_runner = (key, runner)
+        return self._feed_runner[1]
+
+
+def _is_constant(feed: Feed) -> bool:
+    return isinstance(feed.output, np.ndarray)
+
+
+def _offset(pair):
+    return pair[0]

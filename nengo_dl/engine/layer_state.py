@@ -1,0 +1,105 @@
+"""What a Keras layer carries from one call to the next."""
+
+import numpy as np
+import tensorflow as tf
+
+from nengo_dl.engine.engine import Engine, Values
+from nengo_dl.engine.memory import spread
+from nengo_dl.engine.step import Clock
+from nengo_dl.graph.kernel import size_of
+
+
+class LayerState:
+    """State, time and seed of a simulation, as variables where they have to stay.
+
+    Parameters
+    ----------
+    engine : `Engine`
+        Whose state it is.
+    seed : int
+        Seed of all random numbers, from 0 to 2**32 - 1.
+    kept : bool
+        Whether there are variables that keep the state between calls.
+
+    Attributes
+    ----------
+    keep : tf.Variable
+        Whether calls leave the state as it is after their last step (True), or put it
+        back to what it was before (False). Learned weights stay in any case.
+    """
+
+    def __init__(self, engine: Engine, seed: int, kept: bool):
+        self._engine = engine
+        self._initial = engine.initial().state
+        self._blocks = [_variable(block) for block in self._initial] if kept else None
+        self._masks = self._learned_masks()
+        self._seed = _variable(np.uint32(seed).astype(np.int32))
+        self._start = _variable(0)
+        self._draws = _variable(0)
+        self.keep = _variable(False)
+
+    def clock(self, items, training: bool) -> Clock:
+        """Return the time of the next call.
+
+        Every call for training draws random numbers of its own; others depend on the
+        seed and the time alone.
+        """
+        seed = tf.convert_to_tensor(self._seed)
+        if training and any(kernel.keyed for kernel in self._engine.kernels):
+            seed += self._draws.assign_add(1)
+        row = tf.zeros((1, items), self._engine.dtype)
+        return Clock(seed, tf.convert_to_tensor(self._start), row)
+
+    def before(self, clock: Clock) -> tuple[tf.Tensor, ...]:
+        """Return the state to start from."""
+        if self._blocks is None:
+            return tuple(spread(block[:, :1], clock.row) for block in self._initial)
+        return tuple(tf.convert_to_tensor(variable) for variable in self._blocks)
+
+    def after(self, before, state, n_steps) -> None:
+        """Keep the state after the last step, or what has been learned of it."""
+        if self._blocks is None:
+            return
+        keep = tf.convert_to_tensor(self.keep)
+        for variable, old, new, learned in zip(
+            self._blocks, before, state, self._masks, strict=True
+        ):
+            variable.assign(tf.where(keep | learned, new, old))
+        self._start.assign_add(tf.where(keep, n_steps, 0))
+
+    def load(self, values: Values) -> None:
+        """Take over the state of a simulation."""
+        for variable, block in zip(self._blocks or (), values.state, strict=True):
+            variable.assign(block)
+        self._start.assign(values.n_steps)
+
+    def values(self, params: tuple[tf.Tensor, ...]) -> Values:
+        """Return the state, with parameters, for an engine to go on from there."""
+        state = tuple(tf.identity(variable) for variable in self._blocks or ())
+        return Values(params, state, int(self._start))
+
+    def reseed(self, seed: int) -> None:
+        """Change the seed of all random numbers, which start again."""
+        self._seed.assign(np.uint32(seed).astype(np.int32))
+        self._draws.assign(0)
+
+    def _learned_masks(self) -> tuple[np.ndarray, ...]:
+        """Mark, in each block of state, what learning rules change."""
+        layout = self._engine.layout
+        learned = {parameter.signal for parameter in self._engine.program.parameters}
+        masks = []
+        for number in layout.of_kind("state"):
+            mask = np.zeros((layout.blocks[number].size, 1), dtype=bool)
+            for offset, base in layout.bases(number):
+                mask[offset : offset + size_of(base)] = base in learned
+            masks.append(mask)
+        return tuple(masks)
+
+
+def _variable(value) -> tf.Variable:
+    """Make a variable that Keras does not count among a layer's weights."""
+    return tf.Variable(
+        value,
+        trainable=False,
+        aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+    )
