@@ -33,15 +33,32 @@ def fold_resets(program: Program) -> Program:
 
 
 def remove_zero_increments(program: Program) -> Program:
-    """Drop increments by a product with a constant that is all zeros."""
-    constant = _constants(program)
-    zero = [
-        op
-        for op in program.operators
-        if type(op) in (DotInc, ElementwiseInc)
-        and any(s.base in constant and not np.any(s.initial_value) for s in op.reads)
-    ]
-    return program.replace(operators=_without(program, zero)) if zero else program
+    """Drop increments by a product with zeros.
+
+    Zeros are constants, or signals that are reset to zero in every step and that
+    nothing else writes, like the input of an ensemble whose neurons alone are used.
+    Trainable factors stay in use, so that training finds all parameters.
+    """
+    trainable = program.trainable
+    while True:
+        constant, silent = _constants(program), _silent(program)
+        zero = [
+            op
+            for op in program.operators
+            if type(op) in (DotInc, ElementwiseInc)
+            and (
+                any(
+                    s.base in constant and not np.any(s.initial_value) for s in op.reads
+                )
+                or (
+                    any(s.base in silent for s in op.reads)
+                    and not any(s.base in trainable for s in op.reads)
+                )
+            )
+        ]
+        if not zero:
+            return program
+        program = program.replace(operators=_without(program, zero))
 
 
 def remove_identity_multiplications(program: Program) -> Program:
@@ -65,13 +82,24 @@ DEFAULT = (fold_resets, remove_zero_increments, remove_identity_multiplications)
 
 def _constants(program: Program) -> frozenset[Signal]:
     """Base signals that are read but that neither operators nor training change."""
-    written = {*program.trainable, *(s.base for s in program.resets)}
-    written |= {feed.signal.base for feed in program.feeds if feed.signal is not None}
+    written = _written(program) | program.trainable | {s.base for s in program.resets}
+    read = {s.base for op in program.operators for s in op.reads}
+    return frozenset(base for base in read - written if not base.sparse)
+
+
+def _silent(program: Program) -> frozenset[Signal]:
+    """Base signals that are reset to zero, and that nothing else writes."""
+    resets = {s for s, value in program.resets.items() if not np.any(value)}
+    return frozenset(s for s in resets if s.base is s) - _written(program)
+
+
+def _written(program: Program) -> set[Signal]:
+    """Base signals that feeds and operators change."""
+    written = {feed.signal.base for feed in program.feeds if feed.signal is not None}
     written |= {program.step.base, program.time.base}
     for op in program.operators:
         written |= {s.base for s in (*op.sets, *op.incs, *op.updates)}
-    read = {s.base for op in program.operators for s in op.reads}
-    return frozenset(base for base in read - written if not base.sparse)
+    return written
 
 
 def _without(program: Program, dropped: list[Operator]) -> tuple[Operator, ...]:

@@ -5,6 +5,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from nengo.builder import Signal
 from nengo.builder.operator import Copy, DotInc, ElementwiseInc, Reset
 
+import nengo_dl
 from nengo_dl.graph.program import Program, from_model
 from nengo_dl.graph.rewrite import rewrite
 from nengo_dl.graph.simplify import (
@@ -186,3 +187,17 @@ def test_default_passes_do_something():
     resets = [op for op in program.operators if type(op) is Reset]
     simplified = rewrite(program, DEFAULT)
     assert len(simplified.operators) < len(program.operators) - len(resets)
+
+
+@pytest.mark.parametrize("trainable", [False, True])
+def test_products_with_what_is_only_reset(trainable):
+    """The encoders of an ensemble without input multiply zeros."""
+    with nengo.Network() as net:
+        nengo_dl.configure_settings(trainable=trainable)
+        ens = nengo.Ensemble(5, 2)
+        stimulus = nengo.Node([1.0] * 5)
+        nengo.Connection(stimulus, ens.neurons, synapse=None)
+        nengo.Probe(ens.neurons)
+    program = rewrite(program_of(net), DEFAULT)
+    products = [op for op in program.operators if type(op) is DotInc]
+    assert len(products) == trainable
