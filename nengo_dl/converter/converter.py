@@ -113,7 +113,7 @@ class Converter:
 
     .. testoutput::
 
-       True <Neurons of <Ensemble "dense">>
+       True <Neurons of <Ensemble 'dense'>>
     """
 
     converters = registry.REGISTRY

@@ -503,6 +503,10 @@ CONVOLUTIONS = [
         channels_last=False,
         **TWO,
     ),
+    conv_case("2D depthwise", CONV, (5,), 2, n_filters=4, groups=2, **TWO),
+    conv_case(
+        "2D depthwise same", CONV, (5,), 3, n_filters=3, groups=3, padding="same", **TWO
+    ),
     conv_case("1D", CONVT, (), n_filters=3, **ONE),
     conv_case("1D same", CONVT, (), n_filters=3, padding="same", **ONE),
     conv_case("1D first", CONVT, (), n_filters=3, channels_last=False, **ONE),
