@@ -133,16 +133,16 @@ def losses(name, seed, x, y):
         row = {
             "model": name,
             "seed": seed,
-            "Keras": 100 * keras_accuracy,
+            "Keras": float(100 * keras_accuracy),
             "neurons": type(neuron_type).__name__,
             "rate": rate,
-            "spikes": spikes,
+            "spikes": float(spikes),
         }
         for kind in ("mean", "last"):
             for n in STEPS:
                 decided = output[:, :n].mean(1) if kind == "mean" else output[:, n - 1]
                 accuracy = np.mean(np.argmax(decided, axis=1) == labels)
-                row[f"{kind} {n}"] = 100 * (keras_accuracy - accuracy)
+                row[f"{kind} {n}"] = float(100 * (keras_accuracy - accuracy))
         yield row
 
 
