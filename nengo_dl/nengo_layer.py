@@ -14,6 +14,7 @@ from nengo_dl.engine.layer import EngineLayer
 from nengo_dl.frontend import build_model
 from nengo_dl.graph.program import from_model, input_nodes, last_only_probes
 from nengo_dl.names import listing, suggestion, unique_names
+from nengo_dl.simulator import arguments
 
 
 @register_keras_serializable(package="nengo_dl")
@@ -42,7 +43,8 @@ class NengoLayer(EngineLayer):
     outputs : list of Probe or str, optional
         The probes to return; by default all.
     stateful : bool
-        Whether a call starts where the last one ended. Needs a `minibatch_size`.
+        Whether a call starts where the last one ended. Needs a `minibatch_size`; see
+        `reset_state`.
     minibatch_size : int, optional
         Number of items in all calls. By default, any.
     unroll_simulation : int
@@ -59,6 +61,9 @@ class NengoLayer(EngineLayer):
 
     Notes
     -----
+    Random processes (of nodes, or noise of ensembles) go on from call to call; random
+    neurons repeat themselves, but in training.
+
     The network's settings count, see `nengo_dl.configure_settings`. A loop over time is
     much faster with XLA, which Keras turns on by itself on GPUs alone: on the CPU, call
     ``model.compile(..., jit_compile=True)``.
@@ -102,13 +107,21 @@ class NengoLayer(EngineLayer):
         unroll_simulation: int = 1,
         **kwargs,
     ):
+        cls = type(self)
         net = network if isinstance(network, nengo.Network) else _make(network)
+        arguments.check_dt(dt, None, cls)
+        if minibatch_size is not None:
+            advice = "Leave it out for any number."
+            minibatch_size = arguments.whole(
+                "minibatch_size", minibatch_size, 1, cls, advice
+            )
+        unroll = arguments.whole("unroll_simulation", unroll_simulation, 1, cls)
         if stateful and minibatch_size is None:
             raise ValidationError(
                 "needs the minibatch_size that all calls will have (got None). Pass "
                 "it, or stateful=False.",
                 attr="stateful",
-                obj=type(self),
+                obj=cls,
             )
         settings = Settings.read(net).check()
         model = build_model(net, dt, settings.dtype, progress_bar=False)
@@ -120,18 +133,25 @@ class NengoLayer(EngineLayer):
         nodes = _chosen(inputs, {node: names[node] for node in nodes}, "inputs")
         probes = {probe: names[probe] for probe in model.probes}
         probes = _chosen(probes if outputs is None else outputs, probes, "outputs")
+        if not probes:
+            raise ValidationError(
+                "must be at least one probe (got none). Add a nengo.Probe.",
+                attr="outputs",
+                obj=cls,
+            )
         program = program.replace(probes={p: program.probes[p] for p in probes})
         engine = Engine(
             program,
             settings,
             dt=dt,
             minibatch_size=minibatch_size,
-            unroll=unroll_simulation,
+            unroll=unroll,
             use_loop=settings.use_loop,
             last_only=last_only_probes(net),
         )
         if seed is None:
             seed = 0 if net.seed is None else net.seed + 1
+        seed = arguments.check_seed(seed, cls)
         config = {
             "dt": dt,
             "seed": seed,
@@ -139,12 +159,20 @@ class NengoLayer(EngineLayer):
             "outputs": [names[probe] for probe in probes],
             "stateful": stateful,
             "minibatch_size": minibatch_size,
-            "unroll_simulation": unroll_simulation,
+            "unroll_simulation": unroll,
         }
         super().__init__(
             engine, names, nodes, seed=seed, stateful=stateful, unwrap=True, **kwargs
         )
         self._network, self._config = network, config
+        self.keep.assign(stateful)
+
+    def reset_state(self):
+        """Put a stateful layer back to its start, but not what has been trained.
+
+        What learning rules have changed goes back, too.
+        """
+        self.load(self.engine.initial())
 
     def get_config(self):
         """Return what it takes to make the layer again.
@@ -191,6 +219,12 @@ def _make(network: Callable[[], nengo.Network]) -> nengo.Network:
 
 def _chosen(wanted: Iterable, names: dict, attr: str) -> tuple:
     """Resolve objects and names to objects."""
+    if isinstance(wanted, str) or not isinstance(wanted, Iterable):
+        raise ValidationError(
+            f"must be a list of names or objects (got {wanted!r}). Write [{wanted!r}].",
+            attr=attr,
+            obj=NengoLayer,
+        )
     by_name = {name: obj for obj, name in names.items()}
     chosen = []
     for key in wanted:

@@ -23,9 +23,8 @@ LAYERS = (
     ("frontend", "graph"),
     ("ops",),
     ("engine",),
-    ("nengo_layer",),
     ("simulator",),
-    ("callbacks", "converter"),
+    ("nengo_layer", "callbacks", "converter"),
     ("__init__",),
     ("testing",),
 )

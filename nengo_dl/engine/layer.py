@@ -130,10 +130,20 @@ class EngineLayer(keras.layers.Layer):
             self._state.after(before, state, n_steps)
         return self._wrapped(list(map(_items_first, outputs, self._shapes)))
 
-    def compute_output_spec(self, inputs, training=None):
-        """Describe the outputs without running anything."""
-        del training
-        items, n_steps = next(iter(self._inputs.by_name(inputs).values())).shape[:2]
+    def compute_output_shape(self, inputs_shape):
+        """Return the shapes of outputs, in the form of outputs.
+
+        Parameters
+        ----------
+        inputs_shape : dict of str to tuple, or list of tuple, or tuple
+            In the form of inputs.
+        """
+        shape = inputs_shape
+        if isinstance(shape, Mapping):
+            shape = tuple(shape.values())
+        if isinstance(shape[0], list | tuple):
+            shape = shape[0]
+        items, n_steps, _ = shape
         shapes = [
             (
                 1 if self.engine.is_shared(signal) else items,
@@ -144,9 +154,17 @@ class EngineLayer(keras.layers.Layer):
                 self.engine.program.probes.items(), self._shapes, strict=True
             )
         ]
-        return self._wrapped(
-            [keras.KerasTensor(shape, self.engine.dtype.name) for shape in shapes]
-        )
+        return self._wrapped(shapes)
+
+    def compute_output_spec(self, inputs, training=None):
+        """Describe the outputs without running anything."""
+        del training
+        inputs = self._inputs.by_name(inputs)
+        shapes = self.compute_output_shape({k: x.shape for k, x in inputs.items()})
+        dtype = self.engine.dtype.name
+        if self._unwraps:
+            return keras.KerasTensor(shapes, dtype)
+        return {name: keras.KerasTensor(shape, dtype) for name, shape in shapes.items()}
 
     @property
     def keep(self) -> tf.Variable:

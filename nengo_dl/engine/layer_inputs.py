@@ -18,6 +18,25 @@ from nengo_dl.ops import host
 TIME = "time"
 
 
+class InputsError(ValidationError):
+    """A layer is called with something that does not fit.
+
+    Keras adds to the messages of errors in calls, and makes them anew for that.
+
+    Parameters
+    ----------
+    msg : str
+        What does not fit.
+    attr : str
+        Which argument.
+    obj : object, optional
+        Whose argument.
+    """
+
+    def __init__(self, msg, attr="inputs", obj=None):
+        super().__init__(msg, attr=attr, obj=obj)
+
+
 class LayerInputs:
     """Reads the inputs of a layer; generates what is not given.
 
@@ -62,21 +81,20 @@ class LayerInputs:
         if not isinstance(inputs, Mapping):
             listed = inputs if isinstance(inputs, list | tuple) else [inputs]
             if len(listed) > len(names):
-                raise ValidationError(
+                raise InputsError(
                     f"expected at most {len(names)} inputs ({listing(names)}), got "
-                    f"{len(listed)}. Pass a dict by name for other nodes.",
-                    attr="inputs",
+                    f"{len(listed)}. Pass a dict by name for other nodes."
                 )
             inputs = dict(zip(names, listed, strict=False))
         sizes = {name: node.size_out for name, node in self._nodes.items()} | {TIME: 0}
         for name, x in inputs.items():
             if name not in sizes:
-                raise ValidationError(
+                raise InputsError(
                     f"expected names of input nodes, {listing(self._nodes)} (got "
-                    f"{name!r}).{suggestion(name, self._nodes)}",
-                    attr="inputs",
+                    f"{name!r}).{suggestion(name, self._nodes)}"
                 )
             self._check_shape(name, tuple(x.shape), sizes[name])
+        self._check_agreement({name: tuple(x.shape[:2]) for name, x in inputs.items()})
         return dict(inputs)
 
     def extent(self, inputs: Mapping[str, tf.Tensor]):
@@ -133,11 +151,26 @@ class LayerInputs:
             length in (None, wanted) or isinstance(wanted, str)
             for length, wanted in zip(shape, expected, strict=True)
         ):
-            raise ValidationError(
+            raise InputsError(
                 f"expected shape ({', '.join(map(str, expected))}) for '{name}', got "
                 f"{shape}. Add an axis for the time steps, x[:, None], if there is "
-                "none.",
-                attr="inputs",
+                "none."
+            )
+
+    def _check_agreement(self, extents: Mapping[str, tuple]) -> None:
+        """Check that there are inputs, with equal numbers of items and steps."""
+        if not extents:
+            raise InputsError(
+                f"expected at least one of {listing(self._nodes) or repr(TIME)} (got "
+                "none). It tells the number of items and of time steps."
+            )
+        axes = zip(*extents.values(), strict=True)
+        known = [{n for n in axis if n is not None} for axis in axes]
+        if any(len(lengths) > 1 for lengths in known):
+            shapes = ", ".join(f"{n} x {m} for '{k}'" for k, (n, m) in extents.items())
+            raise InputsError(
+                f"expected the same number of items and steps for all inputs (got "
+                f"{shapes}). Repeat or cut what is shorter."
             )
 
     def _generate(self, feeds: list[Feed], clock, items, n_steps):

@@ -8,6 +8,9 @@ from nengo_dl.engine.memory import spread
 from nengo_dl.engine.step import Clock
 from nengo_dl.graph.kernel import size_of
 
+# Far from the seeds of the next calls; any large odd number would do.
+REPLICA_SEED = 1_000_000_007
+
 
 class LayerState:
     """State, time and seed of a simulation, as variables where they have to stay.
@@ -42,9 +45,12 @@ class LayerState:
         """Return the time of the next call.
 
         Every call for training draws random numbers of its own; others depend on the
-        seed and the time alone.
+        seed and the time alone. So does every replica of a distributed model.
         """
         seed = tf.convert_to_tensor(self._seed)
+        replica = tf.distribute.get_replica_context()
+        if replica is not None:
+            seed += REPLICA_SEED * tf.cast(replica.replica_id_in_sync_group, tf.int32)
         if training and any(kernel.keyed for kernel in self._engine.kernels):
             seed += self._draws.assign_add(1)
         row = tf.zeros((1, items), self._engine.dtype)

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from nengo_dl.engine.distribution import for_replicas
 from nengo_dl.engine.named import by_name, check_present
 from nengo_dl.engine.objectives import Objectives, build_objectives
 from nengo_dl.engine.reported import without_compiled
@@ -165,12 +166,12 @@ class ProbeModel(keras.Model):
     def train_step(self, data):
         """Train on one minibatch; return what is to be reported."""
         with _after(data):
-            return super().train_step(self._standard(data))
+            return for_replicas(super().train_step(self._standard(data)))
 
     def test_step(self, data):
         """Evaluate one minibatch; return what is to be reported."""
         with _after(data):
-            return super().test_step(self._standard(data))
+            return for_replicas(super().test_step(self._standard(data)))
 
     def predict_step(self, data):
         """Return the outputs for one minibatch."""

@@ -10,7 +10,7 @@ import io
 import math
 import os
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote
@@ -85,6 +85,10 @@ class Member:
     order: str
 
 
+def no_advice(missing: list[str], extra: list[str]) -> None:
+    """Know nothing about names."""
+
+
 def write(path: str | os.PathLike, arrays: Mapping[str, np.ndarray]) -> None:
     """Write arrays to ``path + ".npz"``.
 
@@ -127,7 +131,9 @@ def write(path: str | os.PathLike, arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def read(
-    path: str | os.PathLike, expected: Mapping[str, Entry]
+    path: str | os.PathLike,
+    expected: Mapping[str, Entry],
+    advice: Callable[[list[str], list[str]], str | None] = no_advice,
 ) -> dict[str, np.ndarray]:
     """Read arrays from ``path + ".npz"``.
 
@@ -139,6 +145,9 @@ def read(
         What to read. The order counts for the files of NengoDL 3.6 alone, which have
         ``arr_0``, ``arr_1`` and so on instead of names; there, axes of length 1 may be
         missing or added.
+    advice : callable, optional
+        From the names that are missing and those that are not expected to what to do
+        about them, where there is something better than another network.
 
     Returns
     -------
@@ -167,7 +176,7 @@ def read(
             found, loose = members, False
         else:
             found, loose = _by_position(members, expected), True
-        _check(found, expected, loose)
+        _check(found, expected, loose, advice)
         return {
             name: _load(archive, found[name], entry, name)
             for name, entry in expected.items()
@@ -252,7 +261,7 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
 
 def _check_version(archive: zipfile.ZipFile, member: Member) -> None:
     entry = Entry((), "int64")
-    _check({MARKER: member}, {MARKER: entry}, loose=False)
+    _check({MARKER: member}, {MARKER: entry}, False, no_advice)
     version = int(_load(archive, member, entry, MARKER))
     if version > VERSION:
         raise SimulationError(
@@ -283,7 +292,10 @@ def _by_position(
 
 
 def _check(
-    found: Mapping[str, Member], expected: Mapping[str, Entry], loose: bool
+    found: Mapping[str, Member],
+    expected: Mapping[str, Entry],
+    loose: bool,
+    advice: Callable[[list[str], list[str]], str | None],
 ) -> None:
     """Collect all differences between a file and what is expected into one error."""
     extra = {name: member for name, member in found.items() if name not in expected}
@@ -304,10 +316,13 @@ def _check(
             more = len(lines) - MAX_LISTED
             lines[MAX_LISTED:] = [f"and {more} more"]
         listed = "\n".join(f"  - {line}" for line in lines)
+        missing = [name for name in expected if name not in found]
+        advised = advice(missing, list(extra)) or (
+            "Make the simulator of the network that was saved, with the same labels."
+        )
         raise SimulationError(
-            "expected the arrays of this simulation (got others, see below). Make the "
-            "simulator of the network that was saved, with the same labels. Nothing "
-            f"has been loaded.\n{listed}"
+            "expected the arrays of this simulation (got others, see below). "
+            f"{advised} Nothing has been loaded.\n{listed}"
         )
 
 

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 from nengo import Node, Probe
-from nengo.exceptions import SimulationError
+from nengo.exceptions import SimulationError, ValidationError
 
+from nengo_dl.engine.distribution import unbound
 from nengo_dl.engine.engine import Engine
 from nengo_dl.engine.feeds import FeedRunner
 from nengo_dl.engine.layer import EngineLayer
@@ -50,8 +51,10 @@ class Learner:
         self._runners: dict[int, FeedRunner] = {}
         is_distributed = tf.distribute.has_strategy()
         if is_distributed:
-            # each replica gets a part of the minibatch
-            engine = engine.variant(minibatch_size=None)
+            _check_replicas(engine.minibatch_size)
+            # each replica gets a part of the minibatch; Keras would compile all of them
+            # as one with XLA, which cannot be
+            engine = engine.variant(minibatch_size=None, jit_compile=False)
         self.layer = EngineLayer(
             engine,
             names,
@@ -70,7 +73,8 @@ class Learner:
         self._model = None
         if self.layer.output_names:
             inputs = keras_inputs(shapes, engine.dtype.name)
-            self._model = ProbeModel(inputs, self.layer(inputs))
+            with unbound():
+                self._model = ProbeModel(inputs, self.layer(inputs))
             # Keras itself would turn XLA on for GPUs alone
             self._model.jit_compile = self.layer.supports_jit
 
@@ -160,3 +164,14 @@ class Learner:
                 feeds, engine.dt, n_items, self._seed, engine.dtype.name
             )
         return self._runners[n_items]
+
+
+def _check_replicas(minibatch_size: int) -> None:
+    """Check that all replicas get as many items: Keras weighs them alike."""
+    n_replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    if minibatch_size % n_replicas:
+        raise ValidationError(
+            f"must be a multiple of the {n_replicas} replicas of the strategy (got "
+            f"{minibatch_size}). Pass the number of items of all replicas together.",
+            attr="minibatch_size",
+        )

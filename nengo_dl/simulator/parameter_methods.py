@@ -77,7 +77,7 @@ class ParameterMethods:
         self._check_open("load_params")
         stored = self._stored(include_state, include_non_trainable)
         values = self._runner.values
-        arrays = files.read(path, stored.expected(values))
+        arrays = files.read(path, stored.expected(values), stored.advice)
         self._runner.replace_values(stored.write(arrays, values))
 
     def get_nengo_params(self, nengo_objs, as_dict=False):

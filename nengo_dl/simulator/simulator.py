@@ -109,6 +109,9 @@ class Simulator(KerasMethods, ParameterMethods):
     ):
         self.closed = True  # until everything is built
         self._scopes = contextlib.ExitStack()
+        self._strategy = None
+        if tf.distribute.has_strategy():
+            self._strategy = tf.distribute.get_strategy()
         cls = type(self)
         self.unroll = arguments.whole("unroll_simulation", unroll_simulation, 1, cls)
         self.drops_batch = minibatch_size is None
@@ -147,7 +150,7 @@ class Simulator(KerasMethods, ParameterMethods):
         self.data = SimulationData(self)
         self._made_learner = None
         self.closed = False
-        if tf.distribute.has_strategy():
+        if self._strategy is not None:
             self._make_learner()  # variables belong to the strategy they are made under
 
     @property
@@ -417,7 +420,7 @@ class Simulator(KerasMethods, ParameterMethods):
         )
 
     def _scope(self):
-        return scope(self.device, self._settings.dtype)
+        return scope(self.device, self._settings.dtype, self._strategy)
 
     def _check_open(self, what):
         if self.closed:

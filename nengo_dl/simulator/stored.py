@@ -4,6 +4,7 @@ Parameters come first, in the order of ``keras_model.weights``; what learning ru
 change and (if asked for) the state follow.
 """
 
+import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -42,7 +43,7 @@ class Stored:
         if include_state:
             for i, signal in enumerate(engine.state_signals()):
                 if signal not in learned:
-                    self._state[f"{STATE}/{i}/{signal.name}"] = signal
+                    self._state[_state_name(i, signal)] = signal
 
     def read(self, values: Values) -> dict[str, np.ndarray]:
         """Return all arrays.
@@ -67,6 +68,18 @@ class Stored:
             for name, array in arrays.items()
         }
 
+    @staticmethod
+    def advice(missing: list[str], extra: list[str]) -> str | None:
+        """Tell what to do about a file with a state too many or too few."""
+        for names, argument in ((extra, True), (missing, False)):
+            if N_STEPS in names:
+                what = "the" if argument else "no"
+                return (
+                    f"The file holds {what} state of the simulation: pass "
+                    f"include_state={argument}."
+                )
+        return None
+
     def write(self, arrays: Mapping[str, np.ndarray], values: Values) -> Values:
         """Put arrays in their places.
 
@@ -87,3 +100,10 @@ class Stored:
         state = {signal: arrays[name] for name, signal in self._state.items()}
         n_steps = int(arrays[N_STEPS]) if self._has_steps else values.n_steps
         return self._engine.put(values, state, n_steps)
+
+
+def _state_name(position: int, signal: Signal) -> str:
+    """Name a part of the state, in the same way in every process."""
+    # objects without a label have their address in the names of signals
+    readable = re.sub(r"( at )?0x[0-9a-fA-F]+", "", signal.name)
+    return "/".join(filter(None, (STATE, str(position), readable)))
