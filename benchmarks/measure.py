@@ -154,6 +154,26 @@ def interleaved(sims, steps, n_rounds):
     return {name: tuple(values) for name, values in times.items()}
 
 
+def in_turns(functions, n_rounds):
+    """Call functions without arguments in turns.
+
+    Returns
+    -------
+    wall, cpu : dict
+        For each key of `functions` a tuple with one time for each round: how long the
+        call took, and how long processors worked on it.
+    """
+    wall = {name: [] for name in functions}
+    cpu = {name: [] for name in functions}
+    for _ in range(n_rounds):
+        for name, function in functions.items():
+            start, start_cpu = time.perf_counter(), time.process_time()
+            function()
+            wall[name].append(time.perf_counter() - start)
+            cpu[name].append(time.process_time() - start_cpu)
+    return wall, cpu
+
+
 def ratio(numerator, denominator):
     """Return the median ratio of two backends' times, round by round."""
     return median(a / b for a, b in zip(numerator, denominator, strict=True))

@@ -1,7 +1,8 @@
 """Run the demo: ``python -m demo``.
 
-A network of spiking ensembles classifies handwritten digits, on `nengo.Simulator` and
-on `nengo_dl.Simulator`. Prints a table and leaves pictures in ``demo/output``.
+First, a network of spiking ensembles classifies handwritten digits, on
+`nengo.Simulator` and on `nengo_dl.Simulator`. Then, a network is trained by examples,
+and a Keras model is put into one. Prints tables and leaves pictures in ``demo/output``.
 """
 
 import time
@@ -9,14 +10,14 @@ import warnings
 from contextlib import ExitStack
 from pathlib import Path
 
-from demo import compare, digits, pictures
+from demo import compare, digits, learning, pictures
 
 OUTPUT = Path(__file__).parent / "output"
 N_DRAWN = 10
 
 
 def main():
-    """Compare the simulators and draw what they did."""
+    """Compare the simulators, train networks, and draw what they did."""
     # the demo is no less complete without a GPU
     warnings.filterwarnings("ignore", message="No GPU")
     start = time.perf_counter()
@@ -30,6 +31,7 @@ def main():
         runs = compare.run_all(training, shown, stack)
         print(compare.table(compare.rows(runs, shown.labels)))
         draw(runs, shown[:N_DRAWN])
+    learn(training, shown)
     print(f"\nThe demo took {time.perf_counter() - start:.0f} s.")
 
 
@@ -52,6 +54,22 @@ def draw(runs, shown):
         },
     )
     print(f"\nPictures: {OUTPUT / 'raster.png'}\n          {OUTPUT / 'decoded.png'}")
+
+
+def learn(training, shown):
+    """Train a Nengo network and a Keras model, and draw how they learn."""
+    n_items = len(training) // learning.MINIBATCH_SIZE * learning.MINIBATCH_SIZE
+    print(
+        f"\nThe same digits, learned from {n_items} examples in {learning.N_EPOCHS} "
+        f"epochs; spiking neurons see each for {learning.N_STEPS} ms\n"
+    )
+    lessons = [
+        train(training[:n_items], shown)
+        for train in (learning.train_spikes, learning.train_keras)
+    ]
+    print(compare.table(learning.rows(lessons)))
+    pictures.curves(OUTPUT / "learning.png", lessons)
+    print(f"\nPicture: {OUTPUT / 'learning.png'}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The pictures: what is shown, which neurons spike, and what is decoded."""
+"""The pictures: what is shown, which neurons spike, what is decoded and learned."""
 
 import matplotlib
 
@@ -6,6 +6,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt  # noqa: E402
 import numpy as np  # noqa: E402
+from matplotlib.ticker import MultipleLocator  # noqa: E402
 
 from demo.digits import IMAGE_SHAPE, N_CLASSES  # noqa: E402
 from demo.network import DT, PRESENTATION_TIME, STEPS_PER_IMAGE  # noqa: E402
@@ -94,6 +95,40 @@ def decoded(path, shown, outputs, differences):
             title="Difference from nengo.Simulator (peaks: one spike is a step off)",
         )
         lower.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False)
+        figure.savefig(path)
+        plt.close(figure)
+
+
+def curves(path, lessons):
+    """Draw losses and accuracies over the course of training.
+
+    Parameters
+    ----------
+    path : Path
+        Where to write the picture.
+    lessons : list of Lesson
+        What was trained.
+    """
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
+        for panel, key in zip(axes, ("loss", "accuracy"), strict=True):
+            for lesson, colour in zip(lessons, COLOURS, strict=False):
+                for prefix, style in (("", ":"), ("val_", "-")):
+                    values = np.array(lesson.curves[prefix + key])
+                    epochs = np.arange(1, len(values) + 1)
+                    panel.plot(epochs, values, style, color=colour)
+            panel.set(xlabel="epoch", xlim=(0, None))
+            panel.xaxis.set_major_locator(MultipleLocator(5))
+            panel.grid(axis="y", color="0.93")
+        axes[0].set(yscale="log", title="Loss (cross-entropy)")
+        axes[1].set(ylim=(0.8, 1.003), title="Digits named correctly")
+        axes[1].yaxis.set_major_locator(MultipleLocator(0.05))
+        axes[1].yaxis.set_major_formatter("{x:.0%}")
+        for lesson, colour in zip(lessons, COLOURS, strict=False):
+            axes[1].plot([], [], color=colour, label=f"{lesson.name}, {lesson.method}")
+        axes[1].plot([], [], "-", color="0.4", label="test images")
+        axes[1].plot([], [], ":", color="0.4", label="training images")
+        axes[1].legend(loc="lower right", frameon=False)
         figure.savefig(path)
         plt.close(figure)
 
