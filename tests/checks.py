@@ -262,8 +262,8 @@ def compare(program, expected, outputs, item, dtype):
         )
 
 
-def check_gradient(make_op, minibatch_size=2, jit_compile=False):
-    """Check that all gradients of a kernel are finite where its results are.
+def check_gradient(make_op, minibatch_size=2, jit_compile=False, constant=()):
+    """Check that the gradient of a kernel, as trained, equals finite differences.
 
     Parameters
     ----------
@@ -273,6 +273,9 @@ def check_gradient(make_op, minibatch_size=2, jit_compile=False):
         Number of items.
     jit_compile : bool
         Whether to use XLA, where TensorFlow has no gradient without.
+    constant : tuple of int
+        Arguments in which the kernel is not differentiable; their gradients must still
+        be finite.
     """
     bench = Bench(seed=0)
     op = make_op(bench, 4)
@@ -281,21 +284,40 @@ def check_gradient(make_op, minibatch_size=2, jit_compile=False):
     rng = np.random.RandomState(1)
     arguments = [draw_slot(bench, slot, minibatch_size, rng) for slot in kernel.reads]
 
+    def compute(*arguments):
+        """Sum the results, each element with a weight of its own."""
+        prepared = [
+            kernel.prepare.get(i, lambda x: x)(argument)
+            for i, argument in enumerate(arguments)
+        ]
+        results = (kernel.training_fn or kernel.fn)(*prepared)
+        draw = np.random.RandomState(2).normal
+        return sum(tf.reduce_sum(y * draw(size=y.shape)) for y in results)
+
     def differentiate(*arguments):
         with tf.GradientTape() as tape:
             tape.watch(arguments)
-            prepared = [
-                kernel.prepare.get(i, lambda x: x)(argument)
-                for i, argument in enumerate(arguments)
-            ]
-            results = kernel.fn(*prepared)
-        return tape.gradient(results, arguments, unconnected_gradients="zero")
+            total = compute(*arguments)
+        return tape.gradient(total, arguments, unconnected_gradients="zero")
 
     if jit_compile:
         differentiate = tf.function(differentiate, jit_compile=True, autograph=False)
-    gradients = differentiate(*arguments)
-    for argument, gradient in zip(arguments, gradients, strict=True):
-        assert np.isfinite(tf.convert_to_tensor(gradient)).all(), argument
+    gradients = [tf.convert_to_tensor(g).numpy() for g in differentiate(*arguments)]
+    for i, (argument, gradient) in enumerate(zip(arguments, gradients, strict=True)):
+        assert np.isfinite(gradient).all(), i
+        if i in constant or not gradient.size:
+            continue
+        direction = rng.normal(size=argument.shape)
+        direction *= 1e-6 / np.linalg.norm(direction)
+        sides = []
+        for sign in (1, -1):
+            moved = [*arguments]
+            moved[i] = argument + sign * direction
+            sides.append(float(compute(*moved)))
+        expected = (sides[0] - sides[1]) / 2e-6
+        # sums of large terms lose digits
+        scale = max(1.0, np.linalg.norm(gradient), *np.abs(sides))
+        assert abs(np.sum(gradient * direction) / 1e-6 - expected) < 1e-5 * scale, i
 
 
 def draw_slot(bench, slot, minibatch_size, rng):
