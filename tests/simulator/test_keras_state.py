@@ -252,3 +252,26 @@ def test_a_single_step_to_a_probe_with_a_synapse(recwarn):
         sim.compile("sgd", loss={delayed: "mse"})
         with pytest.warns(UserWarning, match="synapse"):
             sim.evaluate(SAME[:, :1], {delayed: SAME[:, :1]}, verbose=0)
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["model", "layer"])
+def test_reset_restores_whole_models_but_not_layers(whole):
+    layer = keras.layers.Dense(1)
+    inner = keras.Sequential([keras.Input((2,)), layer]) if whole else layer
+    with nengo.Network(seed=0) as net:
+        stimulus = nengo.Node([0, 0])
+        node = nengo_dl.TensorNode(inner, shape_in=(2,), pass_time=False)
+        nengo.Connection(stimulus, node, synapse=None)
+        nengo.Probe(node)
+    x = np.ones((2, 3, 2))
+    with nengo_dl.Simulator(
+        net, minibatch_size=2, device="/cpu:0", progress_bar=False
+    ) as sim:
+        sim.compile("sgd", loss="mse")
+        before = layer.get_weights()
+        sim.fit(x, np.ones((2, 3, 1)), verbose=0)
+        trained = layer.get_weights()
+        sim.reset()
+    for old, new, now in zip(before, trained, layer.get_weights(), strict=True):
+        assert not np.array_equal(old, new)
+        np.testing.assert_array_equal(now, old if whole else new)
