@@ -83,7 +83,8 @@ class TensorNode(nengo.Node):
     A layer or model is used itself, never a copy: the weights that it has are the
     weights of the simulation, simulating changes them only by training, and all
     TensorNodes (and all simulators) that are given the same object share them.
-    ``Simulator.reset`` leaves them as they are. A layer without weights gets them when
+    ``Simulator.reset`` leaves them as they are, but puts those of a whole
+    ``keras.Model`` back to what they were. A layer without weights gets them when
     the simulator is built, at the latest; Keras draws the seeds of most initializers
     when the *layer* is made, so ``keras.utils.set_random_seed`` before that makes them
     reproducible.
