@@ -172,7 +172,7 @@ class NengoLayer(EngineLayer):
 
         What learning rules have changed goes back, too.
         """
-        self.load(self.engine.initial())
+        self.load(self.engine.values.initial())
 
     def get_config(self):
         """Return what it takes to make the layer again.

@@ -18,7 +18,8 @@ from nengo.utils.graphs import toposort
 from nengo.utils.simulator import operator_dependency_graph
 
 from nengo_dl.config import Settings
-from nengo_dl.engine.engine import Engine, Values
+from nengo_dl.engine.engine import Engine
+from nengo_dl.engine.values import Values
 from nengo_dl.engine.weights import stored_values
 from nengo_dl.graph.kernel import size_of
 from nengo_dl.graph.plan import plan
@@ -212,7 +213,7 @@ def draw_feeds(bench, program, minibatch_size):
 
 def fill(engine, state):
     """Put each item's state where the layout wants it."""
-    initial = engine.initial()
+    initial = engine.values.initial()
     blocks = []
     for number, tensor in zip(
         engine.layout.of_kind("state"), initial.state, strict=True

@@ -7,20 +7,19 @@ whoever holds them decides what a failed or interrupted run leaves behind.
 import contextlib
 import functools
 import logging
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 import numpy as np
 import tensorflow as tf
 from nengo import Probe
-from nengo.builder import Signal
 from nengo.exceptions import BuildError, SimulationError
 
 from nengo_dl.config import Settings
 from nengo_dl.engine.loop import simulate
 from nengo_dl.engine.step import Clock, Step, build_step
-from nengo_dl.engine.weights import stored_values
-from nengo_dl.graph.kernel import Kernel, size_of, view
+from nengo_dl.engine.values import Values, ValueTable
+from nengo_dl.graph.kernel import Kernel
 from nengo_dl.graph.layout import place
 from nengo_dl.graph.plan import plan
 from nengo_dl.graph.program import Feed, Program
@@ -34,25 +33,6 @@ logger = logging.getLogger(__name__)
 # and outputs of at most this many bytes.
 MAX_CHUNK_STEPS = 1000
 MAX_CHUNK_BYTES = 16 * 2**20
-
-
-@dataclass(frozen=True, eq=False)
-class Values:
-    """Parameters and state of a simulation between two steps.
-
-    Parameters
-    ----------
-    params : tuple of tensor
-        One of shape (size, 1) per block that no kernel writes.
-    state : tuple of tensor
-        One of shape (size, minibatch_size) per block that is carried from step to step.
-    n_steps : int
-        How many steps have been run.
-    """
-
-    params: tuple[tf.Tensor, ...]
-    state: tuple[tf.Tensor, ...]
-    n_steps: int = 0
 
 
 class Engine:
@@ -85,6 +65,8 @@ class Engine:
         Whether the whole loop is compiled with XLA.
     layers : list of keras.Layer
         Layers that kernels call.
+    values : `ValueTable`
+        Where parameters and state are in `Values`.
     """
 
     def __init__(
@@ -113,6 +95,9 @@ class Engine:
         )
         self.kernels = _build_kernels(self.program, settings, ctx)
         self.layout = (settings.sorter or place)(self.program, self.kernels)
+        self.values = ValueTable(
+            self.layout, self.program.parameters, self.dtype, minibatch_size
+        )
         self.layers = ctx.layers
         self.unroll, self.use_loop = unroll, use_loop
         self.last_only = frozenset(last_only)
@@ -153,43 +138,6 @@ class Engine:
             use_loop=self.use_loop,
             last_only=self.last_only,
         )
-
-    def initial(self) -> Values:
-        """Return the parameters and the state that the network was built with."""
-        return Values(
-            params=tuple(
-                self._initial_block(n, 1) for n in self.layout.of_kind("param")
-            ),
-            state=tuple(
-                self._initial_block(n, self.minibatch_size or 1)
-                for n in self.layout.of_kind("state")
-            ),
-        )
-
-    def with_params(
-        self, values: Values, other: Values, learned: Iterable[Signal] = ()
-    ) -> Values:
-        """Return the state of one simulation with the parameters of another.
-
-        Parameters
-        ----------
-        values : `Values`
-            Gives the state and the number of steps.
-        other : `Values`
-            Gives the parameters.
-        learned : iterable of Signal
-            Base signals that are parameters to the user and state to the simulation,
-            because a learning rule changes them; they come from `other`, too.
-        """
-        numbers = self.layout.of_kind("state")
-        state = list(values.state)
-        for signal in learned:
-            block, offset = self.layout.places.get(signal, (-1, 0))
-            if block in numbers:
-                i, stop = numbers.index(block), offset + size_of(signal)
-                pieces = [state[i][:offset], other.state[i][offset:stop]]
-                state[i] = tf.concat([*pieces, state[i][stop:]], axis=0)
-        return Values(other.params, tuple(state), values.n_steps)
 
     def reset(self, seed: int) -> None:
         """Forget what Python functions keep outside of the state."""
@@ -252,68 +200,6 @@ class Engine:
         }
         return Values(values.params, state, values.n_steps + n_steps), outputs
 
-    def get(self, values: Values, signal: Signal) -> np.ndarray | None:
-        """Return the current value of a parameter or state signal.
-
-        Returns
-        -------
-        value : ndarray or None
-            Shape (minibatch_size or 1, \\*shape of the signal); of a sparse signal, the
-            stored values. None if the signal is neither parameter nor state.
-        """
-        piece = view(signal)
-        if piece.base not in self.layout.places:
-            return None
-        block, offset = self.layout.places[piece.base]
-        for kind, tensors in (("param", values.params), ("state", values.state)):
-            numbers = self.layout.of_kind(kind)
-            if block in numbers:
-                array = tensors[numbers.index(block)].numpy()
-                base = array[offset : offset + size_of(piece.base)].T
-                shape = (piece.size,) if signal.sparse else signal.shape
-                return base[:, piece.elements].reshape((-1, *shape))
-        return None
-
-    def put(
-        self, values: Values, state: Mapping[Signal, np.ndarray], n_steps: int
-    ) -> Values:
-        """Return values in which some state signals have been replaced.
-
-        Parameters
-        ----------
-        values : `Values`
-            Where the rest comes from.
-        state : mapping of Signal to ndarray
-            New values of base signals, of shape (minibatch_size, \\*shape).
-        n_steps : int
-            How many steps have been run.
-        """
-        blocks = []
-        for number, tensor in zip(
-            self.layout.of_kind("state"), values.state, strict=True
-        ):
-            block = np.array(tensor)
-            for offset, base in self.layout.bases(number):
-                if base in state:
-                    rows = np.reshape(state[base], (block.shape[1], -1)).T
-                    block[offset : offset + size_of(base)] = rows
-            blocks.append(tf.constant(block))
-        return Values(values.params, tuple(blocks), n_steps)
-
-    def state_signals(self) -> tuple[Signal, ...]:
-        """List the base signals that are carried from step to step."""
-        return tuple(base for base in self.layout.places if self.is_state(base))
-
-    def is_state(self, signal: Signal) -> bool:
-        """Tell whether a base signal is carried from step to step."""
-        block, _ = self.layout.places.get(signal, (-1, 0))
-        return block in self.layout.of_kind("state")
-
-    def is_shared(self, signal: Signal) -> bool:
-        """Tell whether a signal is a parameter that all minibatch items share."""
-        block, _ = self.layout.places[signal.base]
-        return self.layout.blocks[block].kind == "param"
-
     def step(self, training: bool = False) -> Step:
         """Build one time step.
 
@@ -350,7 +236,7 @@ class Engine:
                 (
                     1 if probe in self.last_only else self.chunk,
                     signal.size,
-                    1 if self.is_shared(signal) else self.minibatch_size,
+                    1 if self.values.is_shared(signal) else self.minibatch_size,
                 ),
                 self.dtype,
             )
@@ -377,12 +263,6 @@ class Engine:
             jit_compile=self.jit_compile or None,
             autograph=False,
         )
-
-    def _initial_block(self, number: int, batch: int) -> tf.Tensor:
-        flat = np.zeros(self.layout.blocks[number].size, dtype=self.dtype)
-        for offset, base in self.layout.bases(number):
-            flat[offset : offset + size_of(base)] = stored_values(base)
-        return tf.constant(np.broadcast_to(flat[:, None], (flat.size, batch)))
 
     def _pack(self, feeds: Mapping[Feed, np.ndarray], n_steps: int):
         """Copy what is fed into one array per block, of the length of a chunk."""

@@ -13,12 +13,13 @@ import numpy as np
 import tensorflow as tf
 from nengo import Node, Probe
 
-from nengo_dl.engine.engine import Engine, Values
+from nengo_dl.engine.engine import Engine
 from nengo_dl.engine.layer_inputs import LayerInputs
 from nengo_dl.engine.layer_state import LayerState
 from nengo_dl.engine.loop import History, unfold
 from nengo_dl.engine.parts import Part
 from nengo_dl.engine.reported import without_compiled
+from nengo_dl.engine.values import Values
 from nengo_dl.engine.weights import Weight, WeightTable, stored_values
 
 
@@ -146,7 +147,7 @@ class EngineLayer(keras.layers.Layer):
         items, n_steps, _ = shape
         shapes = [
             (
-                1 if self.engine.is_shared(signal) else items,
+                1 if self.engine.values.is_shared(signal) else items,
                 1 if probe in self.engine.last_only else n_steps,
                 *shape,
             )
@@ -279,7 +280,7 @@ class EngineLayer(keras.layers.Layer):
     def _history(self, probe: Probe) -> History:
         engine = self.engine
         signal = engine.program.probes[probe]
-        shared, last_only = engine.is_shared(signal), probe in engine.last_only
+        shared, last_only = engine.values.is_shared(signal), probe in engine.last_only
         return History(signal.size, shared, engine.dtype, last_only)
 
 

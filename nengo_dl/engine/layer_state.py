@@ -3,9 +3,10 @@
 import numpy as np
 import tensorflow as tf
 
-from nengo_dl.engine.engine import Engine, Values
+from nengo_dl.engine.engine import Engine
 from nengo_dl.engine.memory import spread
 from nengo_dl.engine.step import Clock
+from nengo_dl.engine.values import Values
 from nengo_dl.graph.kernel import size_of
 
 # Far from the seeds of the next calls; any large odd number would do.
@@ -33,7 +34,7 @@ class LayerState:
 
     def __init__(self, engine: Engine, seed: int, kept: bool):
         self._engine = engine
-        self._initial = engine.initial().state
+        self._initial = engine.values.initial().state
         self._blocks = [_variable(block) for block in self._initial] if kept else None
         self._masks = self._learned_masks()
         self._seed = _variable(np.uint32(seed).astype(np.int32))
@@ -92,7 +93,7 @@ class LayerState:
     def _learned_masks(self) -> tuple[np.ndarray, ...]:
         """Mark, in each block of state, what learning rules change."""
         layout = self._engine.layout
-        learned = {parameter.signal for parameter in self._engine.program.parameters}
+        learned = {parameter.signal for parameter in self._engine.values.learned}
         masks = []
         for number in layout.of_kind("state"):
             mask = np.zeros((layout.blocks[number].size, 1), dtype=bool)

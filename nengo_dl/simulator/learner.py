@@ -102,7 +102,7 @@ class Learner:
     def is_shared(self, probe: Probe) -> bool:
         """Tell whether a probe shows what all items of a minibatch share."""
         engine = self.layer.engine
-        return engine.is_shared(engine.program.probes[probe])
+        return engine.values.is_shared(engine.program.probes[probe])
 
     def in_float64(self) -> EngineLayer:
         """Return a layer with the same parameters that computes in float64."""

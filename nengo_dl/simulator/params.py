@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import nengo
 import numpy as np
-from nengo.builder import Model, Signal
 from nengo.ensemble import Neurons
 from nengo.neurons import Direct
 from nengo.solvers import NoSolver
@@ -56,24 +55,6 @@ class ZeroFunction:
     def __call__(self, x):
         """Return zeros, whatever ``x`` is."""
         return np.zeros(self.size)
-
-
-def parameter_signals(model: Model) -> list[Signal]:
-    """List the base signals of encoders, biases and connection weights.
-
-    Parameters
-    ----------
-    model : `nengo.builder.Model`
-        A built model.
-    """
-    sig = model.sig
-    signals = []
-    for obj in model.params:
-        if isinstance(obj, nengo.Ensemble):
-            signals += [sig[obj].get("encoders"), sig[obj.neurons].get("bias")]
-        elif isinstance(obj, nengo.Connection):
-            signals.append(sig[obj].get("weights"))
-    return [signal.base for signal in signals if signal is not None]
 
 
 def get_nengo_params(sim, nengo_objs, as_dict=False):

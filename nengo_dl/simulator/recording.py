@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from nengo import Probe
 
-from nengo_dl.engine.engine import Values
+from nengo_dl.engine.values import Values
 
 # Outputs of a chunk and, behind them, all earlier ones.
 Chain = tuple[Mapping[Probe, np.ndarray], Any] | None

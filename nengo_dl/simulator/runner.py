@@ -13,14 +13,14 @@ from nengo import Node, Probe
 from nengo.builder import Model, Signal
 
 from nengo_dl.config import Settings
-from nengo_dl.engine.engine import Engine, Values
+from nengo_dl.engine.engine import Engine
 from nengo_dl.engine.feeds import FeedRunner
 from nengo_dl.engine.layer import EngineLayer
+from nengo_dl.engine.values import Values
 from nengo_dl.graph.program import Program, last_only_probes
 from nengo_dl.progress import Display
 from nengo_dl.simulator.interrupts import interrupts_held
 from nengo_dl.simulator.pace import Pace
-from nengo_dl.simulator.params import parameter_signals
 from nengo_dl.simulator.recording import Recording
 
 
@@ -41,8 +41,6 @@ class Runner:
         False hands all steps of a run to the engine at once.
     last_only : iterable of Probe
         Probes that keep the last step alone.
-    learned : iterable of Signal
-        Base signals of all parameters, which learning rules may change.
 
     Attributes
     ----------
@@ -59,17 +57,15 @@ class Runner:
         dt: float,
         in_chunks: bool = True,
         last_only: Iterable[Probe] = (),
-        learned: Iterable[Signal] = (),
     ):
         self.seed = 0
         self._feeds = feeds
         self._dt = dt
         self._pace = Pace() if in_chunks else None
         self._last_only = frozenset(last_only)
-        self._learned = tuple(learned)
         self.program = program
         self.engine = engine
-        self._initial = engine.initial()
+        self._initial = engine.values.initial()
         self._recording = Recording(self._initial)
         self._layer: EngineLayer | None = None
         self._is_lent = False
@@ -119,7 +115,7 @@ class Runner:
                 self._layer.reset_parameters()
         values = self._initial
         if not params:
-            values = self.engine.with_params(values, self.values, self._learned)
+            values = self.engine.values.with_params(values, self.values)
         if processes:
             self._feeds.reset(seed)
             self.engine.reset(seed)
@@ -160,7 +156,7 @@ class Runner:
         finally:
             if not stateful:
                 after = self._recording
-                values = self.engine.with_params(before, after.values, self._learned)
+                values = self.engine.values.with_params(before, after.values)
                 self._recording = replace(after, values=values)
 
     def value(self, signal: Signal) -> np.ndarray | None:
@@ -168,11 +164,11 @@ class Runner:
 
         None if it is neither parameter nor state.
         """
-        return self.engine.get(self.values, signal)
+        return self.engine.values.get(self.values, signal)
 
     def is_shared(self, signal: Signal) -> bool:
         """Tell whether a signal is a parameter that all minibatch items share."""
-        return self.engine.is_shared(signal)
+        return self.engine.values.is_shared(signal)
 
     def replace_values(self, values: Values) -> None:
         """Go on from another state."""
@@ -279,7 +275,6 @@ def build_runner(
         dt=model.dt,
         in_chunks=settings.use_loop,
         last_only=last_only,
-        learned=parameter_signals(model),
     )
     runner.start(seed)
     return runner

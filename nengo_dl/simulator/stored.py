@@ -10,8 +10,9 @@ from collections.abc import Mapping
 import numpy as np
 from nengo.builder import Signal
 
-from nengo_dl.engine.engine import Engine, Values
+from nengo_dl.engine.engine import Engine
 from nengo_dl.engine.layer import EngineLayer
+from nengo_dl.engine.values import Values
 from nengo_dl.simulator.files import Entry
 
 STATE = "state"
@@ -34,15 +35,12 @@ class Stored:
     def __init__(self, engine: Engine, layer: EngineLayer, include_state: bool):
         self._engine = engine
         self._variables = layer.named_variables()
-        learned = {parameter.signal for parameter in engine.program.parameters}
-        self._state: dict[str, Signal] = {}
-        for parameter in engine.program.parameters:
-            if engine.is_state(parameter.signal):
-                self._state[parameter.name] = parameter.signal
+        learned = {p.name: p.signal for p in engine.values.learned}
+        self._state = dict(learned)
         self._has_steps = include_state
         if include_state:
-            for i, signal in enumerate(engine.state_signals()):
-                if signal not in learned:
+            for i, signal in enumerate(engine.values.state_signals()):
+                if signal not in learned.values():
                     self._state[_state_name(i, signal)] = signal
 
     def read(self, values: Values) -> dict[str, np.ndarray]:
@@ -55,7 +53,7 @@ class Stored:
         """
         arrays = {name: part.numpy() for name, part in self._variables.items()}
         for name, signal in self._state.items():
-            arrays[name] = self._engine.get(values, signal)
+            arrays[name] = self._engine.values.get(values, signal)
         if self._has_steps:
             arrays[N_STEPS] = np.array(values.n_steps)
         return arrays
@@ -99,7 +97,7 @@ class Stored:
             part.assign(arrays[name])
         state = {signal: arrays[name] for name, signal in self._state.items()}
         n_steps = int(arrays[N_STEPS]) if self._has_steps else values.n_steps
-        return self._engine.put(values, state, n_steps)
+        return self._engine.values.put(values, state, n_steps)
 
 
 def _state_name(position: int, signal: Signal) -> str:

@@ -42,7 +42,7 @@ class Run:
 
     def restart(self):
         """Go back to the start."""
-        self.values = self.engine.initial()
+        self.values = self.engine.values.initial()
         self.feeds.reset()
         self.engine.reset(self.seed)
 
@@ -340,12 +340,13 @@ def test_initial_values_are_those_of_the_build(dtype):
     run = Run(net, minibatch_size=2, dtype=dtype)
     learned = run.model.sig[net.connections[1]]["weights"]
     encoders = run.model.sig[net.ensembles[0]]["encoders"]
+    current = run.model.sig[net.ensembles[0]]["in"]
     for signal, batch in ((learned, 2), (encoders, 1)):
-        value = run.engine.get(run.values, signal)
+        value = run.engine.values.get(run.values, signal)
         assert value.dtype == dtype and value.shape == (batch, *signal.shape)
         for item in value:
             np.testing.assert_allclose(item, signal.initial_value, rtol=1e-6)
-    assert run.engine.get(run.values, run.model.sig[net.ensembles[0]]["in"]) is None
+    assert run.engine.values.get(run.values, current) is None
 
 
 def test_learned_parameters_can_be_carried_over():
@@ -354,9 +355,9 @@ def test_learned_parameters_can_be_carried_over():
     learned = run.model.sig[net.connections[1]]["weights"]
     voltage = run.model.sig[net.ensembles[0].neurons]["voltage"]
     run(10)
-    initial = run.engine.initial()
-    kept = run.engine.with_params(initial, run.values, [learned])
-    get = run.engine.get
+    initial = run.engine.values.initial()
+    kept = run.engine.values.with_params(initial, run.values)
+    get = run.engine.values.get
     np.testing.assert_array_equal(get(kept, learned), get(run.values, learned))
     np.testing.assert_array_equal(get(kept, voltage), get(initial, voltage))
     assert not np.array_equal(get(kept, learned), get(initial, learned))

@@ -1,5 +1,7 @@
 """Weights and blocks hold the same parameters, whatever goes where."""
 
+from dataclasses import replace
+
 import nengo
 import numpy as np
 import pytest
@@ -42,7 +44,7 @@ def test_weights_make_the_blocks_that_the_network_was_built_with(
     monkeypatch.setattr(weights, "MAX_RANGES", max_ranges)
     layer = make_layer(make())
     for block, expected in zip(
-        layer.blocks(), layer.engine.initial().params, strict=True
+        layer.blocks(), layer.engine.values.initial().params, strict=True
     ):
         np.testing.assert_array_equal(block, expected)
 
@@ -57,11 +59,11 @@ def test_every_parameter_is_found_under_its_name(make):
         expected[name] = rng.normal(size=part.numpy().shape)
         part.assign(expected[name])
     engine = layer.engine
-    values = engine.initial().__class__(layer.blocks(), engine.initial().state)
+    values = replace(engine.values.initial(), params=layer.blocks())
     found = 0
     for parameter in engine.program.parameters:
         if parameter.name in expected:
-            value = engine.get(values, parameter.signal)[0]
+            value = engine.values.get(values, parameter.signal)[0]
             assert value.shape == stored_shape(parameter.signal)
             np.testing.assert_array_equal(value, expected[parameter.name])
             found += 1

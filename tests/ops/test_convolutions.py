@@ -45,7 +45,7 @@ def apply(conv, kernel, x):
     op = (ConvTransposeInc if transposed else ConvInc)(W, X, Y, conv)
     program = Program((op,), bench.step, bench.time, probes={"y": Y}, resets={Y: 0.0})
     engine = Engine(program, Settings(dtype="float64"), dt=0.001)
-    return engine.run(engine.initial(), {}, 1, seed=0)[1]["y"][0, 0]
+    return engine.run(engine.values.initial(), {}, 1, seed=0)[1]["y"][0, 0]
 
 
 def loop(conv, kernel, x):

@@ -27,7 +27,7 @@ def run(neuron_type, rates, *, seed=1, minibatch_size=2, n_steps=None):
     program = Program((op,), bench.step, bench.time, probes={"spikes": output})
     settings = Settings(dtype="float64", jit_compile=True)
     engine = Engine(program, settings, dt=DT, minibatch_size=minibatch_size)
-    values, outputs = engine.initial(), []
+    values, outputs = engine.values.initial(), []
     for n in n_steps or [N_STEPS]:
         values, out = engine.run(values, {}, n, seed)
         outputs.append(out["spikes"])

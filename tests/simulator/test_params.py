@@ -12,8 +12,8 @@ from nengo.exceptions import NengoWarning, SimulatorClosed, ValidationError
 from nengo.transforms import SparseMatrix
 
 import nengo_dl
+from nengo_dl.graph import roles
 from nengo_dl.simulator.data import SimulationData
-from nengo_dl.simulator.params import parameter_signals
 from tests import small_networks
 from tests.simulator.helpers import make_sim
 
@@ -220,17 +220,6 @@ def assert_close(actual, expected, relative):
         np.testing.assert_allclose(one, other, rtol=0, atol=relative * scale)
 
 
-def signals_of(model):
-    """List the signals of parameters; in Direct mode, Nengo has no place for them."""
-    direct = [
-        model.sig[obj]["encoders"]
-        for obj in model.params
-        if isinstance(obj, nengo.Ensemble) and isinstance(obj.neuron_type, nengo.Direct)
-    ]
-    signals = dict.fromkeys(parameter_signals(model))
-    return [signal for signal in signals if signal not in direct]
-
-
 @pytest.fixture
 def perturb(monkeypatch):
     """Return what gives all parameters of a simulator new values, as training does."""
@@ -238,7 +227,8 @@ def perturb(monkeypatch):
     def perturb(sim):
         rng = np.random.RandomState(0)
         values = {}
-        for signal in signals_of(sim.model):
+        for parameter in roles.parameters(sim.model):
+            signal = parameter.signal
             value = sim.parameter(signal)
             factor = rng.uniform(0.9, 1.1, np.shape(value)).astype(value.dtype)
             values[signal] = np.asarray(value * factor)
@@ -268,7 +258,9 @@ def dense(weights):
 
 def set_parameters(sim, values):
     """Give the signals of `nengo.Simulator` new values."""
-    for signal, value in zip(signals_of(sim.model), values, strict=True):
+    found = roles.parameters(sim.model)
+    for parameter, value in zip(found, values, strict=True):
+        signal = parameter.signal
         target = sim.signals[signal]
         if signal.sparse:
             initial, target = signal.initial_value, target.data

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import nengo_dl
-from nengo_dl.engine.engine import Values
+from nengo_dl.engine.values import Values
 from nengo_dl.simulator.recording import Recording, sampled
 from tests.simulator.helpers import make_sim, relay
 

@@ -65,45 +65,33 @@ def convert_average(call, build):
     return _sum(call, build, [1 / n] * n)
 
 
-def _combine(call, build, how):
+_REDUCTIONS = {
+    keras.layers.Multiply: "multiply",
+    keras.layers.Maximum: "maximum",
+    keras.layers.Minimum: "minimum",
+}
+
+
+def _computes(layer_type, what):
+    return register(
+        layer_type,
+        temporal=True,
+        check=_same_rank,
+        native=f"a node that computes {what}",
+    )
+
+
+@_computes(keras.layers.Multiply, "products")
+@_computes(keras.layers.Maximum, "maxima")
+@_computes(keras.layers.Minimum, "minima")
+def convert_reduction(call, build):
+    """Convert a product, maximum or minimum, element by element."""
+    how = _REDUCTIONS[type(call.layer)]
     node = build.array_node(reduction(how, len(call.inputs), call.output_shape))
     for i in range(len(call.inputs)):
         into = slice(i * build.size, (i + 1) * build.size)
         build.connect(node, i, take=_broadcast(call, i), into=into)
     return node
-
-
-@register(
-    keras.layers.Multiply,
-    temporal=True,
-    check=_same_rank,
-    native="a node that computes products",
-)
-def convert_multiply(call, build):
-    """Convert a product, element by element."""
-    return _combine(call, build, "multiply")
-
-
-@register(
-    keras.layers.Maximum,
-    temporal=True,
-    check=_same_rank,
-    native="a node that computes maxima",
-)
-def convert_maximum(call, build):
-    """Convert a maximum, element by element."""
-    return _combine(call, build, "maximum")
-
-
-@register(
-    keras.layers.Minimum,
-    temporal=True,
-    check=_same_rank,
-    native="a node that computes minima",
-)
-def convert_minimum(call, build):
-    """Convert a minimum, element by element."""
-    return _combine(call, build, "minimum")
 
 
 def _axis(call):

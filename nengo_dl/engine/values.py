@@ -1,0 +1,165 @@
+"""Parameters and state of a simulation, and where each signal is in them."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+from nengo.builder import Signal
+
+from nengo_dl.engine.weights import stored_values
+from nengo_dl.graph.kernel import size_of, view
+from nengo_dl.graph.layout import Layout
+from nengo_dl.graph.roles import Parameter
+
+
+@dataclass(frozen=True, eq=False)
+class Values:
+    """Parameters and state of a simulation between two steps.
+
+    Parameters
+    ----------
+    params : tuple of tensor
+        One of shape (size, 1) per block that no kernel writes.
+    state : tuple of tensor
+        One of shape (size, minibatch_size) per block that is carried from step to step.
+    n_steps : int
+        How many steps have been run.
+    """
+
+    params: tuple[tf.Tensor, ...]
+    state: tuple[tf.Tensor, ...]
+    n_steps: int = 0
+
+
+class ValueTable:
+    """Where the signals of a simulation are in its `Values`.
+
+    Parameters
+    ----------
+    layout : `Layout`
+        The blocks.
+    parameters : iterable of `Parameter`
+        The parameters of the network.
+    dtype : dtype
+        Of all blocks.
+    minibatch_size : int or None
+        Number of items of the initial state; None for one, to be repeated.
+
+    Attributes
+    ----------
+    learned : tuple of `Parameter`
+        What is a parameter to the user and state to the simulation, because a learning
+        rule changes it.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        parameters: Iterable[Parameter],
+        dtype: np.dtype,
+        minibatch_size: int | None,
+    ):
+        self._layout = layout
+        self._dtype = dtype
+        self._minibatch_size = minibatch_size
+        state = set(self.state_signals())
+        self.learned = tuple(p for p in parameters if p.signal in state)
+
+    def initial(self) -> Values:
+        """Return the parameters and the state that the network was built with."""
+        return Values(
+            params=tuple(
+                self._initial_block(n, 1) for n in self._layout.of_kind("param")
+            ),
+            state=tuple(
+                self._initial_block(n, self._minibatch_size or 1)
+                for n in self._layout.of_kind("state")
+            ),
+        )
+
+    def with_params(self, values: Values, other: Values) -> Values:
+        """Return the state of one simulation with the parameters of another.
+
+        What learning rules change counts as parameters.
+
+        Parameters
+        ----------
+        values : `Values`
+            Gives the state and the number of steps.
+        other : `Values`
+            Gives the parameters.
+        """
+        numbers = self._layout.of_kind("state")
+        state = list(values.state)
+        for parameter in self.learned:
+            block, offset = self._layout.places[parameter.signal]
+            i, stop = numbers.index(block), offset + size_of(parameter.signal)
+            pieces = [state[i][:offset], other.state[i][offset:stop]]
+            state[i] = tf.concat([*pieces, state[i][stop:]], axis=0)
+        return Values(other.params, tuple(state), values.n_steps)
+
+    def get(self, values: Values, signal: Signal) -> np.ndarray | None:
+        """Return the current value of a parameter or state signal.
+
+        Returns
+        -------
+        value : ndarray or None
+            Shape (minibatch_size or 1, \\*shape of the signal); of a sparse signal, the
+            stored values. None if the signal is neither parameter nor state.
+        """
+        piece = view(signal)
+        if piece.base not in self._layout.places:
+            return None
+        block, offset = self._layout.places[piece.base]
+        for kind, tensors in (("param", values.params), ("state", values.state)):
+            numbers = self._layout.of_kind(kind)
+            if block in numbers:
+                array = tensors[numbers.index(block)].numpy()
+                base = array[offset : offset + size_of(piece.base)].T
+                shape = (piece.size,) if signal.sparse else signal.shape
+                return base[:, piece.elements].reshape((-1, *shape))
+        return None
+
+    def put(
+        self, values: Values, state: Mapping[Signal, np.ndarray], n_steps: int
+    ) -> Values:
+        """Return values in which some state signals have been replaced.
+
+        Parameters
+        ----------
+        values : `Values`
+            Where the rest comes from.
+        state : mapping of Signal to ndarray
+            New values of base signals, of shape (minibatch_size, \\*shape).
+        n_steps : int
+            How many steps have been run.
+        """
+        blocks = []
+        for number, tensor in zip(
+            self._layout.of_kind("state"), values.state, strict=True
+        ):
+            block = np.array(tensor)
+            for offset, base in self._layout.bases(number):
+                if base in state:
+                    rows = np.reshape(state[base], (block.shape[1], -1)).T
+                    block[offset : offset + size_of(base)] = rows
+            blocks.append(tf.constant(block))
+        return Values(values.params, tuple(blocks), n_steps)
+
+    def state_signals(self) -> tuple[Signal, ...]:
+        """List the base signals that are carried from step to step."""
+        numbers = self._layout.of_kind("state")
+        places = self._layout.places.items()
+        return tuple(base for base, (block, _) in places if block in numbers)
+
+    def is_shared(self, signal: Signal) -> bool:
+        """Tell whether a signal is a parameter that all minibatch items share."""
+        block, _ = self._layout.places[signal.base]
+        return self._layout.blocks[block].kind == "param"
+
+    def _initial_block(self, number: int, batch: int) -> tf.Tensor:
+        flat = np.zeros(self._layout.blocks[number].size, dtype=self._dtype)
+        for offset, base in self._layout.bases(number):
+            flat[offset : offset + size_of(base)] = stored_values(base)
+        return tf.constant(np.broadcast_to(flat[:, None], (flat.size, batch)))
