@@ -8,7 +8,7 @@ from nengo.exceptions import ValidationError
 from nengo_dl.names import listing, suggestion
 
 
-def spread(value: Any, names: Sequence[str], argument: str) -> dict[str, Any]:
+def per_output(value: Any, names: Sequence[str], argument: str) -> dict[str, Any]:
     """Give one thing, a list of them or a dict of them to outputs.
 
     Parameters
@@ -48,10 +48,10 @@ def spread(value: Any, names: Sequence[str], argument: str) -> dict[str, Any]:
     return {name: found[name] for name in names if found.get(name) is not None}
 
 
-def spread_lists(
+def lists_per_output(
     value: Any, names: Sequence[str], argument: str
 ) -> dict[str, list[Any]]:
-    """Give lists to outputs, see `spread`; a single object becomes a list of one.
+    """Give lists to outputs, see `per_output`; a single object becomes a list of one.
 
     A list whose elements are no lists is for every output, unless it has one element
     for each of several.
@@ -62,7 +62,7 @@ def spread_lists(
             value = dict.fromkeys(names, value)
     return {
         name: list(found) if isinstance(found, list | tuple) else [found]
-        for name, found in spread(value, names, argument).items()
+        for name, found in per_output(value, names, argument).items()
     }
 
 

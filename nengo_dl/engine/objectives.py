@@ -14,7 +14,7 @@ import keras
 import tensorflow as tf
 from nengo.exceptions import ValidationError
 
-from nengo_dl.engine.named import spread, spread_lists
+from nengo_dl.engine.named import lists_per_output, per_output
 
 _ACCURACY = ("accuracy", "acc")
 _CROSSENTROPY = ("crossentropy", "ce")
@@ -215,8 +215,8 @@ def build_objectives(
     function. What would get a key for the second time gets ``_1`` appended, and so on.
     An instance of a metric for several outputs is copied, as it has a state.
     """
-    losses = spread(loss, names, "loss")
-    factors = spread(loss_weights, names, "loss_weights")
+    losses = per_output(loss, names, "loss")
+    factors = per_output(loss_weights, names, "loss_weights")
     for factor in factors.values():
         if not isinstance(factor, Real):
             raise ValidationError(
@@ -235,8 +235,8 @@ def build_objectives(
             for output, identifier in losses.items()
         ),
         metrics=_output_metrics(
-            spread_lists(metrics, names, "metrics"),
-            spread_lists(weighted_metrics, names, "weighted_metrics"),
+            lists_per_output(metrics, names, "metrics"),
+            lists_per_output(weighted_metrics, names, "weighted_metrics"),
             keys,
         ),
         dtype=keras.config.floatx(),

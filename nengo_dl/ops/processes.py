@@ -45,8 +45,8 @@ def register(process_type, merge_key):
     Notes
     -----
     The decorated function takes the merged operators and a `BuildContext`, and returns
-    a function from the input and the state variables, each of shape (minibatch_size or
-    1, total size), to a tuple of the output and the new state variables.
+    a function from the input and the state variables, each of shape (total size,
+    minibatch_size or 1), to a tuple of the output and the new state variables.
     """
 
     def decorate(build):

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from nengo.exceptions import ValidationError
 
-from nengo_dl.engine.named import check_present, spread
+from nengo_dl.engine.named import check_present, per_output
 from nengo_dl.names import listing
 from nengo_dl.simulator.inputs import as_numbers, assign
 from nengo_dl.simulator.keys import with_names
@@ -111,7 +111,7 @@ def check_weights(sample_weight, probes, targets):
     by_name = with_names(sample_weight, probes, "sample_weight")
     given = {
         name: _check_weight(weight, name)
-        for name, weight in spread(
+        for name, weight in per_output(
             by_name, tuple(probes.values()), "sample_weight"
         ).items()
     }
