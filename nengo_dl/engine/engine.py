@@ -17,7 +17,7 @@ from nengo.exceptions import BuildError, SimulationError
 
 from nengo_dl.config import Settings
 from nengo_dl.engine.loop import simulate
-from nengo_dl.engine.step import Clock, Step, build_step
+from nengo_dl.engine.step import Clock, Step
 from nengo_dl.engine.values import Values, ValueTable
 from nengo_dl.graph.kernel import Kernel
 from nengo_dl.graph.layout import place
@@ -208,7 +208,7 @@ class Engine:
         training : bool
             Whether neurons and layers behave as in training.
         """
-        return build_step(
+        return Step(
             self.program,
             self.kernels,
             self.layout,

@@ -55,6 +55,10 @@ class Memory:
         other._pieces = list(self._pieces)
         return other
 
+    def load(self, number: int, values: tf.Tensor) -> None:
+        """Replace a whole block."""
+        self._pieces[number] = (Piece(0, self._pieces[number][-1].stop, values),)
+
     @property
     def pieces(self) -> tuple[tuple[Piece, ...], ...]:
         """The pieces of all blocks."""

@@ -1,44 +1,22 @@
 """One time step as a pure function of tensors.
 
-`build_step` binds kernels to a layout. The step reads slots from memory, calls kernels,
-and writes their results back, in order; what is carried to the next step are the blocks
-of kind "state".
+A `Step` reads slots from memory, calls kernels, and writes their results back, in
+order; what is carried to the next step are the blocks of kind "state".
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from nengo_dl.engine.binding import Bound, bind
 from nengo_dl.engine.memory import Memory, Piece, spread
 from nengo_dl.graph.kernel import Kernel, view
 from nengo_dl.graph.layout import Access, Layout
 from nengo_dl.graph.program import Program
 
 Tensors = tuple[tf.Tensor, ...]
-
-
-class Bound(NamedTuple):
-    """A kernel together with the memory it reads and writes.
-
-    Parameters
-    ----------
-    number : int
-        Position among all kernels.
-    kernel : `Kernel`
-        What to compute.
-    reads, writes : tuple of tuple of `Part`
-        One access per argument and per result.
-    constant : tuple of bool
-        Which arguments are made of parameters alone.
-    """
-
-    number: int
-    kernel: Kernel
-    reads: tuple[Access, ...]
-    writes: tuple[Access, ...]
-    constant: tuple[bool, ...]
 
 
 class Clock(NamedTuple):
@@ -65,49 +43,33 @@ class Clock(NamedTuple):
         return tf.stack((self.seed, self.step, items))
 
 
+class Prepared(NamedTuple):
+    """What follows from parameters alone.
+
+    Parameters
+    ----------
+    memory : `Memory`
+        At the start of each step, without what changes from step to step.
+    arguments : tuple of tuple
+        For each kernel, its arguments; None for those that are not known yet.
+    """
+
+    memory: Memory
+    arguments: tuple[tuple[Any, ...], ...]
+
+
 class Context(NamedTuple):
     """What a kernel may depend on, beside memory."""
 
     clock: Clock
-    prepared: tuple[tuple[Any, ...], ...]
+    arguments: tuple[tuple[Any, ...], ...]
     joined: Mapping[int, tf.Tensor]
 
 
-class Step(NamedTuple):
-    """One time step as pure functions.
+class Step:
+    """One time step as pure functions, of kernels that are bound to a layout.
 
     All tensors have the shape (size, minibatch_size or 1), one per block of the kind.
-
-    Parameters
-    ----------
-    prepare : callable
-        ``prepare(params) -> prepared``: everything that follows from parameters alone,
-        to be computed once, ahead of the time loop.
-    join : callable
-        ``join(prepared, feeds) -> feeds``: adds to the feeds of all steps, of shape
-        (n_steps, size, minibatch_size), what follows from them alone and is cheaper to
-        compute for all steps together. Optional.
-    advance : callable
-        ``advance(prepared, state, feeds, clock) -> (state, outputs)``, with one output
-        per probe.
-    """
-
-    prepare: Callable[[Tensors], Any]
-    join: Callable[[Any, Tensors], Tensors]
-    advance: Callable[[Any, Tensors, Tensors, Clock], tuple[Tensors, Tensors]]
-
-
-def build_step(
-    program: Program,
-    kernels: tuple[Kernel, ...],
-    layout: Layout,
-    *,
-    dt: float,
-    dtype,
-    training: bool = False,
-    compile_segments: bool = False,
-) -> Step:
-    """Build the function that advances a simulation by one step.
 
     Parameters
     ----------
@@ -126,88 +88,112 @@ def build_step(
     compile_segments : bool
         Whether the kernels between two host kernels are compiled with XLA, for a loop
         that cannot be compiled as a whole.
-
-    Returns
-    -------
-    step : `Step`
     """
-    if training:
-        kernels = tuple(map(_for_training, kernels))
-    bound = tuple(_bind(n, kernel, layout) for n, kernel in enumerate(kernels))
-    segments = tuple(_segments(bound))
-    joined = [item for item in bound if _joins_steps(item, layout)]
-    run = _run_compiled if compile_segments else _run
-    resets = _resets(program, layout)
-    probes = [layout.access((view(signal),)) for signal in program.probes.values()]
-    numbers = {kind: layout.of_kind(kind) for kind in ("param", "state", "feed")}
-    clock_places = {
-        name: layout.places[signal.base][0]
-        for name, signal in (("step", program.step), ("time", program.time))
-    }
 
-    def prepare(params):
-        values = dict(zip(numbers["param"], params, strict=True))
-        memory = Memory(layout, values, dtype)
-        return params, tuple(
-            tuple(
-                _argument(memory, item, i) if constant else None
-                for i, constant in enumerate(item.constant)
-            )
-            for item in bound
-        )
+    def __init__(
+        self,
+        program: Program,
+        kernels: tuple[Kernel, ...],
+        layout: Layout,
+        *,
+        dt: float,
+        dtype,
+        training: bool = False,
+        compile_segments: bool = False,
+    ):
+        if training:
+            kernels = tuple(map(_for_training, kernels))
+        self._layout, self._dt, self._dtype = layout, dt, dtype
+        self._bound = bind(kernels, layout)
+        self._segments = tuple(_segments(x for x in self._bound if not x.is_fixed))
+        self._joined = [item for item in self._bound if _joins_steps(item, layout)]
+        self._run = _run_compiled if compile_segments else _run
+        self._resets = {
+            kind: _resets(program, layout, kind) for kind in ("transient", "state")
+        }
+        self._probes = [layout.access((view(s),)) for s in program.probes.values()]
+        self._time, _ = layout.places[program.time.base]
+        self._number, _ = layout.places[program.step.base]
 
-    def join(prepared, feeds):
-        params, arguments = prepared
-        values = dict(zip(numbers["param"], params, strict=True))
-        fed = zip(numbers["feed"], feeds, strict=True)
-        values |= {number: _side_by_side(feed) for number, feed in fed}
-        memory = Memory(layout, values, dtype)
-        results = [_compute(item, memory, arguments[item.number]) for item in joined]
+    def prepare(self, params: Tensors) -> Prepared:
+        """Compute what follows from parameters alone, ahead of the time loop."""
+        memory = Memory(self._layout, {}, self._dtype)
+        self._load(memory, "param", params)
+        _fill(memory, self._resets["transient"])
+        arguments = []
+        for item in self._bound:
+            found = [
+                _argument(memory, item, i) if is_fixed else None
+                for i, is_fixed in enumerate(item.fixed)
+            ]
+            if item.is_fixed:
+                _write(item, memory, item.kernel.fn(*found))
+            arguments.append(tuple(found))
+        return Prepared(memory, tuple(arguments))
+
+    def join(self, prepared: Prepared, feeds: Tensors) -> Tensors:
+        """Compute what is cheaper for all steps together, from feeds alone. Optional.
+
+        Parameters
+        ----------
+        prepared : `Prepared`
+            Follows from the parameters.
+        feeds : tuple of tensor
+            Of all steps, of shape (n_steps, size, minibatch_size).
+
+        Returns
+        -------
+        feeds : tuple of tensor
+            The same, and the results.
+        """
+        memory = prepared.memory.copy()
+        self._load(memory, "feed", map(_side_by_side, feeds))
+        results = [
+            _compute(item, memory, prepared.arguments[item.number])
+            for item in self._joined
+        ]
         return (*feeds, *(_one_by_one(result, feeds[0]) for (result,) in results))
 
-    def advance(prepared, state, feeds, clock):
-        params, arguments = prepared
-        n_feeds = len(numbers["feed"])
-        feeds, results = feeds[:n_feeds], feeds[n_feeds:]
-        early = {item.number: x for item, x in zip(joined, results, strict=False)}
-        context = Context(clock, arguments, early)
-        time = tf.cast(clock.step, dtype) * tf.constant(dt, dtype)
-        values = {
-            clock_places["time"]: tf.reshape(time, (1, 1)),
-            clock_places["step"]: tf.reshape(tf.cast(clock.step, dtype), (1, 1)),
-        }
-        for kind, tensors in (("param", params), ("state", state), ("feed", feeds)):
-            values |= dict(zip(numbers[kind], tensors, strict=True))
-        memory = Memory(layout, values, dtype)
-        for access, value in resets:
-            memory.fill(access, value)
-        for segment in segments:
-            is_host = segment[0].kernel.host is not None
-            (_run if is_host else run)(segment, memory, context)
-        outputs = tuple(memory.read(access) for access in probes)
-        return tuple(memory.block(n) for n in numbers["state"]), outputs
+    def advance(
+        self, prepared: Prepared, state: Tensors, feeds: Tensors, clock: Clock
+    ) -> tuple[Tensors, Tensors]:
+        """Run the step.
 
-    return Step(prepare, join, advance)
+        Returns
+        -------
+        state : tuple of tensor
+            After the step.
+        outputs : tuple of tensor
+            One for each probe.
+        """
+        n_feeds = len(self._layout.of_kind("feed"))
+        joined = zip(self._joined, feeds[n_feeds:], strict=False)
+        context = Context(
+            clock, prepared.arguments, {item.number: x for item, x in joined}
+        )
+        memory = prepared.memory.copy()
+        number = tf.cast(clock.step, self._dtype)
+        memory.load(self._number, tf.reshape(number, (1, 1)))
+        memory.load(self._time, tf.reshape(number * self._dt, (1, 1)))
+        self._load(memory, "state", state)
+        self._load(memory, "feed", feeds[:n_feeds])
+        _fill(memory, self._resets["state"])
+        for segment in self._segments:
+            is_host = segment[0].kernel.host is not None
+            (_run if is_host else self._run)(segment, memory, context)
+        outputs = tuple(memory.read(access) for access in self._probes)
+        state = tuple(memory.block(n) for n in self._layout.of_kind("state"))
+        return state, outputs
+
+    def _load(self, memory: Memory, kind: str, tensors: Iterable[tf.Tensor]) -> None:
+        for number, tensor in zip(self._layout.of_kind(kind), tensors, strict=True):
+            memory.load(number, tensor)
 
 
 def _for_training(kernel: Kernel) -> Kernel:
     if kernel.training_fn is None:
         return kernel
     return replace(kernel, fn=kernel.training_fn)
-
-
-def _bind(number: int, kernel: Kernel, layout: Layout) -> Bound:
-    reads = tuple(layout.access(slot) for slot in kernel.reads)
-    return Bound(
-        number,
-        kernel,
-        reads,
-        tuple(layout.access(write.views) for write in kernel.writes),
-        tuple(
-            all(layout.blocks[part.block].kind == "param" for part in access)
-            for access in reads
-        ),
-    )
 
 
 def _joins_steps(item: Bound, layout: Layout) -> bool:
@@ -253,17 +239,23 @@ def _argument(memory: Memory, item: Bound, i: int):
     return value if prepare is None else prepare(value)
 
 
-def _resets(program: Program, layout: Layout) -> list[tuple[Access, float]]:
-    """Group the resets by value; memory is zero to begin with."""
+def _resets(program: Program, layout: Layout, kind: str) -> list[tuple[Access, float]]:
+    """Group the resets of one kind of blocks by value."""
     by_value: dict[float, list] = {}
     for signal, value in program.resets.items():
         block, _ = layout.places[signal.base]
-        if value != 0 or layout.blocks[block].kind != "transient":
+        # what is transient is zero to begin with
+        if layout.blocks[block].kind == kind and (value != 0 or kind != "transient"):
             by_value.setdefault(value, []).append(view(signal))
     return [(layout.access(tuple(views)), value) for value, views in by_value.items()]
 
 
-def _segments(bound: tuple[Bound, ...]):
+def _fill(memory: Memory, resets: list[tuple[Access, float]]) -> None:
+    for access, value in resets:
+        memory.fill(access, value)
+
+
+def _segments(bound: Iterable[Bound]):
     """Split at host kernels, each of which is a segment of its own."""
     segment: list[Bound] = []
     for item in bound:
@@ -281,8 +273,8 @@ def _segments(bound: tuple[Bound, ...]):
 def _compute(item: Bound, memory: Memory, prepared: tuple, clock: Clock | None = None):
     """Return the results of a kernel; only keyed ones need a clock."""
     arguments = [
-        prepared[i] if constant else _argument(memory, item, i)
-        for i, constant in enumerate(item.constant)
+        prepared[i] if is_fixed else _argument(memory, item, i)
+        for i, is_fixed in enumerate(item.fixed)
     ]
     if item.kernel.keyed:
         arguments = [clock.key, *(spread(x, clock.row) for x in arguments)]
@@ -294,12 +286,16 @@ def _run(segment: tuple[Bound, ...], memory: Memory, context: Context) -> None:
         if item.number in context.joined:
             results = (context.joined[item.number],)
         else:
-            prepared = context.prepared[item.number]
-            results = _compute(item, memory, prepared, context.clock)
-        for write, access, value in zip(
-            item.kernel.writes, item.writes, results, strict=True
-        ):
-            memory.write(access, write.mode, value)
+            arguments = context.arguments[item.number]
+            results = _compute(item, memory, arguments, context.clock)
+        _write(item, memory, results)
+
+
+def _write(item: Bound, memory: Memory, results: Tensors) -> None:
+    for write, access, value in zip(
+        item.kernel.writes, item.writes, results, strict=True
+    ):
+        memory.write(access, write.mode, value)
 
 
 def _run_compiled(segment: tuple[Bound, ...], memory: Memory, context: Context) -> None:

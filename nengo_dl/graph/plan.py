@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
+from nengo.builder import Signal
 from nengo.builder.operator import Operator
 from nengo.exceptions import BuildError
 from nengo.utils.simulator import operator_dependency_graph
@@ -36,11 +37,12 @@ Group = tuple[Operator, ...]
 def plan(program: Program, traits: Callable[[Operator], Traits]) -> tuple[Group, ...]:
     """Order the operators, merging greedily.
 
-    Of the operators that can run next, a key is preferred whose operators are all
-    ready, since nothing is lost by running them now; then the one with an operator that
-    the longest chain of others waits for, since all else may still grow meanwhile. Host
-    operators wait until nothing else can run, so that as few as possible compiled
-    segments lie between them.
+    Operators that follow from parameters alone come first, and in groups of their own,
+    so that their results can be computed once for all steps. Of the others that can run
+    next, a key is preferred whose operators are all ready, since nothing is lost by
+    running them now; then the one with an operator that the longest chain of others
+    waits for, since all else may still grow meanwhile. Host operators wait until
+    nothing else can run, so that as few as possible compiled segments lie between them.
 
     Parameters
     ----------
@@ -63,16 +65,19 @@ def plan(program: Program, traits: Callable[[Operator], Traits]) -> tuple[Group,
     missing = _count_dependencies(dependents)
     heights = _heights(dependents)
     traits_of = {op: traits(op) for op in program.operators}
-    remaining = Counter(traits_of.values())
-    ready: dict[Traits, list[Operator]] = defaultdict(list)
-    tallest: dict[Traits, int] = defaultdict(int)
+    varying = _varying(program, traits_of)
+    keys = {op: (op in varying, traits_of[op]) for op in program.operators}
+    remaining = Counter(keys.values())
+    ready: dict[tuple[bool, Traits], list[Operator]] = defaultdict(list)
+    tallest: dict[tuple[bool, Traits], int] = defaultdict(int)
 
     def add(op):
-        ready[traits_of[op]].append(op)
-        tallest[traits_of[op]] = max(tallest[traits_of[op]], heights[op])
+        ready[keys[op]].append(op)
+        tallest[keys[op]] = max(tallest[keys[op]], heights[op])
 
     def priority(key):
-        return key.host, len(ready[key]) < remaining[key], -tallest[key]
+        is_varying, (_, host) = key
+        return is_varying, host, len(ready[key]) < remaining[key], -tallest[key]
 
     for op in program.operators:
         if missing[op] == 0:
@@ -87,6 +92,30 @@ def plan(program: Program, traits: Callable[[Operator], Traits]) -> tuple[Group,
         for op in _released(group, dependents, missing):
             add(op)
     return tuple(groups)
+
+
+def _varying(program: Program, traits_of: Mapping[Operator, Traits]) -> set[Operator]:
+    """Collect the operators whose results may differ from step to step."""
+    readers = defaultdict(list)
+    for op in program.operators:
+        for signal in op.reads:
+            readers[signal.base].append(op)
+    varying = {op for op in program.operators if op.updates or traits_of[op].host}
+    signals = [feed.signal.base for feed in program.feeds if feed.signal is not None]
+    signals += [program.step.base, program.time.base]
+    signals += [base for op in varying for base in _results(op)]
+    seen = set(signals)
+    for signal in signals:  # grows while it is walked
+        for op in readers[signal]:
+            if op not in varying:
+                varying.add(op)
+                signals.extend(base for base in _results(op) if base not in seen)
+                seen.update(_results(op))
+    return varying
+
+
+def _results(op: Operator) -> set[Signal]:
+    return {signal.base for signal in (*op.sets, *op.incs, *op.updates)}
 
 
 Dependents = Mapping[Operator, Iterable[Operator]]
@@ -136,5 +165,18 @@ def _check_complete(left: list[Operator]) -> None:
 def plan_unmerged(
     program: Program, traits: Callable[[Operator], Traits]
 ) -> tuple[Group, ...]:
-    """Order the operators without merging any, to find out whether merging matters."""
+    """Order the operators without merging any, to find out whether merging matters.
+
+    Parameters
+    ----------
+    program : `Program`
+        What to schedule.
+    traits : callable
+        Gives the `Traits` of an operator.
+
+    Returns
+    -------
+    groups : tuple of tuple of Operator
+        One operator each, in the order of execution.
+    """
     return plan(program, lambda op: Traits((traits(op).key, id(op)), traits(op).host))

@@ -11,8 +11,10 @@ from nengo_dl.graph.kernel import Kernel, Write, slot
 from nengo_dl.ops.registry import Builder
 
 MAX_DIMENSIONS = 3
-# Depthwise convolutions with larger kernels are left to TensorFlow.
+# Convolutions that sum more products than this are left to TensorFlow: depthwise ones,
+# and ones without groups.
 MAX_TAPS = 64
+MAX_PRODUCTS = 256
 
 
 def _key(op):
@@ -67,6 +69,10 @@ def _kernel(name, ops, convolve):
         Y = tf.transpose(tf.reshape(Y, (k, batch, *Y.shape[1:])), after)
         return (tf.reshape(Y, (k * conv.output_shape.size, batch)),)
 
+    return _conv_kernel(name, ops, fn)
+
+
+def _conv_kernel(name, ops, fn):
     return Kernel(
         name=name,
         reads=(slot([ops[0].W]), slot(op.X for op in ops)),
@@ -96,23 +102,62 @@ def _depthwise(ops):
         W = tf.reshape(W, (*conv.kernel_size, channels, -1, 1))
         parts = []
         for tap in np.ndindex(*conv.kernel_size):
-            window = [
-                slice(i, i + (out - 1) * stride + 1, stride)
-                for i, out, stride in zip(tap, shape_out, conv.strides, strict=True)
-            ]
-            parts.append(X[(slice(None), *window)] * W[tap])
+            parts.append(X[(slice(None), *_window(conv, tap))] * W[tap])
         Y = tf.add_n(parts)
         if not conv.channels_last:
             Y = tf.reshape(Y, (k, *shape_out, conv.n_filters, -1))
             Y = tf.transpose(Y, back)
         return (tf.reshape(Y, (k * conv.output_shape.size, -1)),)
 
-    return Kernel(
-        name="Convolution",
-        reads=(slot([ops[0].W]), slot(op.X for op in ops)),
-        writes=(Write(slot(op.Y for op in ops), "inc"),),
-        fn=fn,
-    )
+    return _conv_kernel("Convolution", ops, fn)
+
+
+def _patches(ops):
+    """Build a convolution as one product of its weights with all windows.
+
+    This needs no transposition of single numbers, because the minibatch stays the last
+    axis. Where windows are small, that takes longer than to copy them.
+    """
+    k, conv = len(ops), ops[0].conv
+    n, n_products = conv.dimensions, _n_products(conv)
+    shape_out = conv.output_shape.spatial_shape
+    pads = [(0, 0), (0, 0), *_padding(conv), (0, 0)]
+    spatial = [i + 2 for i in range(n)]
+    channels_first = [1, 0, *spatial, n + 2]
+    if conv.channels_last:
+        before = [n + 1, 0, *(i + 1 for i in range(n)), n + 2]
+        after = [1, *spatial, 0, n + 2]
+    else:
+        before = after = channels_first
+
+    def fn(W, X):
+        X = tf.transpose(tf.reshape(X, (k, *conv.input_shape.shape, -1)), before)
+        X = tf.pad(X, pads)
+        windows = [
+            X[(slice(None), slice(None), *_window(conv, tap))]
+            for tap in np.ndindex(*conv.kernel_size)
+        ]
+        X = tf.reshape(tf.concat(windows, axis=0), (n_products, -1))
+        Y = tf.matmul(tf.reshape(W, (n_products, -1)), X, transpose_a=True)
+        Y = tf.transpose(tf.reshape(Y, (conv.n_filters, k, *shape_out, -1)), after)
+        return (tf.reshape(Y, (k * conv.output_shape.size, -1)),)
+
+    return _conv_kernel("Convolution", ops, fn)
+
+
+def _n_products(conv):
+    """Return how many products each output is the sum of."""
+    return math.prod(conv.kernel_size) * conv.input_shape.n_channels // conv.groups
+
+
+def _window(conv, tap):
+    """Return what a tap of the kernel reads along each spatial axis."""
+    return [
+        slice(i, i + (out - 1) * stride + 1, stride)
+        for i, out, stride in zip(
+            tap, conv.output_shape.spatial_shape, conv.strides, strict=True
+        )
+    ]
 
 
 def _padding(conv):
@@ -141,6 +186,8 @@ def build_conv_inc(ops, ctx):
     is_depthwise = conv.groups > 1 and conv.groups == conv.input_shape.n_channels
     if is_depthwise and math.prod(conv.kernel_size) <= MAX_TAPS:
         return _depthwise(ops)
+    if conv.groups == 1 and _n_products(conv) <= MAX_PRODUCTS:
+        return _patches(ops)
 
     def convolve(W, X):
         return tf.nn.convolution(

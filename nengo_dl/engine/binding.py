@@ -1,0 +1,98 @@
+"""Kernels bound to a layout, and which of them follow from parameters alone."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from nengo_dl.graph.kernel import Kernel
+from nengo_dl.graph.layout import Access, Layout
+
+
+class Bound(NamedTuple):
+    """A kernel together with the memory it reads and writes.
+
+    Parameters
+    ----------
+    number : int
+        Position among all kernels.
+    kernel : `Kernel`
+        What to compute.
+    reads, writes : tuple of tuple of `Part`
+        One access per argument and per result.
+    fixed : tuple of bool
+        Which arguments follow from parameters alone.
+    is_fixed : bool
+        Whether all that it computes does, and can be written ahead of all steps.
+    """
+
+    number: int
+    kernel: Kernel
+    reads: tuple[Access, ...]
+    writes: tuple[Access, ...]
+    fixed: tuple[bool, ...]
+    is_fixed: bool
+
+
+def bind(kernels: Iterable[Kernel], layout: Layout) -> tuple[Bound, ...]:
+    """Bind kernels to a layout.
+
+    Parameters
+    ----------
+    kernels : iterable of `Kernel`
+        In the order of execution.
+    layout : `Layout`
+        Where all signals are.
+
+    Returns
+    -------
+    bound : tuple of `Bound`
+        In the same order.
+    """
+    fixed = _Elements(layout, ("param", "transient"))
+    # what a step has used cannot be written ahead of it any more
+    writable = _Elements(layout, ("transient",))
+    return tuple(
+        _bind(number, kernel, layout, fixed, writable)
+        for number, kernel in enumerate(kernels)
+    )
+
+
+def _bind(number, kernel, layout, fixed, writable):
+    reads = tuple(layout.access(slot) for slot in kernel.reads)
+    writes = tuple(layout.access(write.views) for write in kernel.writes)
+    found = tuple(map(fixed.all, reads))
+    is_fixed = (
+        kernel.host is None
+        and not kernel.keyed
+        and all(found)
+        and all(map(writable.all, writes))
+    )
+    if not is_fixed:
+        for access in writes:
+            fixed.remove(access)
+        for access in (*reads, *writes):
+            writable.remove(access)
+    return Bound(number, kernel, reads, writes, found, is_fixed)
+
+
+class _Elements:
+    """A set of elements of memory; at first, those of all blocks of some kinds."""
+
+    def __init__(self, layout: Layout, kinds: tuple[str, ...]):
+        self._blocks = [
+            np.full(block.size, block.kind in kinds) for block in layout.blocks
+        ]
+
+    def all(self, access: Access) -> bool:
+        """Tell whether all elements of an access are members."""
+        return all(self._blocks[part.block][_index(part)].all() for part in access)
+
+    def remove(self, access: Access) -> None:
+        """Take the elements of an access out."""
+        for part in access:
+            self._blocks[part.block][_index(part)] = False
+
+
+def _index(part):
+    return slice(part.start, part.stop) if part.index is None else part.index
