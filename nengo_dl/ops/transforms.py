@@ -86,6 +86,9 @@ def _depthwise(ops):
 
     XLA fuses this; convolutions with groups it leaves to code that is 30 times slower
     on the CPU. The minibatch stays the last axis.
+
+    The halves of the output are computed apart and put together, because XLA computes a
+    sum again for all that uses it, but a concatenation once.
     """
     k, conv = len(ops), ops[0].conv
     n, channels = conv.dimensions, conv.groups
@@ -100,10 +103,14 @@ def _depthwise(ops):
             X = tf.transpose(X, channels_first)
         X = tf.pad(tf.expand_dims(X, n + 2), pads)
         W = tf.reshape(W, (*conv.kernel_size, channels, -1, 1))
-        parts = []
-        for tap in np.ndindex(*conv.kernel_size):
-            parts.append(X[(slice(None), *_window(conv, tap))] * W[tap])
-        Y = tf.add_n(parts)
+        taps = list(np.ndindex(*conv.kernel_size))
+        halves = [
+            tf.add_n(
+                [X[(slice(None), *_window(conv, tap, rows))] * W[tap] for tap in taps]
+            )
+            for rows in np.array_split(range(shape_out[0]), min(2, shape_out[0]))
+        ]
+        Y = tf.concat(halves, axis=1)
         if not conv.channels_last:
             Y = tf.reshape(Y, (k, *shape_out, conv.n_filters, -1))
             Y = tf.transpose(Y, back)
@@ -150,13 +157,17 @@ def _n_products(conv):
     return math.prod(conv.kernel_size) * conv.input_shape.n_channels // conv.groups
 
 
-def _window(conv, tap):
-    """Return what a tap of the kernel reads along each spatial axis."""
+def _window(conv, tap, rows=None):
+    """Return what a tap of the kernel reads along each spatial axis.
+
+    By default that is for all positions of the output; else for some rows of it.
+    """
+    first, last = (0, -1) if rows is None else (rows[0], rows[-1])
+    lengths = conv.output_shape.spatial_shape
+    ends = [(first, last % lengths[0]), *((0, length - 1) for length in lengths[1:])]
     return [
-        slice(i, i + (out - 1) * stride + 1, stride)
-        for i, out, stride in zip(
-            tap, conv.output_shape.spatial_shape, conv.strides, strict=True
-        )
+        slice(i + start * stride, i + stop * stride + 1, stride)
+        for i, (start, stop), stride in zip(tap, ends, conv.strides, strict=True)
     ]
 
 
