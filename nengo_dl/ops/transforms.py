@@ -92,6 +92,7 @@ def _depthwise(ops):
     """
     k, conv = len(ops), ops[0].conv
     n, channels = conv.dimensions, conv.groups
+    taps = list(np.ndindex(*conv.kernel_size))
     shape_out = conv.output_shape.spatial_shape
     pads = [(0, 0), *_padding(conv), (0, 0), (0, 0), (0, 0)]
     channels_first = [0, *(i + 2 for i in range(n)), 1, n + 2]
@@ -102,11 +103,13 @@ def _depthwise(ops):
         if not conv.channels_last:
             X = tf.transpose(X, channels_first)
         X = tf.pad(tf.expand_dims(X, n + 2), pads)
-        W = tf.reshape(W, (*conv.kernel_size, channels, -1, 1))
-        taps = list(np.ndindex(*conv.kernel_size))
+        W = tf.unstack(tf.reshape(W, (len(taps), channels, -1, 1)))
         halves = [
             tf.add_n(
-                [X[(slice(None), *_window(conv, tap, rows))] * W[tap] for tap in taps]
+                [
+                    X[(slice(None), *_window(conv, tap, rows))] * weights
+                    for tap, weights in zip(taps, W, strict=True)
+                ]
             )
             for rows in np.array_split(range(shape_out[0]), min(2, shape_out[0]))
         ]
