@@ -1,0 +1,56 @@
+"""Axes, lines and labels. Matplotlib is imported when something is drawn."""
+
+import numpy as np
+
+# of Okabe & Ito, but for yellow, which is hard to see on white
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+
+
+def axes(ax):
+    """Return the axes to draw into."""
+    if ax is not None:
+        return ax
+    # pyplot chooses a way to show windows when it is imported: only now is it needed
+    from matplotlib import pyplot
+
+    return pyplot.gca()
+
+
+def line_colours(n):
+    """Return a colour for each of some lines."""
+    if n <= len(COLOURS):
+        return COLOURS[:n]
+    import matplotlib
+
+    return matplotlib.colormaps["viridis"](np.linspace(0, 0.9, n))
+
+
+def draw_lines(ax, x, values, names):
+    """Draw a line for each column, and name them if they are few."""
+    n = values.shape[1]
+    for line, name, colour in zip(values.T, names, line_colours(n), strict=True):
+        ax.plot(x, line, color=colour, linewidth=1, label=name)
+    if len(ax.get_legend_handles_labels()[1]) > 1 and n <= len(COLOURS):
+        ax.legend(fontsize="small")
+
+
+def times_of(n_steps, dt):
+    """Return the times at the ends of steps, as ``sim.trange()`` does."""
+    return dt * np.arange(1, n_steps + 1)
+
+
+def label_time(ax, n_steps, dt):
+    """Let the horizontal axis be time, from 0 to the last step."""
+    ax.set(xlabel="time (s)", xlim=(0, n_steps * dt))
+
+
+def number_rows(ax, numbers):
+    """Label rows with the numbers of their neurons, wherever there are ticks."""
+    from matplotlib.ticker import MaxNLocator
+
+    def name(row, position):
+        is_row = row == int(row) and 0 <= row < len(numbers)
+        return str(numbers[int(row)]) if is_row else ""
+
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.yaxis.set_major_formatter(name)
