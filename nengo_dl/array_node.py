@@ -80,6 +80,25 @@ class Softmax(ArrayFunction):
 
 
 @dataclass(frozen=True, eq=False)
+class Scale(ArrayFunction):
+    """Multiply each element with a factor of its own.
+
+    Unlike the weights of a connection, factors are no parameters of a simulation.
+
+    Parameters
+    ----------
+    factors : ndarray of float, of shape ``shape_in``
+        What the elements are multiplied with.
+    """
+
+    factors: np.ndarray = field(repr=False)
+
+    def __call__(self, x):
+        """Multiply."""
+        return self.factors * x
+
+
+@dataclass(frozen=True, eq=False)
 class MaxPool(ArrayFunction):
     """Maxima over windows.
 
@@ -152,7 +171,7 @@ class ArrayNode(nengo.Node):
 
     function = Parameter("function", readonly=True)
 
-    def __init__(self, function, label=None):
+    def __init__(self, function: ArrayFunction, label: str | None = None):
         super().__init__(label=label)
         self.function = function
         self.size_in = math.prod(function.shape_in) if function.shape_in else 0
@@ -178,7 +197,8 @@ class SimArrayFunction(Operator):
     output : Signal
         The output, flattened.
     state : tuple of Signal
-        For maxima of spike trains: how much each input and each window has had.
+        For maxima of spike trains: how much each input has had, and how much of its
+        maximum will be left of each window in the next step.
     tag : str, optional
         A label for messages.
 
@@ -220,14 +240,14 @@ class SimArrayFunction(Operator):
 
         if not self.state:
             return step_array_function
-        had, most = (signals[signal] for signal in self.state)
+        had, left = (signals[signal] for signal in self.state)
         decay = math.exp(-dt / function.tau)
 
         def step_maxima_of_spikes():
             had[...] = decay * had + x
             now = np.ravel(function(had.reshape(shape_in)))
-            output[...] = now - decay * most
-            most[...] = now
+            output[...] = now - left
+            left[...] = decay * now
 
         return step_maxima_of_spikes
 
@@ -257,7 +277,7 @@ def build_array_node(model, node):
     if isinstance(function, MaxPool) and function.tau is not None:
         state = (
             Signal(shape=(node.size_in,), name=f"{node}.had"),
-            Signal(shape=(node.size_out,), name=f"{node}.most"),
+            Signal(shape=(node.size_out,), name=f"{node}.left"),
         )
     model.add_op(SimArrayFunction(function, signal_in, signal_out, state))
     model.sig[node]["in"] = signal_in

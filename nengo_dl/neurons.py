@@ -3,11 +3,22 @@
 They run on every Nengo backend; ``nengo_dl/ops/neurons.py`` has their TensorFlow steps.
 """
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 import nengo
 import numpy as np
 from nengo.dists import Choice, Uniform
 from nengo.params import EnumParam, NumberParam, TupleParam
 from scipy.special import erf
+
+__all__ = [
+    "IntegrateAndFire",
+    "LeakyReLU",
+    "Pointwise",
+    "SoftLIFRate",
+    "SpikingLeakyReLU",
+]
 
 
 def _elu(x, alpha=1.0):
@@ -102,7 +113,12 @@ class SoftLIFRate(nengo.LIFRate):
     sigma = NumberParam("sigma", low=0, low_open=True)
 
     def __init__(
-        self, sigma=1.0, tau_rc=0.02, tau_ref=0.002, amplitude=1, initial_state=None
+        self,
+        sigma: float = 1.0,
+        tau_rc: float = 0.02,
+        tau_ref: float = 0.002,
+        amplitude: float = 1,
+        initial_state: dict[str, Any] | None = None,
     ):
         super().__init__(tau_rc, tau_ref, amplitude, initial_state)
         self.sigma = sigma
@@ -151,7 +167,12 @@ class LeakyReLU(nengo.RectifiedLinear):
 
     negative_slope = NumberParam("negative_slope")
 
-    def __init__(self, negative_slope=0.3, amplitude=1, initial_state=None):
+    def __init__(
+        self,
+        negative_slope: float = 0.3,
+        amplitude: float = 1,
+        initial_state: dict[str, Any] | None = None,
+    ):
         super().__init__(amplitude=amplitude, initial_state=initial_state)
         self.negative_slope = negative_slope
 
@@ -250,7 +271,12 @@ class IntegrateAndFire(nengo.RectifiedLinear):
 
     min_voltage = NumberParam("min_voltage", high=0)
 
-    def __init__(self, amplitude=1, min_voltage=-np.inf, initial_state=None):
+    def __init__(
+        self,
+        amplitude: float = 1,
+        min_voltage: float = -np.inf,
+        initial_state: dict[str, Any] | None = None,
+    ):
         super().__init__(amplitude=amplitude, initial_state=initial_state)
         self.min_voltage = min_voltage
 
@@ -312,7 +338,12 @@ class Pointwise(nengo.neurons.NeuronType):
     function = EnumParam("function", values=FUNCTIONS, lower=False)
     arguments = ArgumentsParam("arguments")
 
-    def __init__(self, function, arguments=(), initial_state=None):
+    def __init__(
+        self,
+        function: str,
+        arguments: Mapping[str, float] | Iterable[tuple[str, float]] = (),
+        initial_state: dict[str, Any] | None = None,
+    ):
         super().__init__(initial_state)
         self.function = function
         self.arguments = tuple(sorted(dict(arguments).items()))

@@ -187,14 +187,18 @@ def scaled(neuron_type: NeuronType, factor: float, name: str) -> NeuronType:
     """
     if factor == 1:
         return neuron_type
-    names = inspect.signature(type(neuron_type)).parameters
-    if "amplitude" not in names:
+    if "amplitude" not in inspect.signature(type(neuron_type)).parameters:
         warnings.warn(
             f"Layer '{name}': scale_firing_rates needs a neuron type with an amplitude "
             f"to undo the scale (got {neuron_type}). The output of the layer changes.",
             stacklevel=2,
         )
         return neuron_type
-    arguments = {name: getattr(neuron_type, name) for name in names}
-    arguments["amplitude"] = neuron_type.amplitude * factor
-    return type(neuron_type)(**arguments)
+    return changed(neuron_type, amplitude=neuron_type.amplitude * factor)
+
+
+def changed(neuron_type: NeuronType, **arguments) -> NeuronType:
+    """Return a copy of a neuron type with other values of some of its arguments."""
+    names = inspect.signature(type(neuron_type)).parameters
+    before = {name: getattr(neuron_type, name) for name in names}
+    return type(neuron_type)(**(before | arguments))

@@ -11,12 +11,14 @@ from typing import Any
 import keras
 import nengo
 import numpy as np
+from nengo.base import ObjView
 from nengo.ensemble import Neurons
 from nengo.neurons import NeuronType
 
-from nengo_dl.array_node import ArrayNode, Constant, Reduce, Softmax
+from nengo_dl.array_node import ArrayNode, Constant, Reduce, Scale, Softmax
 from nengo_dl.converter import activations
 from nengo_dl.converter.activations import Clipped, Composite, SoftmaxOver
+from nengo_dl.converter.calibration.tuning import started
 from nengo_dl.converter.keras_graph import LayerCall
 from nengo_dl.neurons import LeakyReLU
 from nengo_dl.tensor_node import TensorNode
@@ -40,7 +42,7 @@ class Build:
         As above.
     """
 
-    def __init__(self, converter, call: LayerCall, objs: Mapping[int, Any]):
+    def __init__(self, converter: Any, call: LayerCall, objs: Mapping[int, Any]):
         self.converter = converter
         self.call = call
         self._objs = objs
@@ -57,7 +59,18 @@ class Build:
         return math.prod(self.call.output_shape)
 
     def input(self, index: int = 0) -> Any:
-        """Return the Nengo object of an input, to connect from."""
+        """Return the Nengo object of an input.
+
+        Parameters
+        ----------
+        index : int
+            Which of the inputs.
+
+        Returns
+        -------
+        obj : Neurons or Node or TensorNode
+            To connect from.
+        """
         return self._objs[id(self.call.inputs[index])]
 
     def units(self, activation: Any = None, size: int | None = None) -> Any:
@@ -90,7 +103,18 @@ class Build:
         )
 
     def finish(self, obj: Any) -> Any:
-        """Complete what a converter has made, and return the layer's output."""
+        """Complete what a converter has made.
+
+        Parameters
+        ----------
+        obj : Neurons or Node or TensorNode
+            What `units` has made.
+
+        Returns
+        -------
+        obj : Neurons or Node or TensorNode
+            What holds the layer's output.
+        """
         pending, self._pending = self._pending, None
         if isinstance(pending, Clipped):
             return self._clipped(pending, obj)
@@ -100,16 +124,40 @@ class Build:
             node = self.array_node(Softmax(shape, shape, axes))
             self.link(obj, node)
             return node
-        return obj
+        return self.converter.heights.get(obj, obj)
 
     def node(self, size: int | None = None, part: str = "") -> nengo.Node:
-        """Make a node that passes values through."""
+        """Make a node that passes values through.
+
+        Parameters
+        ----------
+        size : int, optional
+            Number of elements, by default that of the layer's first output.
+        part : str
+            What it is of the layer, for its label.
+
+        Returns
+        -------
+        node : Node
+            To connect inputs to.
+        """
         return nengo.Node(
             size_in=self.size if size is None else size, label=self._label(part)
         )
 
     def array_node(self, function: Any) -> ArrayNode:
-        """Make a node that computes a function of arrays."""
+        """Make a node that computes a function of arrays.
+
+        Parameters
+        ----------
+        function : `nengo_dl.array_node.ArrayFunction`
+            What it computes.
+
+        Returns
+        -------
+        node : ArrayNode
+            To connect inputs to.
+        """
         return ArrayNode(function, label=self.name)
 
     def neurons(
@@ -131,26 +179,52 @@ class Build:
             A constant that is added to all inputs.
         part : str
             What they are of the layer, for their label.
+
+        Returns
+        -------
+        neurons : Neurons
+            Of an ensemble of their own.
         """
         size = self.size if size is None else size
         tuning = self.converter.next_tuning(self.call.layer)
+        if self.converter.is_tuned:
+            neuron_type = started(neuron_type)
+        height = float(np.max(tuning.amplitude))
         ensemble = nengo.Ensemble(
             size,
             1,
-            neuron_type=activations.scaled(neuron_type, tuning.amplitude, self.name),
+            neuron_type=activations.scaled(neuron_type, height, self.name),
             encoders=np.ones((size, 1)),
             eval_points=np.zeros((1, 1)),
-            gain=np.full(size, float(tuning.gain)),
-            bias=np.full(size, bias * tuning.gain + tuning.bias),
+            gain=np.broadcast_to(np.asarray(tuning.gain, dtype=float), size),
+            bias=np.broadcast_to(bias * tuning.gain + tuning.bias, size),
             label=self._label(part),
         )
         self.converter.populations.append(ensemble.neurons)
+        self.converter.channels.append(self._channels(size))
+        if np.any(tuning.amplitude != height):
+            self._add_heights(ensemble.neurons, tuning.amplitude / height)
         self.converter.set_trainable(ensemble, False)
         self.converter.set_trainable(ensemble.neurons, False)
         return ensemble.neurons
 
     def connect(self, obj: Any, index: int = 0, **kwargs) -> nengo.Connection:
-        """Connect an input of the layer to an object, see `link`."""
+        """Connect an input of the layer to an object.
+
+        Parameters
+        ----------
+        obj : Nengo object
+            The end of the connection.
+        index : int
+            Which of the inputs.
+        **kwargs
+            More arguments of `link`.
+
+        Returns
+        -------
+        conn : Connection
+            From the input to the object.
+        """
         return self.link(self.input(index), obj, **kwargs)
 
     def link(
@@ -163,6 +237,7 @@ class Build:
         into: np.ndarray | slice | None = None,
         synapse: Any = None,
         part: str = "",
+        **kwargs,
     ) -> nengo.Connection:
         """Connect two objects.
 
@@ -171,7 +246,7 @@ class Build:
         pre, post : Nengo objects
             The ends.
         transform : `nengo.transforms.Transform` or array_like, optional
-            On the way.
+            On the way; an array has the shape (size of ``post``, size of ``pre``).
         trainable : bool
             Whether the transform is trained.
         take, into : index, optional
@@ -180,23 +255,36 @@ class Build:
             By default that of the options behind neurons, and none elsewhere.
         part : str
             What the transform is of the layer, for its label.
+        **kwargs
+            More arguments of `nengo.Connection`.
+
+        Returns
+        -------
+        conn : Connection
+            From ``pre`` to ``post``.
         """
-        if synapse is None and isinstance(pre, Neurons):
+        pre = self.converter.heights.get(pre, pre)
+        if synapse is None and self.converter.is_population(pre):
             synapse = self.converter.synapse
-        if self.is_spiking(pre) and not isinstance(post, Neurons | TensorNode):
-            self.converter.spiking.add(post)
+        target = post.obj if isinstance(post, ObjView) else post
+        if self.is_spiking(pre) and not isinstance(target, Neurons | TensorNode):
+            self.converter.spiking.add(target)
         conn = nengo.Connection(
             pre if take is None else pre[_compact(take, pre.size_out)],
             post if into is None else post[into],
             transform=transform,
             synapse=synapse,
-            label=self._label(part),
+            **{"label": self._label(part), **kwargs},
         )
         self.converter.set_trainable(conn, trainable)
         return conn
 
     def bias(
-        self, obj: Any, values: Any, index: np.ndarray | None = None, trainable=None
+        self,
+        obj: Any,
+        values: Any,
+        index: np.ndarray | None = None,
+        trainable: bool | None = None,
     ) -> None:
         """Add constants to what arrives at an object.
 
@@ -209,7 +297,7 @@ class Build:
             Gets the constants.
         values : keras.Variable or array_like
             The constants, one for each element or channel.
-        index : array_like of int, optional
+        index : array_like of int, of shape (size of the object,), optional
             Which constant each element gets, by default each its own.
         trainable : bool, optional
             Whether they are trained; by default what a variable says.
@@ -224,8 +312,18 @@ class Build:
             self.link(self.converter.one(), relay, column, trainable, part="bias")
             self.link(relay, obj, take=index)
 
-    def channel_bias(self, obj: Any, variable: Any, channels_last=True) -> None:
-        """Add one constant per channel of the layer's output, see `bias`."""
+    def channel_bias(self, obj: Any, variable: Any, channels_last: bool = True) -> None:
+        """Add one constant per channel of the layer's output.
+
+        Parameters
+        ----------
+        obj : Nengo object
+            Gets the constants.
+        variable : keras.Variable
+            The constants, of shape (channels,).
+        channels_last : bool
+            Whether the axis of the channels comes last, or first.
+        """
         n = int(np.prod(variable.shape))
         if n == self.size:
             self.bias(obj, variable)
@@ -237,22 +335,58 @@ class Build:
     def affine(self, scale: Any, offset: Any) -> nengo.Node:
         """Make a node with the first input times a scale plus an offset, both fixed.
 
-        Both broadcast against the shape of the input.
+        Parameters
+        ----------
+        scale, offset : array_like
+            They broadcast against the shape of the input.
+
+        Returns
+        -------
+        node : Node
+            What holds the result.
         """
         obj = self.node()
         self.connect(obj, transform=self._factors(scale))
-        offset = np.asarray(offset, dtype=float)
         if np.any(offset):
-            numbers = np.arange(offset.size).reshape(offset.shape)
-            index = np.broadcast_to(numbers, self.call.output_shape).ravel()
-            self.bias(obj, offset.ravel(), index, trainable=False)
+            offset = np.broadcast_to(offset, self.call.output_shape)
+            self.bias(obj, offset, trainable=False)
         return obj
 
     def is_spiking(self, obj: Any) -> bool:
-        """Whether spikes arrive at an object, or leave it."""
+        """Whether spikes arrive at an object, or leave it.
+
+        Parameters
+        ----------
+        obj : Nengo object
+            Neurons, or a node.
+
+        Returns
+        -------
+        is_spiking : bool
+            Whether its values are spikes, or sums of them.
+        """
         if isinstance(obj, Neurons):
             return obj.ensemble.neuron_type.spiking
         return obj in self.converter.spiking
+
+    def _channels(self, size):
+        """Return the channel of each neuron, counted from 0."""
+        shape = self.call.output_shape
+        if size != math.prod(shape):
+            return np.zeros(size, dtype=int)
+        is_first = getattr(self.call.layer, "data_format", None) == "channels_first"
+        numbers = np.indices(shape)[0 if is_first else -1]
+        return numbers.ravel()
+
+    def _add_heights(self, neurons, factors):
+        """Make a node for the output of neurons whose spikes differ in height."""
+        shape = (neurons.size_out,)
+        node = ArrayNode(Scale(shape, shape, factors), label=self._label("heights"))
+        conn = nengo.Connection(neurons, node, synapse=None)
+        self.converter.set_trainable(conn, False)
+        self.converter.heights[neurons] = node
+        if self.is_spiking(neurons):
+            self.converter.spiking.add(node)
 
     def _factors(self, scale):
         scale = np.asarray(scale, dtype=float)

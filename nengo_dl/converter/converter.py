@@ -1,6 +1,9 @@
 """`Converter`: from a Keras model to a Nengo network."""
 
 import warnings
+from collections.abc import Callable, Iterable, Mapping
+from copy import copy
+from functools import cached_property
 from numbers import Real
 from typing import Any
 
@@ -8,14 +11,25 @@ import keras
 import nengo
 import numpy as np
 from nengo.ensemble import Neurons
+from nengo.synapses import Synapse
 
 from nengo_dl.config import configure_settings
 from nengo_dl.converter import keras_graph, plan, registry
 from nengo_dl.converter.activations import Swaps
 from nengo_dl.converter.build import Build, one
-from nengo_dl.converter.calibration import record, scaling, tuning
-from nengo_dl.converter.layer_converter import LayerConverter, entry_fields
+from nengo_dl.converter.calibration import (
+    Calibration,
+    Tuning,
+    check,
+    errors,
+    scaling,
+    steps_needed,
+)
+from nengo_dl.converter.layer_converter import LayerConverter, entry_of
 from nengo_dl.converter.maps import ObjectMap
+from nengo_dl.converter.report import DEVICES, Device, Report
+from nengo_dl.converter.report.arguments import check as check_report
+from nengo_dl.converter.report.measure import measure
 from nengo_dl.converter.verify import verify
 
 
@@ -45,16 +59,19 @@ class Converter:
         a dict. The amplitude of the spikes is divided by it, so that the output stays
         the same, as far as the neurons are linear above their threshold. Weights and
         biases stay as they are: a file of parameters that is saved at one scale can be
-        loaded at another. "auto" chooses a factor for each population of neurons from
-        ``calibration_data``.
-    synapse : Synapse or float, optional
-        On all connections that start at neurons, and on the probes of neurons.
+        loaded at another. "auto" tunes each population of neurons by its activations on
+        ``calibration_data``, and has spiking neurons start half-way to their first
+        spike.
+    synapse : Synapse or float or "auto", optional
+        On all connections that start at neurons, and on the probes of neurons. "auto",
+        together with automatic rates, chooses what makes the average output right
+        soonest: nothing, for rectified linear neurons, else nothing, 2 or 5 ms.
     temporal_model : bool
         Whether the axis after the minibatch is time. All layers must then work on each
         time step for itself, by nature or in a ``TimeDistributed``.
     calibration_data : array_like or list of array_like, optional
-        Typical inputs of the model, with a minibatch axis; needed by
-        ``scale_firing_rates="auto"``, and the labels are not.
+        Typical inputs of the model, of the shape that Keras takes, with a minibatch
+        axis; needed by "auto" and `recommended_steps`. Labels are not needed.
     percentile : float
         Which of the activations of a population on that data is mapped to
         ``target_rate``. Less than 100 keeps outliers from slowing down all others.
@@ -62,8 +79,14 @@ class Converter:
         A firing rate, in Hz. More spikes are more exact, sooner, and cost more. With
         steps of 1 ms, 2000 is two spikes per step for the largest activations, which
         `nengo_dl.IntegrateAndFire` can emit. LIF neurons get less than that, as far as
-        their refractory period demands it, and a bias and an amplitude with which their
-        response curve is nearest to a rectified line.
+        their refractory period demands it, and the gain, bias and amplitude with which
+        their average output over 32 steps is nearest to a rectified line.
+    per_channel : bool
+        Whether the percentile is that of each channel (the last axis of a layer's
+        output, or the first with ``data_format="channels_first"``) instead of that of
+        the whole population. Small channels become exact sooner, with more spikes.
+        ``layers`` then has, for populations whose spikes differ in height, a node that
+        multiplies them with it.
 
     Attributes
     ----------
@@ -79,6 +102,10 @@ class Converter:
     layers : `ObjectMap`
         From layers, or their output tensors, to the objects that hold the output: a
         Node, Neurons or a TensorNode.
+    synapse : Synapse or float or None
+        What was passed, or chosen.
+    tunings : tuple of `nengo_dl.converter.calibration.Tuning` or None
+        Gain, bias and amplitude of each population, if they come from data.
 
     Raises
     ------
@@ -105,7 +132,7 @@ class Converter:
     .. testcode::
 
        inputs = keras.Input((4,))
-       hidden = keras.layers.Dense(8, activation="relu")(inputs)
+       hidden = keras.layers.Dense(8, activation="relu", name="hidden")(inputs)
        model = keras.Model(inputs, keras.layers.Dense(2)(hidden))
 
        converter = nengo_dl.Converter(model, allow_fallback=False)
@@ -113,26 +140,27 @@ class Converter:
 
     .. testoutput::
 
-       True <Neurons of <Ensemble 'dense'>>
+       True <Neurons of <Ensemble 'hidden'>>
     """
 
     converters = registry.REGISTRY
 
     def __init__(
         self,
-        model,
-        allow_fallback=True,
-        inference_only=False,
-        max_to_avg_pool=False,
-        split_shared_weights=False,
-        swap_activations=None,
-        scale_firing_rates=None,
-        synapse=None,
-        temporal_model=False,
+        model: keras.Model,
+        allow_fallback: bool = True,
+        inference_only: bool = False,
+        max_to_avg_pool: bool = False,
+        split_shared_weights: bool = False,
+        swap_activations: Mapping | None = None,
+        scale_firing_rates: float | Mapping | str | None = None,
+        synapse: Synapse | float | str | None = None,
+        temporal_model: bool = False,
         *,
-        calibration_data=None,
-        percentile=99.9,
-        target_rate=2000.0,
+        calibration_data: Any = None,
+        percentile: float = 99.9,
+        target_rate: float = 2000.0,
+        per_channel: bool = False,
     ):
         self.allow_fallback = allow_fallback
         self.inference_only = inference_only
@@ -144,17 +172,32 @@ class Converter:
         self.temporal_model = temporal_model
         self.model = _functional(model)
         self.swaps = Swaps(swap_activations)
-        self._tunings = None
-        if isinstance(scale_firing_rates, str) and scale_firing_rates == "auto":
-            self._tunings = self._calibrate(calibration_data, percentile, target_rate)
-            scale_firing_rates = None
         self._scales = _scales(scale_firing_rates)
+        self.tunings: tuple[Tuning, ...] | None = None
+        self._data = None
+        if calibration_data is not None or "auto" in (scale_firing_rates, synapse):
+            self._data = check(self.model, calibration_data, temporal_model)
+        if scale_firing_rates == "auto":
+            self._calibrate(percentile, target_rate, per_channel)
+        elif synapse == "auto":
+            raise ValueError(
+                'Converter.synapse: expected "auto" together with '
+                f'scale_firing_rates="auto" (got {scale_firing_rates!r}). Set both, or '
+                "a synapse."
+            )
+        self._build()
+
+    def _build(self):
+        """Make the network."""
         self.populations: list[Neurons] = []
+        self.channels: list[np.ndarray] = []
+        self.heights: dict[Neurons, nengo.Node] = {}
         self.spiking: set[Any] = set()
         self._converters: dict[int, LayerConverter] = {}
         self._copies: dict[int, Any] = {}
         self._one = None
-        steps = plan.plan(self.model, self)
+        self.steps = steps = plan.plan(self.model, self)
+        self.converted: dict[plan.Step, list] = {}  # in order, and what each made
         self.inputs = ObjectMap("Converter.inputs")
         self.outputs = ObjectMap("Converter.outputs")
         self.layers = ObjectMap("Converter.layers")
@@ -162,7 +205,7 @@ class Converter:
         self.net = nengo.Network(label=self.model.name)
         with self.net:
             configure_settings(trainable=None)
-            if inference_only:
+            if self.inference_only:
                 configure_settings(inference_only=True)
             self._convert(steps)
         self.swaps.warn_of_unused()
@@ -171,7 +214,7 @@ class Converter:
         self.net.layers, self.net.layer_map = self.layers, self.layer_map
 
     @classmethod
-    def register(cls, layer_type, **fields):
+    def register(cls, layer_type: type | None, **fields) -> Callable:
         """Register the decorated function or class for a Keras layer type.
 
         Parameters
@@ -215,7 +258,7 @@ class Converter:
 
         def decorate(converter):
             if isinstance(converter, type):
-                entry = registry.Entry(**entry_fields(converter), **fields)
+                entry = entry_of(converter, **fields)
             else:
                 entry = registry.Entry(converter, **fields)
             cls.converters.add(layer_type, entry)
@@ -223,7 +266,7 @@ class Converter:
 
         return decorate
 
-    def get_converter(self, layer):
+    def get_converter(self, layer: keras.Layer) -> LayerConverter:
         """Return the `LayerConverter` of a layer, which all its calls share."""
         entry = self.converters.get(type(layer)) or self.converters[registry.ANY_LAYER]
         if id(layer) not in self._converters:
@@ -231,7 +274,13 @@ class Converter:
             self._converters[id(layer)] = cls(layer, self)
         return self._converters[id(layer)]
 
-    def verify(self, training=False, inputs=None, atol=1e-8, rtol=1e-5):
+    def verify(
+        self,
+        training: bool = False,
+        inputs: Any = None,
+        atol: float = 1e-8,
+        rtol: float = 1e-5,
+    ) -> bool:
         """Check that the network computes the same as the model.
 
         Parameters
@@ -257,15 +306,94 @@ class Converter:
         """
         return verify(self, training, inputs, atol, rtol)
 
-    def set_trainable(self, obj, trainable):
-        """Set whether training changes a Nengo object."""
+    def report(
+        self,
+        x: Any,
+        y: Any = None,
+        n_steps: int | None = None,
+        *,
+        dt: float = 0.001,
+        minibatch_size: int = 32,
+        devices: Iterable[Device] = DEVICES,
+    ) -> Report:
+        """Run the network and the model on data, and report what it does and costs.
+
+        Parameters
+        ----------
+        x : array_like or list of array_like
+            One for each input of the model, of the shape that Keras takes, with a
+            minibatch axis. In a network without an axis of time, each item is presented
+            for ``n_steps`` steps.
+        y : array_like or list of array_like, optional
+            Labels, for each output of the model: numbers of classes or one-hot vectors,
+            one for each item. None for outputs without labels.
+        n_steps : int, optional
+            How many steps each item takes, by default 32 (see `recommended_steps`).
+            With ``temporal_model=True``, x says it.
+        dt : float
+            Length of a step, in seconds.
+        minibatch_size : int
+            How many items are run side by side. Memory grows with it, and not with the
+            number of items or steps.
+        devices : iterable of `nengo_dl.converter.report.Device`
+            What energies are estimated for.
+
+        Returns
+        -------
+        report : `nengo_dl.converter.report.Report`
+
+        Raises
+        ------
+        ValueError
+            If data does not fit the model, or a layer puts out NaN.
+
+        Notes
+        -----
+        The network is run as it is in `net`. What a simulator has learned gets there by
+        ``sim.freeze_params(converter.net)``.
+        """
+        data = check_report(self, x, y, n_steps)
+        return measure(self, data, dt, minibatch_size, devices)
+
+    def set_trainable(self, obj: Any, trainable: bool) -> None:
+        """Set whether training changes a Nengo object.
+
+        Parameters
+        ----------
+        obj : Ensemble or Neurons or Connection
+            Other objects have nothing to train, and stay as they are.
+        trainable : bool
+            Whether it is trained.
+        """
         if isinstance(obj, nengo.Ensemble | nengo.Connection | Neurons):
             self.net.config[obj].trainable = trainable
 
+    @cached_property
+    def recommended_steps(self) -> int | None:
+        """(int or None) For how many steps to present an input.
+
+        After so many, the error of the average output (its root mean square over items
+        of ``calibration_data``) has come to stay below 5 % of the root mean square of
+        the model's output. None if it has not after 128 steps. It is measured when it
+        is first asked for: neither more data nor labels are needed.
+        """
+        if self._data is None:
+            raise ValueError(
+                "Converter.recommended_steps: expected calibration_data (got none). "
+                "Pass typical inputs of the model to the Converter."
+            )
+        variant = self._variant(self.tunings, self.synapse)
+        return steps_needed(errors(variant, self._data))
+
+    @property
+    def is_tuned(self) -> bool:
+        """(bool) Whether firing rates have come from data."""
+        return self.tunings is not None
+
     def next_tuning(self, layer):
         """Return how strongly the next population responds, which is one of a layer."""
-        if self._tunings is not None:
-            return self._tunings[len(self.populations)]
+        if self.tunings is not None:
+            return self.tunings[len(self.populations)]
         scales = self._scales
         return scaling(scales if isinstance(scales, Real) else scales.get(id(layer), 1))
 
@@ -282,25 +410,38 @@ class Converter:
             self._copies[id(layer)] = copy(layer)
         return self._copies[id(layer)]
 
-    def _calibrate(self, data, percentile, rate):
-        """Choose the tuning of each population from its activations on data."""
-        if data is None:
-            raise ValueError(
-                'Converter.scale_firing_rates: expected "auto" together with '
-                "calibration_data (got none). Pass typical inputs of the model."
-            )
+    def is_population(self, obj: Any) -> bool:
+        """Whether an object is neurons, or the node that collects their output."""
+        return isinstance(obj, Neurons) or obj in self.heights.values()
+
+    def _calibrate(self, percentile, target_rate, per_channel):
+        """Choose the tuning of each population, and the synapse."""
+        for name, value, high in (
+            ("percentile", percentile, 100),
+            ("target_rate", target_rate, np.inf),
+        ):
+            if not isinstance(value, Real) or not 0 < value <= high or value == np.inf:
+                raise ValueError(
+                    f"Converter.{name}: expected a positive number"
+                    f"{' of at most 100' * (high == 100)} (got {value!r})."
+                )
+        calibration = Calibration(
+            self._variant, self._data, percentile, target_rate, per_channel
+        )
+        if self.synapse == "auto":
+            self.synapse = calibration.synapse()
+        self.tunings = calibration.tunings(self.synapse)
+
+    def _variant(self, tunings, synapse):
+        """Return a conversion that differs in tunings and synapse alone."""
+        variant = copy(self)
+        variant.tunings, variant.synapse = tunings, synapse
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # they come again
-            plain = Converter(
-                self.model,
-                inference_only=self.inference_only,
-                max_to_avg_pool=self.max_to_avg_pool,
-                split_shared_weights=self.split_shared_weights,
-                swap_activations=self.swap_activations,
-                temporal_model=self.temporal_model,
-            )
-        records = record(plain, data)
-        return [tuning(*found, percentile, rate) for found in records]
+            variant._build()
+        with variant.net:
+            configure_settings(jit_compile=False)  # for few steps, compiling is longer
+        return variant
 
     def _convert(self, steps):
         """Make all objects of the network."""
@@ -315,7 +456,7 @@ class Converter:
         self._convert_steps(steps, objs)
         for tensor in dict.fromkeys(self.model.outputs):
             obj = objs[id(tensor)]
-            synapse = self.synapse if isinstance(obj, Neurons) else None
+            synapse = self.synapse if self.is_population(obj) else None
             probe = nengo.Probe(obj, synapse=synapse, label=tensor.name)
             self.outputs.add(tensor, None, probe)
 
@@ -327,6 +468,7 @@ class Converter:
                 if step.entry is None
                 else self._convert_call(step, objs)
             )
+            self.converted[step] = list(outputs)
             for layer in (call.layer, step.wrapper):
                 if layer is not None:
                     self.layer_map.setdefault(layer, []).append(outputs)
@@ -404,7 +546,7 @@ def _input_layers(model):
 
 def _scales(scale):
     """Return a number, or a dict from ids of layers to numbers."""
-    if scale is None:
+    if scale is None or scale == "auto":
         return 1.0
     for value in scale.values() if isinstance(scale, dict) else [scale]:
         if not isinstance(value, Real) or not 0 < value < np.inf:

@@ -1,10 +1,16 @@
 """`LayerConverter`: converters of layers as classes, with helpers by node id."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
+
+import keras
+import nengo
 
 from nengo_dl.converter.activations import DEFAULT_MAP
 from nengo_dl.converter.build import Build
 from nengo_dl.converter.keras_graph import LayerCall
+from nengo_dl.converter.registry import ANY_LAYER, Entry
 
 
 class LayerConverter:
@@ -41,18 +47,36 @@ class LayerConverter:
     has_weights = False
     allow_fallback = True
 
-    def __init__(self, layer, converter):
+    def __init__(self, layer: keras.Layer, converter: Any):
         self.layer = layer
         self.converter = converter
         self._builds: list[Build] = []
 
-    def convert(self, node_id):
-        """Make Nengo objects for one call, and return the one with the output."""
+    def convert(self, node_id: int) -> Any:
+        """Make Nengo objects for one call of the layer.
+
+        Parameters
+        ----------
+        node_id : int
+            The call.
+
+        Returns
+        -------
+        obj : Nengo object or list of them
+            What holds the output, or one for each output.
+        """
         raise NotImplementedError
 
     @classmethod
-    def convertible(cls, layer, converter):
+    def convertible(cls, layer: keras.Layer, converter: Any) -> tuple[bool, str | None]:
         """Return whether a layer can be converted, and why not.
+
+        Parameters
+        ----------
+        layer : keras.Layer
+            The layer.
+        converter : `Converter`
+            What it would belong to.
 
         Returns
         -------
@@ -70,18 +94,31 @@ class LayerConverter:
         return True, None
 
     def add_call(self, build: Build) -> int:
-        """Add a call of the layer, and return its ``node_id``."""
+        """Add a call of the layer.
+
+        Parameters
+        ----------
+        build : `Build`
+            Helpers for the call.
+
+        Returns
+        -------
+        node_id : int
+            The number of the call.
+        """
         self._builds.append(build)
         return len(self._builds) - 1
 
-    def add_nengo_obj(self, node_id, biases=None, activation=None):
+    def add_nengo_obj(
+        self, node_id: int, biases: Any = None, activation: Any = None
+    ) -> Any:
         """Make what holds the output of a call, with biases and an activation.
 
         Parameters
         ----------
         node_id : int
             The call.
-        biases : array_like, optional
+        biases : array_like of shape (size of the output,), optional
             One for each element of the output.
         activation : callable or NeuronType, optional
             None for a node that passes values through.
@@ -91,12 +128,20 @@ class LayerConverter:
         obj : Neurons or Node or TensorNode
         """
         build = self._builds[node_id]
-        obj = build.units(self.activation_map.get(activation, activation))
+        known = self.activation_map.get(self.converter.swaps(activation))
+        obj = build.units(activation if known is None else known)
         if biases is not None:
             build.bias(obj, biases, trainable=self.layer.trainable)
         return obj
 
-    def add_connection(self, node_id, obj, input_idx=0, trainable=False, **kwargs):
+    def add_connection(
+        self,
+        node_id: int,
+        obj: Any,
+        input_idx: int = 0,
+        trainable: bool = False,
+        **kwargs,
+    ) -> nengo.Connection:
         """Connect an input of a call to an object.
 
         Parameters
@@ -120,11 +165,24 @@ class LayerConverter:
         trainable = trainable and self.layer.trainable
         return build.connect(obj, input_idx, trainable=trainable, **kwargs)
 
-    def get_input_obj(self, node_id, tensor_idx=0):
-        """Return the Nengo object of an input of a call."""
+    def get_input_obj(self, node_id: int, tensor_idx: int = 0) -> Any:
+        """Return the Nengo object of an input of a call.
+
+        Parameters
+        ----------
+        node_id : int
+            The call.
+        tensor_idx : int
+            Which of the inputs.
+
+        Returns
+        -------
+        obj : Nengo object
+            To connect from.
+        """
         return self._builds[node_id].input(tensor_idx)
 
-    def input_shape(self, node_id, full_shape=False):
+    def input_shape(self, node_id: int, full_shape: bool = False) -> Any:
         """Return the shape of the input (a list for several) of a call.
 
         Parameters
@@ -133,40 +191,109 @@ class LayerConverter:
             The call.
         full_shape : bool
             Whether to include the minibatch axis.
+
+        Returns
+        -------
+        shape : tuple of int, or list of them
+            The shape, or one for each input.
         """
         call = self._builds[node_id].call
         shapes = [tuple(x.shape) for x in call.inputs] if full_shape else None
         return _one_or_all(shapes or list(call.input_shapes))
 
-    def output_shape(self, node_id, full_shape=False):
-        """Return the shape of the output (a list for several) of a call."""
+    def output_shape(self, node_id: int, full_shape: bool = False) -> Any:
+        """Return the shape of the output (a list for several) of a call.
+
+        Parameters
+        ----------
+        node_id : int
+            The call.
+        full_shape : bool
+            Whether to include the minibatch axis.
+
+        Returns
+        -------
+        shape : tuple of int, or list of them
+            The shape, or one for each output.
+        """
         call = self._builds[node_id].call
         shapes = [tuple(x.shape) for x in call.outputs] if full_shape else None
         return _one_or_all(shapes or list(call.output_shapes))
 
-    def set_trainable(self, obj, trainable):
-        """Set whether training changes a Nengo object."""
+    def set_trainable(self, obj: Any, trainable: bool) -> None:
+        """Set whether training changes a Nengo object.
+
+        Parameters
+        ----------
+        obj : Ensemble or Neurons or Connection
+            The object.
+        trainable : bool
+            Whether it is trained.
+        """
         self.converter.set_trainable(obj, trainable)
 
 
-def entry_fields(cls: type) -> dict[str, Any]:
-    """Return the fields of an `Entry` for a `LayerConverter` subclass."""
+class NativeConverter(LayerConverter):
+    """Base of the classes ``Convert<Layer>``, which do what a function does.
+
+    Attributes
+    ----------
+    entry : `nengo_dl.converter.registry.Entry`
+        The function, and what it needs of the layer.
+    """
+
+    entry: Entry
+
+    def convert(self, node_id: int) -> Any:
+        """Make Nengo objects for one call of the layer, see `LayerConverter`."""
+        build = self._builds[node_id]
+        return self.entry.convert(build.call, build)
+
+
+def converter_types(entries: Mapping) -> dict[str, type[NativeConverter]]:
+    """Make a class ``Convert<Layer>`` for each layer type with a registered function.
+
+    Users derive converters of similar layers from them.
+    """
+    return {
+        (name := f"Convert{layer_type.__name__}"): type(
+            name,
+            (NativeConverter,),
+            {
+                "__doc__": f"Convert a `{layer_type.__name__}` layer.",
+                "__module__": "nengo_dl.converter",
+                "allow_fallback": entry.allow_fallback,
+                "entry": entry,
+            },
+        )
+        for layer_type, entry in entries.items()
+        if layer_type is not ANY_LAYER
+    }
+
+
+def entry_of(cls: type[LayerConverter], **fields) -> Entry:
+    """Return the `Entry` of a `LayerConverter` subclass, with some other fields."""
 
     def convert(call: LayerCall, build: Build) -> Any:
         layer_converter = build.converter.get_converter(call.layer)
         return layer_converter.convert(layer_converter.add_call(build))
 
+    is_native = issubclass(cls, NativeConverter)
+    base = cls.entry if is_native else Entry(convert, temporal=True)
+
     def check(call: LayerCall, converter: Any) -> str | None:
         is_convertible, reason = cls.convertible(call.layer, converter)
-        return None if is_convertible else (reason or "cannot be converted")
+        if not is_convertible:
+            return reason or "cannot be converted"
+        return None if base.check is None else base.check(call, converter)
 
-    return {
+    own = {
         "convert": convert,
         "check": check,
-        "temporal": True,
         "allow_fallback": cls.allow_fallback,
         "converter_type": cls,
     }
+    return replace(base, **{**own, **fields})
 
 
 def _one_or_all(shapes: list) -> Any:

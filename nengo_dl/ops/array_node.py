@@ -8,7 +8,14 @@ import math
 
 import tensorflow as tf
 
-from nengo_dl.array_node import Constant, MaxPool, Reduce, SimArrayFunction, Softmax
+from nengo_dl.array_node import (
+    Constant,
+    MaxPool,
+    Reduce,
+    Scale,
+    SimArrayFunction,
+    Softmax,
+)
 from nengo_dl.graph.kernel import Kernel, Write, slot
 from nengo_dl.ops.registry import Builder
 
@@ -43,7 +50,12 @@ def max_pool(function, x):
     return tf.transpose(y, order)
 
 
-FORMS = {Reduce: reduce, Softmax: softmax, MaxPool: max_pool}
+def scale(function, x):
+    """Multiply each element with its factor."""
+    return x * tf.cast(function.factors[..., None], x.dtype)
+
+
+FORMS = {Reduce: reduce, Softmax: softmax, Scale: scale, MaxPool: max_pool}
 
 
 @Builder.register(SimArrayFunction)
@@ -65,14 +77,16 @@ def build_sim_array_function(ops, ctx):
         y = form(function, tf.reshape(x, (*function.shape_in, -1)))
         return tf.reshape(y, (op.output.size, -1))
 
-    def spiking(x, had, most):
+    def spiking(x, had, left):
         decay = math.exp(-ctx.dt / function.tau)
         had = decay * had + x
         now = compute(had)
-        return now - decay * most, had, now
+        # decayed here and not in the next step: without a spike, the difference is then
+        # exactly zero, which it is not if compilers fuse product and difference
+        return now - left, had, decay * now
 
-    def rate(x, had, most):
-        return compute(x), had, most
+    def rate(x, had, left):
+        return compute(x), had, left
 
     views = [slot([signal]) for signal in (op.output, *op.state)]
     return Kernel(

@@ -22,7 +22,14 @@ from nengo.builder.transforms import ConvInc, ConvTransposeInc
 from nengo.synapses import LinearFilter, Triangle
 from nengo.transforms import SparseMatrix
 
-from nengo_dl.array_node import Constant, MaxPool, Reduce, SimArrayFunction, Softmax
+from nengo_dl.array_node import (
+    Constant,
+    MaxPool,
+    Reduce,
+    Scale,
+    SimArrayFunction,
+    Softmax,
+)
 from nengo_dl.neurons import (
     IntegrateAndFire,
     LeakyReLU,
@@ -568,6 +575,9 @@ ARRAYS = [
     *(
         array_case(how, lambda n, how=how: Reduce((3, n), (n,), how))
         for how in ("maximum", "minimum", "multiply")
+    ),
+    array_case(
+        "scale", lambda n: Scale((n, 2), (n, 2), np.arange(2.0 * n).reshape(n, 2))
     ),
     array_case("softmax", lambda n: Softmax((n, 3), (n, 3), (0,))),
     array_case("softmax of all", lambda n: Softmax((n, 3), (n, 3), (0, 1))),

@@ -1,0 +1,67 @@
+"""How strongly a population responds: gains, biases and the heights of spikes."""
+
+from dataclasses import dataclass
+
+import nengo
+import numpy as np
+from nengo.dists import Choice
+from nengo.neurons import NeuronType
+
+from nengo_dl.converter.activations import changed
+from nengo_dl.neurons import LeakyReLU
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What currents and outputs of a population are multiplied with.
+
+    Parameters
+    ----------
+    gain : float or ndarray of shape (n_neurons,)
+        Factor on the currents.
+    bias : float
+        Current without any input, in units of the neurons' threshold.
+    amplitude : float or ndarray of shape (n_neurons,)
+        Factor on the output.
+    """
+
+    gain: float | np.ndarray = 1.0
+    bias: float = 0.0
+    amplitude: float | np.ndarray = 1.0
+
+
+def scaling(factor: float | np.ndarray) -> Tuning:
+    """Return the tuning that raises the rates of piecewise linear neurons."""
+    return Tuning(factor, 0.0, 1 / factor)
+
+
+def rate_type(neuron_type: NeuronType) -> NeuronType:
+    """Return what a neuron type approximates: an activation function."""
+    if isinstance(neuron_type, LeakyReLU):
+        return LeakyReLU(neuron_type.negative_slope, neuron_type.amplitude)
+    if isinstance(neuron_type, nengo.RectifiedLinear):
+        return nengo.RectifiedLinear(neuron_type.amplitude)
+    if isinstance(neuron_type, nengo.LIFRate):
+        return nengo.RectifiedLinear()
+    return neuron_type
+
+
+def started(neuron_type: NeuronType) -> NeuronType:
+    """Return a neuron type that starts half-way to its first spike.
+
+    The number of spikes up to any time is then rounded, not cut off, and is the same in
+    each run. LIF neurons, which by default forget inhibition in each step, remember it.
+
+    Parameters
+    ----------
+    neuron_type : NeuronType
+        Stays as it is, if it does not spike. What the user has set stays, too.
+    """
+    changes = {}
+    is_set = neuron_type.initial_state and "voltage" in neuron_type.initial_state
+    if neuron_type.spiking and "voltage" in neuron_type.state and not is_set:
+        state = dict(neuron_type.initial_state or {})
+        changes["initial_state"] = state | {"voltage": Choice([0.5])}
+    if isinstance(neuron_type, nengo.LIF) and neuron_type.min_voltage == 0:
+        changes["min_voltage"] = -np.inf
+    return changed(neuron_type, **changes) if changes else neuron_type

@@ -1,0 +1,21 @@
+"""What a converted network does, and what it costs, measured on data.
+
+`nengo_dl.Converter.report` runs the network and the Keras model; the `Report` is data.
+"""
+
+from nengo_dl.converter.report.counts import Counts
+from nengo_dl.converter.report.devices import DEVICES, Device, Energy
+from nengo_dl.converter.report.fan_out import fan_out
+from nengo_dl.converter.report.report import LayerReport, OutputReport, Raster, Report
+
+__all__ = [
+    "DEVICES",
+    "Counts",
+    "Device",
+    "Energy",
+    "LayerReport",
+    "OutputReport",
+    "Raster",
+    "Report",
+    "fan_out",
+]

@@ -1,0 +1,92 @@
+"""Where in a network there are spikes, and how many.
+
+Neurons that spike put out spikes, and nodes pass them on as long as each leads to one
+element at most, with whatever weight: concatenations, sums and averages of spikes are
+still spikes, of different heights. A node in which each spike counts several times, as
+behind a convolution, has other values, and so has what computes something of them.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import nengo
+import numpy as np
+from nengo.builder import Model
+from nengo.ensemble import Neurons
+
+from nengo_dl.array_node import ArrayNode, Scale
+from nengo_dl.converter.report.fan_out import plain, synapses
+from nengo_dl.converter.report.links import links
+from nengo_dl.converter.report.signals import is_bias, is_wiring, source
+
+
+class Spikes:
+    """Counts the spikes of all objects that put out spikes.
+
+    Parameters
+    ----------
+    counted : mapping of Neurons to ndarray
+        How many spikes each neuron had, for populations that spike.
+    conns : mapping of object to list of Connection
+        What arrives at each object.
+    model : nengo.builder.Model
+        Has the weights.
+    """
+
+    def __init__(
+        self,
+        counted: Mapping[Neurons, np.ndarray],
+        conns: Mapping[Any, list[nengo.Connection]],
+        model: Model,
+    ):
+        self._conns = conns
+        self._model = model
+        self._found: dict[Any, np.ndarray | None] = dict(counted)
+
+    def of(self, obj: Any) -> np.ndarray | None:
+        """Return how many spikes each element of an object had.
+
+        Returns
+        -------
+        counts : ndarray of shape (size_out,) or None
+            None for an object that puts out something else.
+        """
+        if obj not in self._found:
+            self._found[obj] = None  # what comes back to itself is no plain sum
+            self._found[obj] = self._sum(obj) if _is_passing(obj) else None
+        return self._found[obj]
+
+    def _sum(self, node: nengo.Node) -> np.ndarray | None:
+        counts = np.zeros(node.size_out)
+        for conn in self._conns.get(node, []):
+            if is_bias(conn):
+                continue
+            passed = self._passed(conn)
+            if passed is None:
+                return None
+            np.add.at(counts, np.arange(node.size_out)[conn.post_slice], passed)
+        return counts
+
+    def _passed(self, conn: nengo.Connection) -> np.ndarray | None:
+        """Return how many spikes a connection passes on to each element."""
+        before = self.of(source(conn.pre_obj))
+        if before is None or isinstance(conn.pre_obj, nengo.Ensemble):
+            return None
+        weights = self._model.params[conn].weights
+        if not is_wiring(conn):
+            if synapses(conn, weights).dense.max() > 1:
+                return None
+            weights = plain(weights)
+        found = links(conn.transform, weights)
+        if found is None:
+            return None
+        pre, post = found
+        events = before[conn.pre_slice][pre]
+        return np.bincount(post, weights=events, minlength=conn.size_out)
+
+
+def _is_passing(obj: Any) -> bool:
+    """Whether a node puts out what arrives, but for factors."""
+    if isinstance(obj, ArrayNode):
+        return isinstance(obj.function, Scale)
+    return type(obj) is nengo.Node and obj.output is None and obj.size_in > 0

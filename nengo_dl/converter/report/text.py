@@ -1,0 +1,186 @@
+"""A `Report` as tables in plain characters."""
+
+from collections.abc import Iterable, Sequence
+
+from rich.box import Box
+from rich.console import Console
+from rich.table import Table
+
+WIDTH = 100
+PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1, ""))
+SMALL = (*PREFIXES, (1e-3, "m"), (1e-6, "u"), (1e-9, "n"), (1e-12, "p"))
+# a line of dashes below the header and above the last row, and no others
+BOX = Box("    \n    \n -- \n    \n -- \n -- \n    \n    \n", ascii=True)
+
+LAYER_COLUMNS = (
+    *("layer", "\nneurons", "para-\nmeters", "\nMACs", "\nACs", "\ndense"),
+    *("zero\nactiv.", "zero\nweights", "mean\nHz", "max.\nHz", "\nerror"),
+)
+
+
+def render(report) -> str:
+    """Return the tables of a `Report`, at most 100 characters wide."""
+    console = Console(
+        width=WIDTH, color_system=None, force_terminal=False, highlight=False
+    )
+    with console.capture() as captured:
+        for block in _blocks(report):
+            console.print(block, soft_wrap=False, markup=False)
+    lines = captured.get().splitlines()
+    return "\n".join(line.rstrip() for line in lines).strip("\n")
+
+
+def _blocks(report) -> Iterable:
+    seconds = report.n_steps * report.dt
+    yield (
+        f"Model '{report.model}': {report.n_items} items, {report.n_steps} steps of "
+        f"{report.dt:g} s each ({seconds:g} s)"
+    )
+    yield ""
+    yield _layers(report)
+    yield (
+        f"Per item, in all its steps: {number(report.total.spikes)} spikes, "
+        f"{number(report.total.neuron_updates)} neuron updates. MACs, ACs: effective "
+        "operations for values, for spikes; dense: if nothing were zero. Error: root "
+        "mean square, relative to Keras."
+    )
+    yield from _fallbacks(report)
+    yield ""
+    yield _outputs(report)
+    yield ""
+    yield _energies(report)
+    yield (
+        "Energies are estimates of arithmetic alone, from published costs of single "
+        "operations: no memory, communication or idle power."
+    )
+    for source in dict.fromkeys(energy.source for energy in report.energy):
+        names = [e.device for e in report.energy if e.source == source]
+        yield f"{', '.join(names)}: {source}"
+
+
+def _layers(report) -> Table:
+    rows = [(layer.name, layer) for layer in report.layers]
+    rows.append(("total", report.total))
+    cells = [
+        (
+            name + ("" if name == "total" or counts.kind == "native" else " *"),
+            number(counts.neurons or None),
+            number(counts.parameters or None),
+            number(counts.effective_macs),
+            number(counts.effective_acs),
+            number(counts.dense),
+            _percent(counts.activation_sparsity),
+            _percent(counts.connection_sparsity),
+            number(counts.mean_rate),
+            number(counts.max_rate),
+            "" if name == "total" else _percent(counts.error),
+        )
+        for name, counts in rows
+    ]
+    return _table(LAYER_COLUMNS, cells, has_total=True)
+
+
+def _fallbacks(report) -> Iterable[str]:
+    for layer in report.layers:
+        if layer.kind == "fallback":
+            yield f"* {layer.name} ({layer.type}) is a TensorNode: {layer.reason}."
+    if report.uncounted:
+        yield f"Operations are not counted in {', '.join(report.uncounted)}."
+
+
+def _outputs(report) -> Table:
+    steps = _shown(report.n_steps)
+    header = ("output", "", "Keras", *(f"T={t}" for t in steps), "99 % from")
+    rows = []
+    for output in report.outputs:
+        if output.accuracy is not None:
+            curves = (("mean", output.accuracy), ("last", output.last_accuracy))
+            for name, curve in curves:
+                rows.append(
+                    (
+                        output.name if name == "mean" else "",
+                        f"accuracy ({name})",
+                        _percent(output.keras_accuracy),
+                        *(_percent(curve[t - 1]) for t in steps),
+                        f"T={output.latency}" if name == "mean" else "",
+                    )
+                )
+        rows.append(
+            (
+                output.name if output.accuracy is None else "",
+                "error",
+                "",
+                *(_percent(output.error[t - 1]) for t in steps),
+                "",
+            )
+        )
+    return _table(header, rows, n_names=2)
+
+
+def _energies(report) -> Table:
+    header = (
+        *("device", "process", "synapses", "neurons", "total per item"),
+        *("Keras, dense", "MACs left out"),
+    )
+    rows = [
+        (
+            energy.device,
+            energy.technology,
+            _joules(energy.synapses),
+            _joules(energy.updates or None),
+            _joules(energy.total),
+            _joules(energy.keras),
+            number(energy.macs_left_out or None),
+        )
+        for energy in report.energy
+    ]
+    return _table(header, rows, n_names=2)
+
+
+def _table(header: Sequence[str], rows, has_total=False, n_names=1) -> Table:
+    table = Table(box=BOX, pad_edge=False, padding=(0, 0, 0, 1), show_edge=False)
+    for i, name in enumerate(header):
+        is_name = i < n_names
+        table.add_column(
+            name,
+            justify="left" if is_name else "right",
+            overflow="fold" if is_name else "ellipsis",
+            no_wrap=not is_name,
+        )
+    for i, row in enumerate(rows):
+        table.add_row(*row, end_section=has_total and i == len(rows) - 2)
+    return table
+
+
+def _shown(n_steps: int) -> list[int]:
+    """Choose a few numbers of steps, up to the last."""
+    powers = [2**i for i in range(20) if 2**i < n_steps]
+    return [*powers[-5:], n_steps]
+
+
+def number(value: float | None, unit: str = "") -> str:
+    """Write a number with three digits and a prefix; "-" for None."""
+    if value is None:
+        return "-"
+    if value == 0:
+        return f"0 {unit}" if unit else "0"
+    prefixes = SMALL if unit else PREFIXES
+    for factor, prefix in prefixes:
+        # what would be rounded up to 1000 has the next prefix
+        if abs(value) >= factor * 0.9995 or (factor, prefix) == prefixes[-1]:
+            break
+    scaled = value / factor
+    digits = 0 if abs(scaled) >= 99.95 else 1 if abs(scaled) >= 9.995 else 2
+    text = f"{scaled:.{digits}f}"
+    if not unit and not prefix and float(value).is_integer():
+        text = f"{value:.0f}"
+    space = " " if unit else ""
+    return f"{text}{space}{prefix}{unit}"
+
+
+def _joules(value: float | None) -> str:
+    return number(value, "J")
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.1f}%"
