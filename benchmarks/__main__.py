@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from benchmarks import report
+from benchmarks import picture, report
 from benchmarks.measure import (
     BACKENDS,
     Task,
@@ -54,6 +54,14 @@ def parse_arguments(arguments=None):
         "--no-memory", action="store_true", help="leave out the peak of memory"
     )
     parser.add_argument("--json", metavar="FILE", help="where to write the results")
+    parser.add_argument(
+        "--plot", metavar="FILE", help="draw the ratios as a picture, e.g. speed.png"
+    )
+    parser.add_argument(
+        "--saved",
+        metavar="FILE",
+        help="show the results in this file, and measure nothing",
+    )
     options = parser.parse_args(arguments)
     options.networks = [_network(parser, name) for name in options.networks or NETWORKS]
     return options
@@ -105,9 +113,8 @@ def measure(task, with_memory=True):
     return rows
 
 
-def main():
-    """Measure the chosen networks one by one."""
-    options = parse_arguments()
+def measure_all(options):
+    """Measure the chosen networks one by one, and save the results."""
     rows = []
     for i, network in enumerate(options.networks, start=1):
         task = Task(
@@ -119,7 +126,6 @@ def main():
         )
         print(f"{i}/{len(options.networks)} {task.label}", file=sys.stderr, flush=True)
         rows.extend(measure(task, with_memory=not options.no_memory))
-    report.show(QUESTION, rows)
     report.save(
         "simulators",
         rows,
@@ -128,6 +134,17 @@ def main():
         rounds=options.rounds,
         minibatch=options.minibatch,
     )
+    return rows, report.environment()
+
+
+def main():
+    """Measure the chosen networks, or take what was saved; print a table, and draw."""
+    options = parse_arguments()
+    rows, about = report.load(options.saved) if options.saved else measure_all(options)
+    report.show(QUESTION, rows, about)
+    if options.plot:
+        picture.draw_ratios(rows, options.plot, report.summary(about))
+        print(f"Drawn to {options.plot}")
 
 
 if __name__ == "__main__":

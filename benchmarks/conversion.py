@@ -2,12 +2,14 @@
 
 Models are trained on scikit-learn's digits, enlarged to 16x16 (1,440 to train, 357 held
 out), converted with ``scale_firing_rates="auto"``, and run on the held-out images.
-Prints the loss in points of accuracy against Keras, for the mean over T steps and for
-the last step, and spikes per neuron and step. ``python -m benchmarks.conversion vgg
---seeds 1`` chooses.
+Prints, for each setting, the loss in points of accuracy against Keras, for the mean
+over T steps and for the last of them, and what it costs: spikes per neuron and synaptic
+operations for each image in 32 steps. ``python -m benchmarks.conversion vgg --seeds 1``
+chooses.
 """
 
 import argparse
+from dataclasses import dataclass
 
 import keras
 import nengo
@@ -19,12 +21,37 @@ import nengo_dl
 from benchmarks.report import save, show
 
 STEPS = (8, 16, 32, 64, 100)
-N_TRAIN, EPOCHS, MINIBATCH, DT = 1440, 15, 51, 0.001
+N_TRAIN, EPOCHS, N_CALIBRATION, MINIBATCH, COST_STEPS = 1440, 15, 320, 119, 32
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How a model is converted.
+
+    Parameters
+    ----------
+    name : str
+        In the table.
+    neuron_type : NeuronType
+        What rectified linear neurons become.
+    target_rate : float
+        In Hz.
+    per_channel : bool
+        Whether each channel is calibrated for itself.
+    """
+
+    name: str
+    neuron_type: nengo.neurons.NeuronType
+    target_rate: float = 2000.0
+    per_channel: bool = False
+
+
 SETTINGS = (
-    (nengo_dl.IntegrateAndFire(), 1000),
-    (nengo_dl.IntegrateAndFire(), 2000),
-    (nengo.SpikingRectifiedLinear(), 2000),
-    (nengo.LIF(), 2000),
+    Setting("IF", nengo_dl.IntegrateAndFire()),
+    Setting("IF, channels", nengo_dl.IntegrateAndFire(), per_channel=True),
+    Setting("IF, frugal", nengo_dl.IntegrateAndFire(), 1000.0, per_channel=True),
+    Setting("SpikingRectifiedLinear", nengo.SpikingRectifiedLinear()),
+    Setting("LIF", nengo.LIF()),
 )
 
 
@@ -88,62 +115,53 @@ def trained(name, seed, x, y):
     return model
 
 
-def run(model, neuron_type, rate, x):
-    """Return the output over time, and the spikes per neuron and step."""
+def row(model, setting, x, y):
+    """Return one row of the table."""
     converter = nengo_dl.Converter(
         model,
         inference_only=True,
         allow_fallback=False,
-        swap_activations={nengo.RectifiedLinear(): neuron_type},
+        swap_activations={nengo.RectifiedLinear(): setting.neuron_type},
         scale_firing_rates="auto",
-        calibration_data=x[:320],
-        target_rate=rate,
+        calibration_data=x[:N_CALIBRATION],
+        target_rate=setting.target_rate,
+        per_channel=setting.per_channel,
     )
-    held_out = x[N_TRAIN:].reshape(len(x) - N_TRAIN, 1, -1)
-    steps = np.repeat(held_out, max(STEPS), axis=1)
-    node, output = converter.inputs[model.input], converter.outputs[model.output]
-    found = simulate(converter.net, {node: steps})[output]
-    with converter.net:
-        probes = [nengo.Probe(neurons) for neurons in converter.populations]
-    few = simulate(converter.net, {node: steps[:MINIBATCH, : STEPS[1]]})
-    n_spikes = [
-        np.sum(few[probe]) * DT / neurons.ensemble.neuron_type.amplitude
-        for probe, neurons in zip(probes, converter.populations, strict=True)
-    ]
-    n_values = sum(few[probe].size for probe in probes)
-    return found, sum(n_spikes) / n_values
-
-
-def simulate(net, data):
-    """Return the outputs of all probes."""
-    with nengo_dl.Simulator(
-        net, dt=DT, minibatch_size=MINIBATCH, progress_bar=False
-    ) as sim:
-        return sim.predict(data, verbose=0)
-
-
-def losses(name, seed, x, y):
-    """Yield one row of the table for each setting."""
-    model, labels = trained(name, seed, x, y), y[N_TRAIN:]
-    keras_accuracy = np.mean(
-        np.argmax(model.predict(x[N_TRAIN:], verbose=0), 1) == labels
+    report = converter.report(
+        x[N_TRAIN:], y[N_TRAIN:], max(STEPS), minibatch_size=MINIBATCH
     )
-    for neuron_type, rate in SETTINGS:
-        output, spikes = run(model, neuron_type, rate, x)
-        row = {
-            "model": name,
-            "seed": seed,
-            "Keras": float(100 * keras_accuracy),
-            "neurons": type(neuron_type).__name__,
-            "rate": rate,
-            "spikes": float(spikes),
+    (output,), total = report.outputs, report.total
+    part = COST_STEPS / max(STEPS)
+    found = {
+        "Keras": 100 * output.keras_accuracy,
+        "setting": setting.name,
+        "spikes": part * total.spikes / total.neurons,
+        "operations": part * total.effective_acs,
+    }
+    for kind, over_time in (
+        ("mean", output.accuracy),
+        ("last", output.last_accuracy),
+    ):
+        for n in STEPS:
+            loss = 100 * (output.keras_accuracy - over_time[n - 1])
+            found[f"{kind} {n}"] = round(loss, 2)
+    return found
+
+
+def averages(rows):
+    """Return the rows averaged over seeds, one for each model and setting."""
+    groups = {}
+    for found in rows:
+        groups.setdefault((found["model"], found["setting"]), []).append(found)
+    return [
+        {
+            key: float(np.mean([r[key] for r in group]))
+            if isinstance(value, float)
+            else value
+            for key, value in (group[0] | {"seed": "all"}).items()
         }
-        for kind in ("mean", "last"):
-            for n in STEPS:
-                decided = output[:, :n].mean(1) if kind == "mean" else output[:, n - 1]
-                accuracy = np.mean(np.argmax(decided, axis=1) == labels)
-                row[f"{kind} {n}"] = float(100 * (keras_accuracy - accuracy))
-        yield row
+        for group in groups.values()
+    ]
 
 
 def main():
@@ -153,12 +171,15 @@ def main():
     parser.add_argument("--seeds", type=int, default=3)
     arguments = parser.parse_args()
     x, y = digits()
-    rows = [
-        row
-        for name in arguments.models
-        for seed in range(arguments.seeds)
-        for row in losses(name, seed, x, y)
-    ]
+    rows = []
+    for name in arguments.models:
+        for seed in range(arguments.seeds):
+            model = trained(name, seed, x, y)
+            for setting in SETTINGS:
+                found = {"model": name, "seed": seed} | row(model, setting, x, y)
+                print(*found.values(), flush=True)
+                rows.append(found)
+    rows += averages(rows)
     show(__doc__.splitlines()[0], rows)
     save("conversion", rows)
 

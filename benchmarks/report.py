@@ -50,13 +50,17 @@ def table(rows):
     return "\n".join(lines)
 
 
-def show(question, rows):
-    """Print a question, a table that answers it, and on what it was measured."""
-    about = environment()
+def summary(about):
+    """Return machine and versions of an `environment` in two lines."""
     versions = ", ".join(f"{name} {v}" for name, v in about["versions"].items())
-    print(f"\n{question}\n\n{table(rows)}\n")
-    print(f"{about['processor']}, {about['cores']} cores, {about['memory_gib']} GiB")
-    print(f"Python {about['python']}, {versions}")
+    machine = "{processor}, {cores} cores, {memory_gib} GiB".format(**about)
+    return f"{machine}\nPython {about['python']}, {versions}"
+
+
+def show(question, rows, about=None):
+    """Print a question, a table that answers it, and on what it was measured."""
+    about = environment() if about is None else about
+    print(f"\n{question}\n\n{table(rows)}\n\n{summary(about)}")
 
 
 def save(name, rows, path=None, **options):
@@ -66,6 +70,12 @@ def save(name, rows, path=None, **options):
     content = {"environment": environment(), "options": options, "results": rows}
     path.write_text(json.dumps(content, indent=1) + "\n")
     print(f"Written to {path}")
+
+
+def load(path):
+    """Read the rows and the environment that `save` has written."""
+    content = json.loads(Path(path).read_text())
+    return content["results"], content["environment"]
 
 
 def _cell(value):

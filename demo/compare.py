@@ -27,8 +27,6 @@ class Run:
         Its simulator.
     build : float
         Seconds that it took to build.
-    n_at_once : int or None
-        Size of the minibatch that the images are dealt out to, None for no minibatch.
     seconds : list of float
         Time of each round.
     """
@@ -36,39 +34,27 @@ class Run:
     classifier: Classifier
     sim: object
     build: float
-    n_at_once: int | None = None
     seconds: list = field(default_factory=list)
 
-    def run(self, images):
-        """Show images, shape (n_images, 64), and take the time."""
-        n_steps = len(images) * STEPS_PER_IMAGE
-        options = {"progress_bar": False}
-        if self.n_at_once is not None:
-            n_steps //= self.n_at_once
-            shown = images.reshape(self.n_at_once, -1, images.shape[1])
-            shown = np.repeat(shown, STEPS_PER_IMAGE, axis=1)
-            options["data"] = {self.classifier.screen: shown}
+    def run(self, n_images):
+        """Show the next images, and take the time."""
         start = time.perf_counter()
-        self.sim.run_steps(n_steps, **options)
+        self.sim.run_steps(n_images * STEPS_PER_IMAGE, progress_bar=False)
         self.seconds.append(time.perf_counter() - start)
 
     def recorded(self, name):
-        """Return a probe's data for all images in turn, shape (n_steps, size)."""
-        data = self.sim.data[getattr(self.classifier, name)]
-        if self.n_at_once is None:
-            return data
-        rounds = np.split(data, len(self.seconds), axis=1)
-        return np.concatenate(rounds).reshape(-1, data.shape[-1])
+        """Return a probe's data, shape (n_steps, size)."""
+        return self.sim.data[getattr(self.classifier, name)]
 
 
-def run_all(training, shown, stack, n_rounds=6, n_at_once=30):
+def run_all(training, shown, stack, n_rounds=6):
     """Run all simulators in turns, so that the machine's load hits all of them alike.
 
     Parameters
     ----------
     training, shown : Digits
-        Images to learn, and images to classify; as many of the latter as `n_rounds` and
-        `n_at_once` share out evenly.
+        Images to learn, and images to classify; as many of the latter as `n_rounds`
+        share out evenly.
     stack : ExitStack
         Closes the simulators.
 
@@ -80,29 +66,24 @@ def run_all(training, shown, stack, n_rounds=6, n_at_once=30):
         REFERENCE: _build(training, shown, None),
         SAME_PRECISION: _build(training, shown, "float64"),
         DEFAULT: _build(training, shown, "float32"),
-        f"{DEFAULT}, {n_at_once} at once": _build(
-            training, shown, "float32", n_at_once
-        ),
     }
     for run in runs.values():
         stack.enter_context(run.sim)
-    for images in np.split(shown.images, n_rounds):
+    for _ in range(n_rounds):
         for run in runs.values():
-            run.run(images)
+            run.run(len(shown) // n_rounds)
     return runs
 
 
-def _build(training, shown, dtype, n_at_once=None):
+def _build(training, shown, dtype):
     """Build the network for nengo_dl in a precision, or for Nengo (None)."""
     classifier = build(training, shown, dtype or "float64")
     start = time.perf_counter()
     if dtype is None:
         sim = nengo.Simulator(classifier.net, progress_bar=False)
     else:
-        sim = nengo_dl.Simulator(
-            classifier.net, minibatch_size=n_at_once, progress_bar=False
-        )
-    return Run(classifier, sim, time.perf_counter() - start, n_at_once)
+        sim = nengo_dl.Simulator(classifier.net, progress_bar=False)
+    return Run(classifier, sim, time.perf_counter() - start)
 
 
 def rows(runs, labels):
@@ -112,8 +93,7 @@ def rows(runs, labels):
     -------
     rows : list of dict
         One for each run: how many images it names correctly, how fast it is, and how
-        far it is from `nengo.Simulator`. In a minibatch images follow on other images,
-        and so its spikes are not compared.
+        far it is from `nengo.Simulator`.
     """
     reference = runs[REFERENCE]
     n_images = len(labels) / len(reference.seconds)
@@ -126,11 +106,11 @@ def rows(runs, labels):
             "ms per image": f"{typical / n_images * 1e3:.2f}",
             "faster": f"{_ratio(reference.seconds, run.seconds):.1f} x",
             # what the first round takes longer than others is not paid again
-            "start": f"{run.build + run.seconds[0] - typical:.1f} s",
+            "start": f"{run.build + max(0, run.seconds[0] - typical):.1f} s",
             "spikes moved": "-",
             "output differs by": "-",
         }
-        if run is not reference and run.n_at_once is None:
+        if run is not reference:
             row["spikes moved"] = moved_spikes(run, reference)
             error = np.sqrt(np.mean(difference(run, reference) ** 2))
             row["output differs by"] = f"{error:.0e} rms"

@@ -31,18 +31,15 @@ class Lesson:
         it was not trained with.
     seconds : float
         How long it took.
-    correct : dict of str to float
-        The part of the test images that it names correctly, by what runs it.
     """
 
     name: str
     method: str
     curves: dict
     seconds: float
-    correct: dict
 
 
-def train_spikes(training, shown):
+def train(training, shown):
     """Train a Nengo network, run it, and run it on `nengo.Simulator`.
 
     Parameters
@@ -53,6 +50,9 @@ def train_spikes(training, shown):
     Returns
     -------
     lesson : Lesson
+    rows : list of dict
+        For each simulator, which part of the images the trained network names
+        correctly, and how long it takes.
     """
     keras.utils.set_random_seed(0)
     net, screen, output = build_network()
@@ -60,7 +60,7 @@ def train_spikes(training, shown):
     with nengo_dl.Simulator(
         net, minibatch_size=MINIBATCH_SIZE, seed=0, progress_bar=False
     ) as sim:
-        sim.compile(keras.optimizers.Adam(2e-3), loss=_loss(), metrics=["accuracy"])
+        sim.compile(keras.optimizers.Adam(2e-3), loss=loss(), metrics=["accuracy"])
         start = time.perf_counter()
         history = sim.fit(
             *_steps(training, N_STEPS),
@@ -69,13 +69,15 @@ def train_spikes(training, shown):
             verbose=0,
         ).history
         seconds = time.perf_counter() - start
-        correct = {"nengo_dl": sim.evaluate(*test, verbose=0)["output_accuracy"]}
+        start = time.perf_counter()
+        correct = sim.evaluate(*test, verbose=0)["output_accuracy"]
+        ours = _row(f"nengo_dl, {MINIBATCH_SIZE} at once", correct, start, shown)
         sim.freeze_params(net)
-    correct["nengo.Simulator"] = _run_on_nengo(net, screen, output, shown)
     curves = {
         key.replace("output_accuracy", "accuracy"): history[key] for key in history
     }
-    return Lesson(f"{N_HIDDEN} LIF neurons", "sim.fit", curves, seconds, correct)
+    lesson = Lesson(f"{N_HIDDEN} LIF neurons", "sim.fit", curves, seconds)
+    return lesson, [ours, _run_on_nengo(net, screen, output, shown)]
 
 
 class Screen:
@@ -122,71 +124,27 @@ def build_network():
         return net, screen, nengo.Probe(named, synapse=0.008, label="output")
 
 
-def train_keras(training, shown):
-    """Train a Keras model, and put it into a Nengo network as it is.
-
-    Parameters
-    ----------
-    training, shown : Digits
-        Images to learn, as many as fill minibatches, and images to classify.
-
-    Returns
-    -------
-    lesson : Lesson
-    """
-    keras.utils.set_random_seed(0)
-    model = keras.Sequential(
-        [
-            keras.Input((N_PIXELS,)),
-            keras.layers.Reshape((*IMAGE_SHAPE, 1)),
-            keras.layers.Conv2D(32, 3, activation="relu"),
-            keras.layers.Flatten(),
-            keras.layers.Dense(N_CLASSES),
-        ]
-    )
-    model.compile(keras.optimizers.Adam(2e-3), loss=_loss(), metrics=["accuracy"])
-    test = (shown.images, shown.labels)
-    start = time.perf_counter()
-    history = model.fit(
-        training.images,
-        training.labels,
-        batch_size=MINIBATCH_SIZE,
-        validation_data=test,
-        epochs=N_EPOCHS,
-        verbose=0,
-    ).history
-    seconds = time.perf_counter() - start
-    correct = {
-        "Keras": model.evaluate(*test, verbose=0, return_dict=True)["accuracy"],
-        "nengo_dl, as a TensorNode": _run_as_node(model, shown),
-    }
-    return Lesson("a convolutional model", "Keras' fit", history, seconds, correct)
-
-
-def _run_as_node(model, shown):
-    """Return the accuracy of a Keras model in a Nengo network."""
-    with nengo.Network(seed=0) as net:
-        screen = nengo.Node(np.zeros(N_PIXELS))
-        inside = nengo_dl.TensorNode(model, (N_PIXELS,), (N_CLASSES,), pass_time=False)
-        nengo.Connection(screen, inside, synapse=None)
-        nengo.Probe(inside, label="output")
-    with nengo_dl.Simulator(
-        net, minibatch_size=MINIBATCH_SIZE, progress_bar=False
-    ) as sim:
-        sim.compile(loss=_loss(), metrics=["accuracy"])
-        return sim.evaluate(*_steps(shown, 1), verbose=0)["output_accuracy"]
-
-
 def _run_on_nengo(net, screen, output, shown):
-    """Return the accuracy of a network of Nengo objects on Nengo's own simulator."""
+    """Run a network of Nengo objects on Nengo's own simulator."""
     n_correct = 0
     with nengo.Simulator(net, progress_bar=False) as sim:
+        start = time.perf_counter()
         for image, label in zip(shown.images, shown.labels, strict=True):
             screen.image = image
             sim.reset()
             sim.run_steps(N_STEPS, progress_bar=False)
             n_correct += sim.data[output][-1].argmax() == label
-    return n_correct / len(shown)
+        return _row("nengo.Simulator", n_correct / len(shown), start, shown)
+
+
+def _row(runner, correct, start, shown):
+    """Say how well and how fast something has run since a time."""
+    each = (time.perf_counter() - start) / len(shown)
+    return {
+        "simulator": runner,
+        "correct": f"{correct:.1%}",
+        "ms per image": f"{each * 1e3:.2f}",
+    }
 
 
 def _steps(digits, n_steps):
@@ -194,26 +152,6 @@ def _steps(digits, n_steps):
     return np.repeat(digits.images[:, None], n_steps, 1), digits.labels[:, None, None]
 
 
-def _loss():
+def loss():
+    """Return the loss of ten values, of which that of the digit should be largest."""
     return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-
-
-def rows(lessons):
-    """List which part of the images each network names correctly.
-
-    Returns
-    -------
-    rows : list of dict
-        One for each network and what runs it.
-    """
-    return [
-        {
-            "trained": lesson.name if i == 0 else "",
-            "by": lesson.method if i == 0 else "",
-            "in": f"{lesson.seconds:.0f} s" if i == 0 else "",
-            "runs on": runner,
-            "correct": f"{correct:.1%}",
-        }
-        for lesson in lessons
-        for i, (runner, correct) in enumerate(lesson.correct.items())
-    ]

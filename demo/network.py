@@ -23,8 +23,6 @@ class Classifier:
     ----------
     net : Network
         All of it.
-    screen : Node
-        Shows one image after the other.
     output : Probe
         What the ten ensembles stand for, shape (n_steps, 10).
     seen, named : Probe
@@ -32,7 +30,6 @@ class Classifier:
     """
 
     net: nengo.Network
-    screen: nengo.Node
     output: nengo.Probe
     seen: nengo.Probe
     named: nengo.Probe
@@ -91,7 +88,6 @@ def build(training, shown, dtype="float32", n_neurons=1000, n_per_digit=40):
         )
         return Classifier(
             net,
-            screen,
             output=nengo.Probe(names.output, synapse=0.01, label="output"),
             seen=nengo.Probe(sheet.neurons[:N_RECORDED], label="seen"),
             named=nengo.Probe(names.add_neuron_output(), label="named"),
