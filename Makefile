@@ -2,26 +2,36 @@
 
 PYTHON ?= python3
 WORKERS ?= auto
+DATA ?= small
 VENV := .venv
 BIN := $(VENV)/bin
 
 # Without a GPU, TensorFlow tells so in several lines on standard error
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
+# Something of every stage, in a minute or two
+QUICK := tests/graph tests/engine/test_engine.py tests/simulator/test_running.py \
+	tests/converter/test_converter.py tests/test_config.py tests/test_dists.py \
+	tests/test_imports.py tests/test_losses.py tests/test_surrogates.py \
+	tests/test_tensor_node.py
+
 # Nengo's test names, and with them the seeds of its tests, then do not depend on where
 # it is installed
 NENGO_ROOT = $(shell $(BIN)/python -c \
 	"import nengo, pathlib; print(pathlib.Path(nengo.__file__).parents[1])")
 
-.PHONY: help install demo test lint unit conformance benchmarks clean
+.PHONY: help install demo test lint unit quick conformance docs benchmarks clean
 
 help:
-	@echo "make demo         the package's main job on real data (3 minutes)"
+	@echo "make demo         the package's main job on real data (a minute or two)"
 	@echo "make test         lint, the package's tests, Nengo's tests on our Simulator"
 	@echo "make install      set up .venv for the two"
 	@echo "make lint         Ruff's checks and format check"
 	@echo "make unit         only the package's tests"
+	@echo "make quick        a part of them that looks at every stage"
 	@echo "make conformance  only Nengo's tests"
+	@echo "make docs         the documentation, in docs/_build/html; with DATA=real, its"
+	@echo "                  notebooks load the real data sets from the internet"
 	@echo "make benchmarks   speed and memory, as ratios to nengo.Simulator"
 	@echo "make clean        remove .venv, caches and outputs"
 
@@ -54,13 +64,20 @@ lint: $(VENV)/.installed-tests
 unit: $(VENV)/.installed-tests
 	$(BIN)/python -m pytest -n $(WORKERS) -q
 
+quick: $(VENV)/.installed-tests
+	$(BIN)/python -m pytest -n $(WORKERS) -q $(QUICK)
+
 conformance: $(VENV)/.installed-tests
 	$(BIN)/python -m pytest -n $(WORKERS) -q -c setup.cfg --rootdir "$(NENGO_ROOT)" \
 		-p no:cacheprovider --pyargs nengo
+
+docs: $(VENV)/.installed-docs
+	$(BIN)/python -m sphinx -q -n -W --keep-going -t $(DATA)_data docs docs/_build/html
+	@echo "The documentation is in docs/_build/html/index.html"
 
 benchmarks: $(VENV)/.installed-demo
 	$(BIN)/python -m benchmarks
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build *.egg-info \
-		demo/output benchmarks/results
+		docs/_build demo/output benchmarks/results

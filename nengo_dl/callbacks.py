@@ -1,6 +1,9 @@
 """Callbacks for the Keras-like methods of a `Simulator`."""
 
+from collections.abc import Iterable
 from importlib.util import find_spec
+from os import PathLike
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -8,6 +11,15 @@ import tensorflow as tf
 from nengo import Connection, Ensemble
 from nengo.ensemble import Neurons
 from nengo.exceptions import ValidationError
+
+if TYPE_CHECKING:
+    from nengo_dl.simulator import Simulator
+
+__all__ = [
+    "IsolateState",
+    "NengoSummaries",
+    "TensorBoard",
+]
 
 # What is written of a kind of object, and how the kind is called in tags.
 _KINDS = (
@@ -66,7 +78,12 @@ class NengoSummaries(keras.callbacks.Callback):
        ('Ensemble.neurons_ens_bias',)
     """
 
-    def __init__(self, log_dir, sim, objects):
+    def __init__(
+        self,
+        log_dir: str | PathLike,
+        sim: "Simulator",
+        objects: Iterable[Ensemble | Neurons | Connection],
+    ):
         super().__init__()
         if find_spec("tensorboard") is None:
             raise ImportError(
@@ -88,7 +105,7 @@ class NengoSummaries(keras.callbacks.Callback):
         self._writer = None
 
     @property
-    def tags(self):
+    def tags(self) -> tuple[str, ...]:
         """(tuple of str) The names of the histograms."""
         return tuple(self._sources)
 
@@ -178,7 +195,7 @@ class IsolateState(keras.callbacks.Callback):
        0
     """
 
-    def __init__(self, sim):
+    def __init__(self, sim: "Simulator"):
         super().__init__()
         self._sim = sim
 

@@ -8,7 +8,7 @@ that was never set is not stored: the defaults are the fields of `Settings`.
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields
 from numbers import Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nengo
 import numpy as np
@@ -25,6 +25,19 @@ from nengo.params import Parameter
 
 from nengo_dl import surrogates
 from nengo_dl.names import listing, suggestion
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from nengo_dl.setting_types import SettingTypes
+
+__all__ = [
+    "Settings",
+    "configure_settings",
+    "enable_setting",
+    "get_setting",
+    "object_settings",
+]
 
 
 @dataclass(frozen=True)
@@ -211,7 +224,7 @@ class SettingParam(Parameter):
         return _checked(self.name, super().coerce(instance, value))
 
 
-def configure_settings(**kwargs):
+def configure_settings(**settings: "Unpack[SettingTypes]") -> None:
     """Change settings of the network in whose context this is called.
 
     Every call changes what it names and nothing else. All settings belong to the
@@ -219,18 +232,20 @@ def configure_settings(**kwargs):
 
     Parameters
     ----------
-    trainable : bool or None
-        Adds an attribute ``trainable`` to the configuration of ensembles, neurons and
-        connections in this network, and sets it for all of them. Afterwards
-        ``net.config[nengo.Connection].trainable`` sets it for a class, and
-        ``net.config[conn].trainable`` for one object. None leaves the choice to the
-        default rule.
-    keep_history : bool
-        Adds an attribute ``keep_history`` to the configuration of probes, and sets it
-        for all of them. ``net.config[probe].keep_history = False`` makes a probe keep
-        the last step alone.
     **settings
-        Network-wide settings: the fields of `Settings`.
+        Network-wide settings, which are the fields of `Settings`, and two that objects
+        can have each for themselves:
+
+        ``trainable`` : bool or None
+            Adds an attribute ``trainable`` to the configuration of ensembles, neurons
+            and connections in this network, and sets it for all of them. Afterwards
+            ``net.config[nengo.Connection].trainable`` sets it for a class, and
+            ``net.config[conn].trainable`` for one object. None leaves the choice to the
+            default rule.
+        ``keep_history`` : bool
+            Adds an attribute ``keep_history`` to the configuration of probes, and sets
+            it for all of them. ``net.config[probe].keep_history = False`` makes a probe
+            keep the last step alone.
 
     Raises
     ------
@@ -255,14 +270,14 @@ def configure_settings(**kwargs):
 
        float64
     """
-    for name in kwargs:
+    for name in settings:
         _known(name, "configure_settings")
     if len(nengo.Network.context) == 0:
         raise NetworkContextError(
             "configure_settings: must be called inside a network (got no active "
             "network). Call it in a 'with network:' block."
         )
-    values = {name: _checked(name, value) for name, value in kwargs.items()}
+    values = {name: _checked(name, value) for name, value in settings.items()}
     for name, value in values.items():
         network = nengo.Network.context[-1 if name == "trainable" else 0]
         enable_setting(network, name)
@@ -270,7 +285,7 @@ def configure_settings(**kwargs):
             setattr(network.config[cls], name, value)
 
 
-def enable_setting(network, name):
+def enable_setting(network: nengo.Network, name: str) -> None:
     """Add a setting's attribute to a network's config, without giving it a value.
 
     Parameters
@@ -290,7 +305,9 @@ def enable_setting(network, name):
             params.set_param(name, SettingParam(name, default.get(name)))
 
 
-def get_setting(model_or_net, name, default=None, obj=None):
+def get_setting(
+    model_or_net: nengo.Network | Model, name: str, default: Any = None, obj: Any = None
+) -> Any:
     """Read one setting.
 
     Parameters
@@ -329,7 +346,7 @@ def get_setting(model_or_net, name, default=None, obj=None):
     return default
 
 
-def object_settings(network, name):
+def object_settings(network: nengo.Network, name: str) -> dict[Any, Any]:
     """Read a per-object setting of all objects of a network.
 
     Inner networks go before outer ones, and in each network an object's own value goes

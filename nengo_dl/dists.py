@@ -4,9 +4,18 @@ They go wherever Nengo takes a distribution, e.g. ``nengo.Connection(transform=.
 sample of shape (n, d) is a matrix of weights from d inputs to n outputs.
 """
 
+from typing import Any
+
 import numpy as np
 from nengo.dists import Distribution
 from nengo.params import EnumParam, NumberParam
+
+__all__ = [
+    "Glorot",
+    "He",
+    "TruncatedNormal",
+    "VarianceScaling",
+]
 
 
 class TruncatedNormal(Distribution):
@@ -39,13 +48,13 @@ class TruncatedNormal(Distribution):
     stddev = NumberParam("stddev", low=0, low_open=True)
     limit = NumberParam("limit", low=0, low_open=True)
 
-    def __init__(self, mean=0, stddev=1, limit=None):
+    def __init__(self, mean: float = 0, stddev: float = 1, limit: float | None = None):
         super().__init__()
         self.mean = mean
         self.stddev = stddev
         self.limit = 2 * stddev if limit is None else limit
 
-    def sample(self, n, d=None, rng=np.random):
+    def sample(self, n: int, d: int | None = None, rng: Any = np.random) -> np.ndarray:
         """Draw numbers.
 
         Parameters
@@ -90,13 +99,15 @@ class VarianceScaling(Distribution):
     mode = EnumParam("mode", values=("fan_in", "fan_out", "fan_avg"))
     distribution = EnumParam("distribution", values=("uniform", "normal"))
 
-    def __init__(self, scale=1, mode="fan_avg", distribution="uniform"):
+    def __init__(
+        self, scale: float = 1, mode: str = "fan_avg", distribution: str = "uniform"
+    ):
         super().__init__()
         self.scale = scale
         self.mode = mode
         self.distribution = distribution
 
-    def sample(self, n, d=None, rng=np.random):
+    def sample(self, n: int, d: int | None = None, rng: Any = np.random) -> np.ndarray:
         """Draw weights from d inputs to n outputs.
 
         Parameters
@@ -142,12 +153,12 @@ class Glorot(Distribution):
     scale = NumberParam("scale", low=0, low_open=True)
     distribution = EnumParam("distribution", values=("uniform", "normal"))
 
-    def __init__(self, scale=1, distribution="uniform"):
+    def __init__(self, scale: float = 1, distribution: str = "uniform"):
         super().__init__()
         self.scale = scale
         self.distribution = distribution
 
-    def sample(self, n, d=None, rng=np.random):
+    def sample(self, n: int, d: int | None = None, rng: Any = np.random) -> np.ndarray:
         """Draw weights; see `VarianceScaling.sample`."""
         return _sample(self.scale, "fan_avg", self.distribution, n, d, rng)
 
@@ -170,12 +181,12 @@ class He(Distribution):
     scale = NumberParam("scale", low=0, low_open=True)
     distribution = EnumParam("distribution", values=("uniform", "normal"))
 
-    def __init__(self, scale=1, distribution="normal"):
+    def __init__(self, scale: float = 1, distribution: str = "normal"):
         super().__init__()
         self.scale = scale
         self.distribution = distribution
 
-    def sample(self, n, d=None, rng=np.random):
+    def sample(self, n: int, d: int | None = None, rng: Any = np.random) -> np.ndarray:
         """Draw weights; see `VarianceScaling.sample`."""
         return _sample(self.scale**2, "fan_in", self.distribution, n, d, rng)
 

@@ -1,15 +1,21 @@
 """Losses for `Simulator.compile`, and for Keras models in general."""
 
 from numbers import Real
+from typing import Any
 
 from keras import ops
 from keras.losses import Loss
 from keras.saving import register_keras_serializable
 from nengo.exceptions import ValidationError
 
+__all__ = [
+    "Regularize",
+    "nan_mse",
+]
+
 
 @register_keras_serializable(package="nengo_dl")
-def nan_mse(y_true, y_pred):
+def nan_mse(y_true: Any, y_pred: Any) -> Any:
     """Compute the mean squared error, with no error where the target is NaN.
 
     So a network can be trained on part of its output, for instance on the last time
@@ -59,7 +65,7 @@ class Regularize(Loss):
     axis : int or None
         Axis of the signal to take the norm along; 0 is the first one after minibatch
         and time. None takes the norm of the flattened signal.
-    reduction, name, dtype
+    reduction, name, dtype : str or None
         See `keras.losses.Loss`.
 
     Raises
@@ -89,11 +95,11 @@ class Regularize(Loss):
 
     def __init__(
         self,
-        order=2,
-        axis=None,
-        reduction="sum_over_batch_size",
-        name="regularize",
-        dtype=None,
+        order: float | str = 2,
+        axis: int | None = None,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "regularize",
+        dtype: str | None = None,
     ):
         if order != "euclidean" and not (isinstance(order, Real) and order > 0):
             raise ValidationError(
@@ -106,12 +112,12 @@ class Regularize(Loss):
         self.order = order
         self.axis = axis
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Any, y_pred: Any) -> Any:
         """Compute the norm at each step.
 
         Parameters
         ----------
-        y_true : tensor
+        y_true : tensor of any shape
             Ignored.
         y_pred : tensor of shape (minibatch_size, n_steps, ...)
             The signal.

@@ -1,6 +1,7 @@
 """`NengoLayer`: a Nengo network as a layer of any Keras model."""
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import keras
 import nengo
@@ -167,15 +168,20 @@ class NengoLayer(EngineLayer):
         self._network, self._config = network, config
         self.keep.assign(stateful)
 
-    def reset_state(self):
+    def reset_state(self) -> None:
         """Put a stateful layer back to its start, but not what has been trained.
 
         What learning rules have changed goes back, too.
         """
         self.load(self.engine.values.initial())
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Return what it takes to make the layer again.
+
+        Returns
+        -------
+        config : dict
+            Arguments of the class, as JSON can hold them.
 
         Raises
         ------
@@ -198,8 +204,19 @@ class NengoLayer(EngineLayer):
         }
 
     @classmethod
-    def from_config(cls, config):
-        """Make a layer from what `get_config` has returned."""
+    def from_config(cls, config: dict[str, Any]) -> "NengoLayer":
+        """Make a layer from what `get_config` has returned.
+
+        Parameters
+        ----------
+        config : dict
+            The arguments of the class.
+
+        Returns
+        -------
+        layer : `NengoLayer`
+            With new weights.
+        """
         config = dict(config)
         network = keras.saving.deserialize_keras_object(config.pop("network"))
         return cls(network, **config)

@@ -13,6 +13,7 @@ from nengo.exceptions import ValidationError
 from nengo.params import BoolParam, IntParam, NdarrayParam
 from nengo.rc import rc
 from nengo.transforms import Transform
+from numpy.typing import ArrayLike
 
 
 class Stencil(Transform):
@@ -75,7 +76,14 @@ class Stencil(Transform):
     groups = IntParam("groups", low=1)
     channels_last = BoolParam("channels_last")
 
-    def __init__(self, index, n_positions_in, init, groups=1, channels_last=True):
+    def __init__(
+        self,
+        index: ArrayLike,
+        n_positions_in: int,
+        init: ArrayLike,
+        groups: int = 1,
+        channels_last: bool = True,
+    ):
         super().__init__()
         self.index = index
         self.n_positions_in = n_positions_in

@@ -18,6 +18,13 @@ from typing import Any
 import numpy as np
 from nengo.exceptions import ValidationError
 
+__all__ = [
+    "ArcTan",
+    "FastSigmoid",
+    "RateDerivative",
+    "Triangular",
+]
+
 
 def _check_positive(obj: Any, name: str) -> None:
     value = getattr(obj, name)
@@ -32,9 +39,9 @@ def _check_positive(obj: Any, name: str) -> None:
 
 @dataclass(frozen=True)
 class FastSigmoid:
-    r"""Derivative of the fast sigmoid :math:`x / (1 + \beta |x|)`.
+    r"""Derivative of the fast sigmoid :math:`x / (1 + \beta \lvert x \rvert)`.
 
-    .. math:: h(x) = \frac{1}{(1 + \beta |x|)^2}
+    .. math:: h(x) = \frac{1}{(1 + \beta \lvert x \rvert)^2}
 
     Zenke & Ganguli 2018, https://doi.org/10.1162/neco_a_01086. Its tails are long, so
     that neurons far below the threshold learn as well.
@@ -95,7 +102,7 @@ class ArcTan:
 class Triangular:
     r"""Triangle around the threshold.
 
-    .. math:: h(x) = \gamma \max(0, 1 - |x| / w)
+    .. math:: h(x) = \gamma \max(0, 1 - \lvert x \rvert / w)
 
     Esser et al. 2016, https://doi.org/10.1073/pnas.1604850113, and with a height below
     1, which damps gradients through many steps, Bellec et al. 2018,

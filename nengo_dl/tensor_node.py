@@ -6,7 +6,9 @@ one (or an ensemble of neurons) and connects it, in the manner of Keras.
 
 import math
 import warnings
+from collections.abc import Callable, Sequence
 from numbers import Integral
+from typing import Any
 
 import nengo
 import numpy as np
@@ -17,7 +19,9 @@ from nengo.ensemble import Neurons
 from nengo.exceptions import ValidationError
 from nengo.neurons import NeuronType
 from nengo.params import BoolParam, Parameter
+from nengo.synapses import Synapse
 from nengo.transforms import Transform
+from numpy.typing import ArrayLike
 
 from nengo_dl.config import enable_setting, get_setting
 from nengo_dl.tensor_function import SimTensorNode, TensorFunction, run_elsewhere
@@ -136,7 +140,12 @@ class TensorNode(nengo.Node):
     pass_time = BoolParam("pass_time", default=True, readonly=True)
 
     def __init__(
-        self, tensor_func, shape_in=None, shape_out=None, pass_time=True, label=None
+        self,
+        tensor_func: Callable[..., Any],
+        shape_in: Sequence[int] | None = None,
+        shape_out: Sequence[int] | None = None,
+        pass_time: bool = True,
+        label: str | None = None,
     ):
         super().__init__(output=None, size_in=0, size_out=None, label=label)
         self.tensor_func = tensor_func
@@ -221,20 +230,20 @@ class Layer:
        (2704,) (10,) Layer(relu)
     """
 
-    def __init__(self, layer_func):
+    def __init__(self, layer_func: Callable[..., Any] | NeuronType):
         if not isinstance(layer_func, NeuronType):
             _callable(layer_func, "layer_func", type(self))
         self.layer_func = layer_func
 
     def __call__(
         self,
-        input,
-        transform=None,
-        shape_in=None,
-        synapse=None,
-        return_conn=False,
+        input: NengoObject | ObjView | Neurons,
+        transform: ArrayLike | Transform | None = None,
+        shape_in: Sequence[int] | None = None,
+        synapse: Synapse | float | None = None,
+        return_conn: bool = False,
         **layer_args,
-    ):
+    ) -> Any:
         """Make the object and connect ``input`` to it.
 
         Parameters
@@ -243,8 +252,8 @@ class Layer:
             Where the connection starts: a node, an ensemble, neurons, a `TensorNode`,
             or a view of one of them.
         transform : array_like or `nengo.transforms.Transform`, optional
-            Transform of the connection, from the size of ``input`` to that of the new
-            object.
+            Transform of the connection, of shape (size of the new object, size of
+            ``input``). By default there is none.
         shape_in : tuple of int, optional
             Shape of what the new object gets, without the minibatch axis. By default a
             vector of the size of the connection.
@@ -295,8 +304,27 @@ class Layer:
         return f"{type(self).__name__}({name})"
 
 
-def tensor_layer(input, layer_func, **kwargs):
-    """Call ``Layer(layer_func)(input, **kwargs)``; deprecated in favour of `Layer`."""
+def tensor_layer(
+    input: NengoObject | ObjView | Neurons,
+    layer_func: Callable[..., Any] | NeuronType,
+    **kwargs,
+) -> Any:
+    """Call ``Layer(layer_func)(input, **kwargs)``; deprecated in favour of `Layer`.
+
+    Parameters
+    ----------
+    input : Nengo object
+        Where the connection starts.
+    layer_func : callable or keras.Layer or `nengo.neurons.NeuronType`
+        See `Layer`.
+    **kwargs
+        Arguments of `Layer.__call__`.
+
+    Returns
+    -------
+    obj : `TensorNode` or Neurons
+        The new object; with ``return_conn=True``, a tuple of it and the connection.
+    """
     warnings.warn(
         "nengo_dl.tensor_layer is deprecated. Write "
         "nengo_dl.Layer(layer_func)(input, ...).",

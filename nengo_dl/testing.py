@@ -6,8 +6,15 @@ Nengo's own plugin hand our Simulator, with these settings, to every test that a
 a fixture called ``Simulator``.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import nengo_dl
 from nengo_dl.config import configure_settings, get_setting
+
+__all__ = [
+    "make_test_sim",
+]
 
 
 def pytest_addoption(parser):
@@ -34,7 +41,7 @@ def pytest_addoption(parser):
     )
 
 
-def make_test_sim(request):
+def make_test_sim(request: Any) -> Callable[..., nengo_dl.Simulator]:
     """Return a function that makes a Simulator with the options of the test run.
 
     Parameters

@@ -59,6 +59,8 @@ class FeedRunner:
     --------
     .. testcode::
 
+       from nengo_dl.graph.program import from_model
+
        with nengo.Network() as net:
            nengo.Node(lambda t: 2 * t)
        model = nengo.builder.Model()

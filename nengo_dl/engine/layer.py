@@ -84,7 +84,8 @@ class EngineLayer(keras.layers.Layer):
         self.parameters = [self._add_parameters(w) for w in self._table.weights]
         models = [m for m in self.keras_layers if isinstance(m, keras.Model)]
         self._initial_models = [(model, model.get_weights()) for model in models]
-        self.blocks = tf.function(self._blocks, autograph=False)
+        # partial, for what TensorFlow counts traces of: see Engine
+        self.blocks = tf.function(functools.partial(self._blocks), autograph=False)
         self._traced_loops = {
             training: tf.function(
                 functools.partial(self._loop, training), autograph=False
@@ -98,7 +99,7 @@ class EngineLayer(keras.layers.Layer):
         """(list of keras.Metric) What layers of the network report."""
         return without_compiled(super().metrics, self)
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Run the network.
 
         Parameters
@@ -114,8 +115,8 @@ class EngineLayer(keras.layers.Layer):
         Returns
         -------
         outputs : dict of str to tensor, or tensor
-            By name of the probe, of shape (minibatch_size, n_steps or 1, *shape of the
-            signal); the first axis has length 1 for what all items share.
+            By name of the probe, of shape (minibatch_size, n_steps or 1, size); the
+            first axis has length 1 for what all items share.
         """
         inputs = self._inputs.by_name(inputs)
         items, n_steps = self._inputs.extent(inputs)

@@ -24,7 +24,7 @@ class View:
         The signal that owns the memory.
     start, stop : int
         The elements, where they are a range.
-    index : ndarray of int, or None
+    index : ndarray of int, of shape (size,), or None
         The elements in the order of use, where they are not.
     """
 
@@ -158,5 +158,17 @@ def from_elements(base: Signal, elements: np.ndarray) -> View:
 
 
 def slot(signals: Iterable[Signal]) -> Slot:
-    """Describe whole signals, one after the other."""
+    """Describe whole signals, one after the other.
+
+    Parameters
+    ----------
+    signals : iterable of Signal
+        One for each operator of a group.
+
+    Returns
+    -------
+    slot : tuple of `View`
+        What a kernel reads or writes as one tensor, of shape (sum of the sizes,
+        minibatch_size or 1).
+    """
     return tuple(view(signal) for signal in signals)

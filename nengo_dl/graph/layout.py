@@ -28,7 +28,15 @@ MAX_RANGES = 8
 
 @dataclass(frozen=True)
 class Block:
-    """A flat array that holds signals one after the other."""
+    """A flat array that holds signals one after the other.
+
+    Parameters
+    ----------
+    kind : str
+        "param", "feed", "clock", "state" or "transient".
+    size : int
+        Number of elements.
+    """
 
     kind: str
     size: int

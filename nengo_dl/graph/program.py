@@ -29,7 +29,8 @@ class Feed:
     Parameters
     ----------
     output : ndarray or callable or `nengo.Process`
-        A constant, a function of time (in seconds), or a process without input.
+        A constant of shape (size,), a function of time (in seconds), or a process
+        without input.
     signal : Signal or None
         What the value sets; None for a function called for its side effects alone.
     node : Node or None
@@ -82,7 +83,18 @@ class Program:
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
 
     def replace(self, **changes) -> "Program":
-        """Return a copy with some fields changed."""
+        """Return a copy with some fields changed.
+
+        Parameters
+        ----------
+        **changes
+            Fields and their new values.
+
+        Returns
+        -------
+        program : `Program`
+            The copy.
+        """
         return replace(self, **changes)
 
     @property

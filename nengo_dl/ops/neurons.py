@@ -43,8 +43,13 @@ steps: dict[type, NeuronStep] = {}
 
 
 def register(
-    neuron_type, parameters=(), flags=(), random=False, emits=False, rate=None
-):
+    neuron_type: type,
+    parameters: tuple[str, ...] = (),
+    flags: tuple[str, ...] = (),
+    random: bool = False,
+    emits: bool = False,
+    rate: Callable[..., tuple] | None = None,
+) -> Callable:
     """Register the decorated step function for a neuron type.
 
     Parameters
@@ -68,6 +73,12 @@ def register(
     rate : callable, optional
         A differentiable function like the step, without ``uniform`` and ``emit``, that
         stands in for it in training. It returns state that it freezes unchanged.
+
+    Returns
+    -------
+    decorate : callable
+        Takes ``step(p, dt, J, **state)``, whose tensors have the shape (n_neurons,
+        minibatch_size or 1), and returns it.
 
     Examples
     --------

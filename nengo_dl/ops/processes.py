@@ -32,7 +32,7 @@ class ProcessStep(NamedTuple):
 steps: dict[type, ProcessStep] = {}
 
 
-def register(process_type, merge_key):
+def register(process_type: type, merge_key: Callable[[Any], Hashable]) -> Callable:
     """Register the decorated function for a process type.
 
     Parameters
@@ -42,11 +42,13 @@ def register(process_type, merge_key):
     merge_key : callable
         From an operator to a hashable value; operators with equal keys share a kernel.
 
-    Notes
-    -----
-    The decorated function takes the merged operators and a `BuildContext`, and returns
-    a function from the input and the state variables, each of shape (total size,
-    minibatch_size or 1), to a tuple of the output and the new state variables.
+    Returns
+    -------
+    decorate : callable
+        Takes a function and returns it. That function gets the merged operators and a
+        `BuildContext`, and returns a function from the input and the state variables,
+        each of shape (total size, minibatch_size or 1), to a tuple of the output and
+        the new state variables.
     """
 
     def decorate(build):

@@ -33,8 +33,12 @@ class Host:
     Kernels add what they need with `add` and look it up when they run. `reset`
     makes all of it anew, so that nothing of an earlier run is left.
 
-    Attributes
+    Parameters
     ----------
+    makers : list of callable
+        From a generator of seeds to an object each.
+    made : list of object
+        What they made at the last reset.
     streams : list of RandomState
         All random streams, which are put back when a run fails.
     where : str
@@ -51,6 +55,11 @@ class Host:
 
     def add(self, make: Callable[[np.random.RandomState], Any]) -> Callable[[], Any]:
         """Keep a function from a generator of seeds to an object.
+
+        Parameters
+        ----------
+        make : callable
+            Takes a RandomState, and returns what the kernel needs.
 
         Returns
         -------
@@ -112,7 +121,13 @@ class BuildContext:
     layers: list[keras.Layer] = field(default_factory=list)
 
     def next_stream(self) -> int:
-        """Return a number for an operator's random stream, different for each."""
+        """Return a number for an operator's random stream, different for each.
+
+        Returns
+        -------
+        stream : int
+            To be added to the seed.
+        """
         return next(self.streams)
 
 
@@ -149,7 +164,7 @@ class Builder:
         op_type: type[Operator],
         merge_key: Callable[[Any], Hashable] | None = None,
         is_host: Callable[[Any], bool] = lambda op: False,
-    ):
+    ) -> Callable:
         """Register the decorated function for an operator type.
 
         Parameters
@@ -161,6 +176,12 @@ class Builder:
             default, each operator gets a kernel of its own.
         is_host : callable, optional
             Whether an operator will run Python in every step.
+
+        Returns
+        -------
+        decorate : callable
+            Takes ``build(ops, ctx)``, a function of the merged operators and a
+            `BuildContext` that returns a `Kernel`, and returns it.
         """
 
         def decorate(build):

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Hashable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from nengo import Connection, Ensemble, Probe
@@ -13,6 +14,9 @@ from nengo.neurons import Direct
 from nengo.transforms import SparseMatrix
 
 from nengo_dl.names import listing
+
+if TYPE_CHECKING:
+    from nengo_dl.simulator.simulator import Simulator
 
 # What `SimulationData.get_params` gives.
 _PARAMS = {
@@ -66,11 +70,11 @@ class SimulationData(Mapping):
        (5, 1) (10, 1)
     """
 
-    def __init__(self, sim):
+    def __init__(self, sim: "Simulator"):
         self._sim = sim
         self._cache = {}
 
-    def __getitem__(self, obj):
+    def __getitem__(self, obj: Any) -> Any:
         params = self._sim.model.params
         if obj not in self:
             raise ValidationError(
@@ -103,7 +107,7 @@ class SimulationData(Mapping):
     def __repr__(self):
         return f"<SimulationData of {len(self)} objects>"
 
-    def get_params(self, *obj_attrs):
+    def get_params(self, *obj_attrs: tuple[Any, str]) -> list:
         """Return the current values of several parameters.
 
         Parameters
@@ -115,6 +119,7 @@ class SimulationData(Mapping):
         Returns
         -------
         values : list of ndarray or None
+            Of the shapes that they have in ``sim.data``.
 
         Raises
         ------

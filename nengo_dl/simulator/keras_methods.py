@@ -1,7 +1,11 @@
 """The methods of a `Simulator` that it shares with `keras.Model`."""
 
 import warnings
+from collections.abc import Iterable
+from typing import Any
 
+import keras
+import nengo
 import numpy as np
 from nengo.exceptions import SimulationError
 
@@ -30,18 +34,25 @@ class KerasMethods:
     """Part of the `Simulator`: training, evaluation and prediction with Keras."""
 
     @property
-    def keras_model(self):
+    def keras_model(self) -> keras.Model:
         """(keras.Model) The network as a model, with inputs and outputs by name."""
         self._check_open("keras_model")
         return self._learner.model
 
     @property
-    def tensor_graph(self):
+    def tensor_graph(self) -> keras.Layer:
         """(keras.Layer) The network as a layer, for use in other models."""
         self._check_open("tensor_graph")
         return self._learner.layer
 
-    def compile(self, *args, loss=None, metrics=None, loss_weights=None, **kwargs):
+    def compile(
+        self,
+        *args,
+        loss: Any = None,
+        metrics: Any = None,
+        loss_weights: list | dict | None = None,
+        **kwargs,
+    ) -> None:
         """Choose how `fit` trains the network, and what `evaluate` computes.
 
         Parameters
@@ -97,7 +108,14 @@ class KerasMethods:
         with self._scope():
             self._learner.model.compile(*args, **chosen, **kwargs)
 
-    def fit(self, x=None, y=None, n_steps=None, stateful=False, **kwargs):
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        n_steps: int | None = None,
+        stateful: bool = False,
+        **kwargs,
+    ) -> keras.callbacks.History:
         """Train the network.
 
         Neurons behave as the setting ``training_mode`` says; by default, spiking ones
@@ -106,8 +124,8 @@ class KerasMethods:
         Parameters
         ----------
         x : None or dict or list or ndarray or dataset, optional
-            Data for the input nodes, see `predict`. Datasets and generators give pairs
-            of inputs and targets.
+            Data for the input nodes, see `predict`; arrays of shape (n_items, n_steps,
+            size_out). Datasets and generators give pairs of inputs and targets.
         y : dict or list or ndarray, optional
             Targets: by probe or name, in the order of the probes, or one for the first
             probe; of shape (n_items, n_steps, size). Probes without a loss need none.
@@ -159,13 +177,20 @@ class KerasMethods:
         with self._scope(), self._runner.lent(stateful):
             return self._learner.model.fit(**data, **kwargs)
 
-    def evaluate(self, x=None, y=None, n_steps=None, stateful=False, **kwargs):
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        n_steps: int | None = None,
+        stateful: bool = False,
+        **kwargs,
+    ) -> dict[str, float]:
         """Compute the losses and metrics of the network, in inference mode.
 
         Parameters
         ----------
-        x, y, n_steps, stateful
-            See `fit`.
+        x, y, n_steps, stateful : as for `fit`
+            The data, and what to do with it.
         **kwargs
             See ``keras.Model.evaluate``.
 
@@ -195,7 +220,13 @@ class KerasMethods:
         with self._scope(), self._runner.lent(stateful):
             return self._learner.model.evaluate(**data, return_dict=True, **kwargs)
 
-    def predict(self, x=None, n_steps=None, stateful=False, **kwargs):
+    def predict(
+        self,
+        x: Any = None,
+        n_steps: int | None = None,
+        stateful: bool = False,
+        **kwargs,
+    ) -> dict[nengo.Probe, np.ndarray]:
         """Compute the outputs of all probes, in inference mode.
 
         Parameters
@@ -216,7 +247,7 @@ class KerasMethods:
         Returns
         -------
         outputs : dict of Probe to ndarray
-            Shape (n_items, n_steps, size_in) each.
+            Of shape (n_items, n_steps, size_in) each.
 
         Raises
         ------
@@ -228,19 +259,56 @@ class KerasMethods:
         self._check_open("predict")
         return self._predict(x, n_steps, stateful, False, kwargs)
 
-    def predict_on_batch(self, x=None, n_steps=None, stateful=False, **kwargs):
-        """Compute the outputs of all probes for one minibatch, see `predict`."""
+    def predict_on_batch(
+        self,
+        x: Any = None,
+        n_steps: int | None = None,
+        stateful: bool = False,
+        **kwargs,
+    ) -> dict[nengo.Probe, np.ndarray]:
+        """Compute the outputs of all probes for one minibatch.
+
+        Parameters
+        ----------
+        x : None or dict or list or ndarray, optional
+            As for `predict`, of shape (minibatch_size, n_steps, size_out) each.
+        n_steps : int, optional
+            Number of steps to simulate; needed if `x` does not tell.
+        stateful : bool
+            Whether the simulation keeps the state.
+        **kwargs
+            See `predict`.
+
+        Returns
+        -------
+        outputs : dict of Probe to ndarray
+            Of shape (minibatch_size, n_steps, size_in) each.
+
+        Raises
+        ------
+        ValidationError
+            If data has the wrong form.
+        SimulationError
+            If a function of the user's fails.
+        """
         self._check_open("predict_on_batch")
         return self._predict(x, n_steps, stateful, True, kwargs)
 
-    def check_gradients(self, inputs=None, outputs=None, atol=1e-5, rtol=1e-3):
+    def check_gradients(
+        self,
+        inputs: Any = None,
+        outputs: Iterable[nengo.Probe] | None = None,
+        atol: float = 1e-5,
+        rtol: float = 1e-3,
+    ) -> dict[nengo.Probe, dict[str, list[np.ndarray]]]:
         """Compare the gradients that training uses with finite differences.
 
         Parameters
         ----------
         inputs : dict of Node to ndarray, optional
-            Where to evaluate, see `predict`. By default zeros, for twice as many steps
-            as ``unroll_simulation``.
+            Where to evaluate, see `predict`; of shape (minibatch_size, n_steps,
+            size_out). By default zeros, for twice as many steps as
+            ``unroll_simulation``.
         outputs : list of Probe, optional
             What to differentiate; by default all probes.
         atol, rtol : float

@@ -1,15 +1,29 @@
 """The methods of a `Simulator` that read, save and change parameters."""
 
 import warnings
+from collections.abc import Iterable
+from os import PathLike
+from typing import Any
+
+import nengo
+from nengo.ensemble import Neurons
 
 from nengo_dl.simulator import files, params
 from nengo_dl.simulator.stored import Stored
+
+NengoObject = nengo.Ensemble | nengo.Connection | Neurons
+NengoObjects = NengoObject | Iterable[NengoObject]
 
 
 class ParameterMethods:
     """Part of the `Simulator`: its parameters, as files and as Nengo objects."""
 
-    def save_params(self, path, include_state=False, include_non_trainable=None):
+    def save_params(
+        self,
+        path: str | PathLike,
+        include_state: bool = False,
+        include_non_trainable: bool | None = None,
+    ) -> None:
         """Save all parameters, also those that no training changes.
 
         Parameters
@@ -52,7 +66,12 @@ class ParameterMethods:
         stored = self._stored(include_state, include_non_trainable)
         files.write(path, stored.read(self._runner.values))
 
-    def load_params(self, path, include_state=False, include_non_trainable=None):
+    def load_params(
+        self,
+        path: str | PathLike,
+        include_state: bool = False,
+        include_non_trainable: bool | None = None,
+    ) -> None:
         """Load what `save_params` has saved, into this or an equal network.
 
         The minibatch size may be another, except for the state, and for weights that
@@ -80,7 +99,9 @@ class ParameterMethods:
         arrays = files.read(path, stored.expected(values), stored.advice)
         self._runner.replace_values(stored.write(arrays, values))
 
-    def get_nengo_params(self, nengo_objs, as_dict=False):
+    def get_nengo_params(
+        self, nengo_objs: NengoObjects, as_dict: bool = False
+    ) -> dict[str, Any] | list[dict[str, Any]]:
         """Return the arguments that build Nengo objects with the current parameters.
 
         Parameters
@@ -128,7 +149,9 @@ class ParameterMethods:
         self._check_open("get_nengo_params")
         return params.get_nengo_params(self, nengo_objs, as_dict)
 
-    def freeze_params(self, objs):
+    def freeze_params(
+        self, objs: nengo.Network | NengoObjects | Iterable[nengo.Network]
+    ) -> None:
         """Write the current parameters into the Nengo objects that are simulated.
 
         ``nengo.Simulator(network)`` then starts from what was trained or learned here.

@@ -5,10 +5,14 @@ A façade: it checks arguments, builds the stages once, and hands every call on.
 
 import contextlib
 import warnings
+from typing import Any
 
 import nengo
+import numpy as np
 import tensorflow as tf
+from nengo.builder import Signal
 from nengo.exceptions import ReadonlyError, SimulatorClosed, ValidationError
+from nengo.utils.progress import ProgressBar
 
 from nengo_dl import frontend
 from nengo_dl.config import Settings
@@ -20,6 +24,7 @@ from nengo_dl.simulator.data import SimulationData
 from nengo_dl.simulator.inputs import check_inputs
 from nengo_dl.simulator.keras_methods import KerasMethods
 from nengo_dl.simulator.parameter_methods import ParameterMethods
+from nengo_dl.simulator.recording import Recording
 from nengo_dl.simulator.runner import build_runner
 from nengo_dl.simulator.scope import scope
 from nengo_dl.simulator.times import sample_times, sampling_period, steps_from_time
@@ -66,7 +71,8 @@ class Simulator(KerasMethods, ParameterMethods):
     unroll : int
         The ``unroll_simulation`` it was made with.
     node_inputs : dict of Node to ndarray or callable or Process
-        The input nodes and what they put out.
+        The input nodes and what they put out: an array of shape (size_out,), or what
+        makes one for each step.
 
     Raises
     ------
@@ -98,14 +104,14 @@ class Simulator(KerasMethods, ParameterMethods):
 
     def __init__(
         self,
-        network,
-        dt=0.001,
-        seed=None,
-        model=None,
-        device=None,
-        unroll_simulation=1,
-        minibatch_size=None,
-        progress_bar=True,
+        network: nengo.Network | None,
+        dt: float = 0.001,
+        seed: int | None = None,
+        model: nengo.builder.Model | None = None,
+        device: str | None = None,
+        unroll_simulation: int = 1,
+        minibatch_size: int | None = None,
+        progress_bar: bool | ProgressBar = True,
     ):
         self.closed = True  # until everything is built
         self._scopes = contextlib.ExitStack()
@@ -154,7 +160,7 @@ class Simulator(KerasMethods, ParameterMethods):
             self._make_learner()  # variables belong to the strategy they are made under
 
     @property
-    def dt(self):
+    def dt(self) -> float:
         """(float) Length of a time step, in seconds."""
         return self.model.dt
 
@@ -163,26 +169,26 @@ class Simulator(KerasMethods, ParameterMethods):
         raise ReadonlyError(attr="dt", obj=self)
 
     @property
-    def seed(self):
+    def seed(self) -> int:
         """(int) Seed of all random numbers of the simulation."""
         return self._runner.seed
 
     @property
-    def n_steps(self):
+    def n_steps(self) -> int:
         """(int) Number of steps that have been run."""
         return self._runner.n_steps
 
     @property
-    def time(self):
+    def time(self) -> float:
         """(float) Simulated time, in seconds."""
         return self.n_steps * self.dt
 
     @property
-    def recording(self):
+    def recording(self) -> Recording:
         """(Recording) State and probe data as of the last complete chunk of steps."""
         return self._runner.recording
 
-    def parameter(self, signal):
+    def parameter(self, signal: Signal) -> np.ndarray | None:
         """Return the current value of a parameter or state signal.
 
         Parameters
@@ -203,13 +209,13 @@ class Simulator(KerasMethods, ParameterMethods):
             value = value[0]
         return value
 
-    def run(self, time_in_seconds, **kwargs):
+    def run(self, time_in_seconds: float, **kwargs) -> None:
         """Simulate for a length of time.
 
         Parameters
         ----------
         time_in_seconds : float
-            Rounded to a whole number of steps.
+            In seconds, rounded to a whole number of steps.
         **kwargs
             See `run_steps`.
 
@@ -228,7 +234,13 @@ class Simulator(KerasMethods, ParameterMethods):
         if n_steps > 0:
             self.run_steps(n_steps, **kwargs)
 
-    def run_steps(self, n_steps, data=None, progress_bar=None, stateful=True):
+    def run_steps(
+        self,
+        n_steps: int,
+        data: Any = None,
+        progress_bar: bool | ProgressBar | None = None,
+        stateful: bool = True,
+    ) -> None:
         """Simulate a number of steps; append to the data of all probes.
 
         Parameters
@@ -282,7 +294,7 @@ class Simulator(KerasMethods, ParameterMethods):
         ):
             self._runner.run(n_steps, arrays, display, stateful)
 
-    def step(self, **kwargs):
+    def step(self, **kwargs) -> None:
         """Advance the simulation by one step.
 
         Parameters
@@ -295,11 +307,11 @@ class Simulator(KerasMethods, ParameterMethods):
 
     def reset(
         self,
-        seed=None,
-        include_trainable=True,
-        include_probes=True,
-        include_processes=True,
-    ):
+        seed: int | None = None,
+        include_trainable: bool = True,
+        include_probes: bool = True,
+        include_processes: bool = True,
+    ) -> None:
         """Put the simulation back to its start.
 
         Parameters
@@ -323,8 +335,16 @@ class Simulator(KerasMethods, ParameterMethods):
             if include_processes and self._made_learner is not None:
                 self._made_learner.reset(seed)
 
-    def soft_reset(self, include_trainable=False, include_probes=False):
-        """Reset the state alone; deprecated in favour of `reset`."""
+    def soft_reset(
+        self, include_trainable: bool = False, include_probes: bool = False
+    ) -> None:
+        """Reset the state alone; deprecated in favour of `reset`.
+
+        Parameters
+        ----------
+        include_trainable, include_probes : bool
+            See `reset`.
+        """
         warnings.warn(
             "Simulator.soft_reset is deprecated. Use reset(include_processes=False, "
             "include_trainable=..., include_probes=...).",
@@ -337,12 +357,14 @@ class Simulator(KerasMethods, ParameterMethods):
             include_processes=False,
         )
 
-    def clear_probes(self):
+    def clear_probes(self) -> None:
         """Drop the recorded data of all probes."""
         self._check_open("clear_probes")
         self._runner.clear_probes()
 
-    def trange(self, sample_every=None, dt=None):
+    def trange(
+        self, sample_every: float | None = None, dt: float | None = None
+    ) -> np.ndarray:
         """Return the times of recorded data.
 
         Parameters
@@ -350,7 +372,7 @@ class Simulator(KerasMethods, ParameterMethods):
         sample_every : float, optional
             Sampling period of a probe, in seconds. By default, every step.
         dt : float, optional
-            Deprecated name of `sample_every`.
+            Deprecated name of `sample_every`, in seconds.
 
         Returns
         -------
@@ -365,13 +387,19 @@ class Simulator(KerasMethods, ParameterMethods):
         sample_every = sampling_period(sample_every, dt, type(self))
         return sample_times(self.n_steps, self.dt, sample_every)
 
-    def get_name(self, obj):
+    def get_name(self, obj: nengo.Node | nengo.Probe) -> str:
         """Return the name under which an input node or a probe is known to Keras.
 
         Parameters
         ----------
         obj : Node or Probe
             An input node or a probe of the network.
+
+        Returns
+        -------
+        name : str
+            Its label, without what names in Keras must not have and with a number if
+            there are several of it.
 
         Raises
         ------
@@ -387,13 +415,13 @@ class Simulator(KerasMethods, ParameterMethods):
             )
         return self._names[obj]
 
-    def close(self):
+    def close(self) -> None:
         """Release the compiled simulation. Probe data stays readable."""
         self.closed = True
         self._made_learner = None
         self._runner.close()
 
-    def __enter__(self):
+    def __enter__(self) -> "Simulator":
         self._check_open("__enter__")
         self._scopes.enter_context(self._scope())
         return self

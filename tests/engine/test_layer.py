@@ -128,3 +128,10 @@ def test_stateful_calls_continue():
     for name, expected in whole.items():
         output = np.concatenate([half[name] for half in halves], axis=1)
         np.testing.assert_allclose(output, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_many_layers_do_not_alarm_tensorflow(caplog):
+    """It warns of functions that are traced again and again."""
+    for _ in range(6):
+        make_layer(small_networks.passthrough()).blocks()
+    assert not [record for record in caplog.records if "retracing" in record.message]
