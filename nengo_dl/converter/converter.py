@@ -14,8 +14,14 @@ from nengo.ensemble import Neurons
 from nengo.synapses import Synapse
 
 from nengo_dl.config import configure_settings
-from nengo_dl.converter import keras_graph, plan, registry
+from nengo_dl.converter import plan, registry
 from nengo_dl.converter.activations import Swaps
+from nengo_dl.converter.arguments import (
+    check_positive,
+    functional,
+    input_layers,
+    scales,
+)
 from nengo_dl.converter.build import Build, one
 from nengo_dl.converter.calibration import (
     Calibration,
@@ -170,9 +176,9 @@ class Converter:
         self.scale_firing_rates = scale_firing_rates
         self.synapse = synapse
         self.temporal_model = temporal_model
-        self.model = _functional(model)
+        self.model = functional(model)
         self.swaps = Swaps(swap_activations)
-        self._scales = _scales(scale_firing_rates)
+        self._scales = scales(scale_firing_rates)
         self.tunings: tuple[Tuning, ...] | None = None
         self._data = None
         if calibration_data is not None or "auto" in (scale_firing_rates, synapse):
@@ -394,8 +400,8 @@ class Converter:
         """Return how strongly the next population responds, which is one of a layer."""
         if self.tunings is not None:
             return self.tunings[len(self.populations)]
-        scales = self._scales
-        return scaling(scales if isinstance(scales, Real) else scales.get(id(layer), 1))
+        factor = self._scales
+        return scaling(factor if isinstance(factor, Real) else factor.get(id(layer), 1))
 
     def one(self):
         """Return the node that puts out 1, from which biases come."""
@@ -416,15 +422,8 @@ class Converter:
 
     def _calibrate(self, percentile, target_rate, per_channel):
         """Choose the tuning of each population, and the synapse."""
-        for name, value, high in (
-            ("percentile", percentile, 100),
-            ("target_rate", target_rate, np.inf),
-        ):
-            if not isinstance(value, Real) or not 0 < value <= high or value == np.inf:
-                raise ValueError(
-                    f"Converter.{name}: expected a positive number"
-                    f"{' of at most 100' * (high == 100)} (got {value!r})."
-                )
+        check_positive("percentile", percentile, 100)
+        check_positive("target_rate", target_rate)
         calibration = Calibration(
             self._variant, self._data, percentile, target_rate, per_channel
         )
@@ -446,7 +445,7 @@ class Converter:
     def _convert(self, steps):
         """Make all objects of the network."""
         objs = {}
-        layers = _input_layers(self.model)
+        layers = input_layers(self.model)
         for tensor, layer in zip(self.model.inputs, layers, strict=True):
             size = int(np.prod(tensor.shape[2 if self.temporal_model else 1 :]))
             node = nengo.Node(np.zeros(size), label=tensor.name)
@@ -505,55 +504,3 @@ class Converter:
                         f"(got {layer!r}, which it does not have).",
                         stacklevel=3,
                     )
-
-
-def _functional(model):
-    """Return a model as a functional one."""
-    if not isinstance(model, keras.Model):
-        raise TypeError(
-            f"Converter: expected a Keras model (got {type(model).__name__}). Wrap "
-            "layers in a keras.Model, from its inputs to its outputs."
-        )
-    if isinstance(model, keras.Sequential):
-        if not model.built or not keras_graph.is_graph(model):
-            raise ValueError(
-                f"Converter: expected a model whose shapes are known (got Sequential "
-                f"'{model.name}' without an input shape). Put keras.Input(shape) first."
-            )
-        warnings.warn(
-            f"Sequential model '{model.name}' is converted as a functional model, "
-            "Converter.model. Look tensors up in that one.",
-            stacklevel=3,
-        )
-        return keras.Model(model.inputs, model.outputs, name=model.name)
-    if not keras_graph.is_graph(model):
-        raise TypeError(
-            f"Converter: expected a functional or sequential model (got "
-            f"{type(model).__name__}, a subclass whose graph is not known). Call it on "
-            "a keras.Input, and wrap input and output in a keras.Model."
-        )
-    return model
-
-
-def _input_layers(model):
-    layers = {
-        id(layer.output): layer
-        for layer in model.layers
-        if isinstance(layer, keras.layers.InputLayer)
-    }
-    return [layers.get(id(tensor)) for tensor in model.inputs]
-
-
-def _scales(scale):
-    """Return a number, or a dict from ids of layers to numbers."""
-    if scale is None or scale == "auto":
-        return 1.0
-    for value in scale.values() if isinstance(scale, dict) else [scale]:
-        if not isinstance(value, Real) or not 0 < value < np.inf:
-            raise ValueError(
-                "Converter.scale_firing_rates: expected a positive number, or one for "
-                f'each layer in a dict, or "auto" (got {value!r}).'
-            )
-    if isinstance(scale, dict):
-        return {id(layer): value for layer, value in scale.items()}
-    return scale
