@@ -49,7 +49,7 @@ class Setting:
 SETTINGS = (
     Setting("IF", nengo_dl.IntegrateAndFire()),
     Setting("IF, channels", nengo_dl.IntegrateAndFire(), per_channel=True),
-    Setting("IF, frugal", nengo_dl.IntegrateAndFire(), 1000.0, per_channel=True),
+    Setting("IF, frugal", nengo_dl.IntegrateAndFire(), 1250.0, per_channel=True),
     Setting("SpikingRectifiedLinear", nengo.SpikingRectifiedLinear()),
     Setting("LIF", nengo.LIF()),
 )

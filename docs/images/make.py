@@ -137,6 +137,7 @@ def draw_outputs(ax, outputs, labels):
         if i:
             ax.axvline(i * N_STEPS * DT, color=GREY, linewidth=0.6, linestyle=":")
     ax.set(xlabel="time (s)", ylabel="decoded\noutput", xlim=(0, times[-1]))
+    ax.margins(y=0.12)  # room for the names
 
 
 def main():
