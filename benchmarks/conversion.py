@@ -38,12 +38,15 @@ class Setting:
         In Hz.
     per_channel : bool
         Whether each channel is calibrated for itself.
+    synapse : float or "auto", optional
+        Behind neurons.
     """
 
     name: str
     neuron_type: nengo.neurons.NeuronType
     target_rate: float = 2000.0
     per_channel: bool = False
+    synapse: float | str | None = None
 
 
 SETTINGS = (
@@ -52,6 +55,7 @@ SETTINGS = (
     Setting("IF, frugal", nengo_dl.IntegrateAndFire(), 1250.0, per_channel=True),
     Setting("SpikingRectifiedLinear", nengo.SpikingRectifiedLinear()),
     Setting("LIF", nengo.LIF()),
+    Setting("LIF, synapse", nengo.LIF(), synapse="auto"),
 )
 
 
@@ -126,6 +130,7 @@ def row(model, setting, x, y):
         calibration_data=x[:N_CALIBRATION],
         target_rate=setting.target_rate,
         per_channel=setting.per_channel,
+        synapse=setting.synapse,
     )
     report = converter.report(
         x[N_TRAIN:], y[N_TRAIN:], max(STEPS), minibatch_size=MINIBATCH
@@ -135,6 +140,7 @@ def row(model, setting, x, y):
     found = {
         "Keras": 100 * output.keras_accuracy,
         "setting": setting.name,
+        "synapse": str(converter.synapse),
         "spikes": part * total.spikes / total.neurons,
         "operations": part * total.effective_acs,
     }
@@ -154,14 +160,16 @@ def averages(rows):
     for found in rows:
         groups.setdefault((found["model"], found["setting"]), []).append(found)
     return [
-        {
-            key: float(np.mean([r[key] for r in group]))
-            if isinstance(value, float)
-            else value
-            for key, value in (group[0] | {"seed": "all"}).items()
-        }
+        {key: _average([found[key] for found in group]) for key in group[0]}
         for group in groups.values()
     ]
+
+
+def _average(values):
+    """Return the mean of numbers, and all that is there of anything else."""
+    if isinstance(values[0], float):
+        return float(np.mean(values))
+    return ", ".join(dict.fromkeys(map(str, values)))
 
 
 def main():

@@ -60,24 +60,51 @@ LIF_TYPES = [
 ]
 
 
+def answers(neuron_type, response, currents, channels):
+    """Average outputs of neurons with a response."""
+    n = len(channels)
+    unit = changed(started(neuron_type), amplitude=1)
+    state = unit.make_state(n, np.random.RandomState(1))
+    output, total = np.zeros(n), np.zeros(n)
+    for current in response.gain * currents + response.biases[channels]:
+        unit.step(DT, current, output, **state)
+        total += response.amplitude * output / len(currents)
+    return total
+
+
 @pytest.mark.parametrize("neuron_type", LIF_TYPES)
 @pytest.mark.parametrize("noise", [np.ones_like(NOISE), NOISE])
 def test_responses_are_fitted_to_what_arrives(neuron_type, noise):
     """Averages over 32 steps are off by two of up to 16 spikes, and by the leak."""
-    currents = ACTIVATIONS * noise
-    tuning = fitted(started(neuron_type), currents, ACTIVATIONS, 2000.0)
-    state = started(neuron_type).make_state(300, np.random.RandomState(1))
-    output, total = np.zeros(300), np.zeros(300)
-    unit = changed(neuron_type, amplitude=1)
-    for current in currents:
-        unit.step(DT, tuning.gain * current + tuning.bias, output, **state)
-        total += tuning.amplitude * output / len(currents)
-    assert np.linalg.norm(total - ACTIVATIONS) < 0.3 * np.linalg.norm(ACTIVATIONS)
+    currents, channels = ACTIVATIONS * noise, np.zeros(300, dtype=int)
+    response = fitted(
+        started(neuron_type), currents[:, None], ACTIVATIONS[None], channels, 1, 2000.0
+    )
+    error = answers(neuron_type, response, currents, channels) - ACTIVATIONS
+    assert np.linalg.norm(error) < 0.3 * np.linalg.norm(ACTIVATIONS)
+
+
+@pytest.mark.parametrize("neuron_type", LIF_TYPES)
+def test_biases_make_up_for_what_arrives_too_weak_or_too_strong(neuron_type):
+    """Of three channels, two are off; nothing is known of a fourth one."""
+    channels = np.arange(300) % 3
+    wrong = np.array([-0.1, 0.0, 0.1])
+    currents = np.tile(ACTIVATIONS + wrong[channels], (32, 1))
+    response = fitted(
+        started(neuron_type), currents[:, None], ACTIVATIONS[None], channels, 4, 2000.0
+    )
+    shifts = (response.biases - response.biases[3]) / response.gain
+    np.testing.assert_allclose(shifts, [*-wrong, 0], atol=0.051)
+    assert shifts[0] > shifts[1] > shifts[2]
 
 
 def test_rates_of_lif_neurons_respect_the_target():
-    tuning = fitted(nengo.LIFRate(), ACTIVATIONS[None], ACTIVATIONS, 50.0)
-    rate = nengo.LIFRate().rates(1.0, [tuning.gain], [tuning.bias])
+    """But for what biases make up for, which they do not for an unknown channel."""
+    channels = np.zeros(300, dtype=int)
+    response = fitted(
+        nengo.LIFRate(), ACTIVATIONS[None, None], ACTIVATIONS[None], channels, 2, 50.0
+    )
+    rate = nengo.LIFRate().rates(1.0, [response.gain], [response.biases[1]])
     assert np.max(rate) == pytest.approx(50)
 
 
@@ -102,6 +129,14 @@ def test_the_synapse_is_the_one_that_is_right_soonest():
     errors = {None: [1, 0.01, 1], 1: [1, 0.04, 0.04], 2: [1, 1, 0.01], 3: [1, 1, 1]}
     found = choose_synapse(lambda synapse: np.array(errors[synapse]), tuple(errors))
     assert found == 1
+
+
+@pytest.mark.parametrize("n_steps, wanted", [(20, None), (32, 1), (128, 1)])
+def test_the_synapse_is_the_one_with_the_least_error_when_it_counts(n_steps, wanted):
+    """If none is right within all steps, the 32nd one counts, or the last one."""
+    late = np.where(np.arange(1, n_steps + 1) < 32, 0.9, 0.2)
+    errors = {None: np.full(n_steps, 0.3), 1: late}
+    assert choose_synapse(errors.get, (None, 1)) == wanted
 
 
 BAD_DATA = [

@@ -12,14 +12,14 @@ from nengo.neurons import NeuronType
 
 from nengo_dl.converter.calibration.data import presented, run
 from nengo_dl.converter.calibration.largest import Largest
-from nengo_dl.converter.calibration.latency import choose_synapse, errors
+from nengo_dl.converter.calibration.latency import TUNED_STEPS, choose_synapse, errors
 from nengo_dl.converter.calibration.response import fitted
 from nengo_dl.converter.calibration.tuning import Tuning, rate_type, scaling, started
 
 # Of each population, at most about so many neurons and items are kept as samples.
-N_NEURONS, N_ITEMS = 256, 16
-# For how many steps samples are presented, and how often neurons are tuned again.
-N_STEPS, N_SWEEPS = 32, 4
+N_NEURONS, N_ITEMS = 256, 64
+# How often neurons are tuned at most.
+N_SWEEPS = 8
 # The largest activation of a channel counts as at least this part of the population's.
 MIN_PART = 0.01
 
@@ -34,6 +34,8 @@ class Statistics:
         As it will be, before it is tuned.
     top : ndarray of shape (n_neurons,)
         The activation that is mapped to the firing rate.
+    channels : ndarray of shape (n_neurons,)
+        To which channel neurons belong.
     sampled : slice
         Of which neurons samples are kept.
     currents : ndarray of shape (n_steps, n_items, n_sampled)
@@ -44,6 +46,7 @@ class Statistics:
 
     neuron_type: NeuronType
     top: np.ndarray
+    channels: np.ndarray
     sampled: slice
     currents: np.ndarray
     activations: np.ndarray
@@ -109,15 +112,16 @@ class Calibration:
         Rectified linear neurons (spiking or not, leaky or not) are scaled exactly.
         Those with the response curve of LIF neurons are tuned by their answer to what
         arrives at them: first to constant currents, then to the spikes of the network
-        as it is tuned up to then, so that each layer makes up for those before it. All
-        others stay as they are.
+        as it is tuned up to then, so that each layer makes up for those before it. What
+        arrives at the first of them does not change, at the second one only with the
+        first, and so on. All others stay as they are.
         """
         tunings = [self._tuning(found, found.currents) for found in self._statistics]
-        for _ in range(N_SWEEPS if any(f.bends for f in self._statistics) else 0):
+        bent = [i for i, found in enumerate(self._statistics) if found.bends]
+        for n_done in range(min(len(bent), N_SWEEPS)):
             currents = self._currents(tunings, synapse)
-            for i, found in enumerate(self._statistics):
-                if i in currents:
-                    tunings[i] = self._tuning(found, currents[i])
+            for i in bent[n_done:]:
+                tunings[i] = self._tuning(self._statistics[i], currents[i])
         return tuple(tunings)
 
     def _errors(self, synapse):
@@ -129,11 +133,14 @@ class Calibration:
             top = found.top[found.sampled]
             fit = fitted(
                 started(kind),
-                (currents / top).reshape(len(currents), -1),
-                np.ravel(found.activations / top),
+                currents / top,
+                found.activations / top,
+                found.channels[found.sampled],
+                found.channels.max() + 1,
                 self._rate,
             )
-            return Tuning(fit.gain / found.top, fit.bias, fit.amplitude * found.top)
+            biases = fit.biases[found.channels]
+            return Tuning(fit.gain / found.top, biases, fit.amplitude * found.top)
         if found.is_silent or not isinstance(kind, nengo.RectifiedLinear):
             return Tuning()
         return scaling(self._rate / (found.top * kind.amplitude))
@@ -154,12 +161,13 @@ class Calibration:
                 if found.bends
             }
         few = tuple(x[:N_ITEMS] for x in self._arrays)
-        (output,) = run(converter.net, _data(converter, few, N_STEPS))
+        parts = list(run(converter.net, _data(converter, few, TUNED_STEPS)))
         currents = {}
         for i, probe in probes.items():
             tuning, found = tunings[i], self._statistics[i]
-            gain = tuning.gain[found.sampled]
-            currents[i] = (np.moveaxis(output[probe], 1, 0) - tuning.bias) / gain
+            arrived = np.concatenate([part[probe] for part in parts])
+            bias, gain = tuning.bias[found.sampled], tuning.gain[found.sampled]
+            currents[i] = (np.moveaxis(arrived, 1, 0) - bias) / gain
         return currents
 
 
@@ -179,7 +187,7 @@ def _statistics(converter, arrays, percentile, per_channel) -> list[Statistics]:
         for k, (current, output) in zip(kept, probes, strict=True):
             k.add(found[current], found[output])
     return [
-        Statistics(kind, k.top(), k.sampled, k.currents, k.activations)
+        Statistics(kind, k.top(), k.all_channels, k.sampled, *k.samples())
         for kind, k in zip(types, kept, strict=True)
     ]
 
@@ -188,6 +196,7 @@ class _Kept:
     """What is kept of a population, minibatch by minibatch."""
 
     def __init__(self, channels, n_values, percentile, per_channel):
+        self.all_channels = channels
         self._channels = channels if per_channel else np.zeros_like(channels)
         self._order = np.argsort(self._channels, kind="stable")
         self._n_channels = int(self._channels.max()) + 1
@@ -195,20 +204,26 @@ class _Kept:
         self._largest = Largest(n_values * self._n_positions, percentile)
         # an odd step mixes channels, of which there often is a power of two
         self.sampled = slice(None, None, len(channels) // N_NEURONS // 2 * 2 + 1)
-        self.currents: np.ndarray | None = None
-        self.activations: np.ndarray | None = None
+        self._n_items = 0
+        self._currents: list[np.ndarray] = []
+        self._activations: list[np.ndarray] = []
 
     def add(self, currents, activations):
         """Take in arrays of shape (n_items, n_steps, n)."""
-        if self.currents is None:
-            n_steps = N_STEPS if activations.shape[1] == 1 else 1
-            few = np.moveaxis(currents[:N_ITEMS], 1, 0)
-            self.currents = np.repeat(few, n_steps, axis=0)
-            self.activations = activations[:N_ITEMS, :, self.sampled].mean(axis=1)
+        n_wanted = N_ITEMS - self._n_items
+        self._currents.append(currents[:n_wanted].copy())
+        self._activations.append(activations[:n_wanted, :, self.sampled].mean(axis=1))
+        self._n_items += len(self._currents[-1])
         by_channel = np.abs(activations[..., self._order])
         by_channel = by_channel.reshape(-1, self._n_channels, self._n_positions)
         rows = np.moveaxis(by_channel, 1, 2).reshape(-1, self._n_channels)
         self._largest.add(rows)
+
+    def samples(self):
+        """Return currents over time, and activations, as for `Statistics`."""
+        currents = np.moveaxis(np.concatenate(self._currents), 1, 0)
+        n_steps = TUNED_STEPS if len(currents) == 1 else 1
+        return np.repeat(currents, n_steps, axis=0), np.concatenate(self._activations)
 
     def top(self):
         """Return the percentile for each neuron, of shape (n_neurons,)."""

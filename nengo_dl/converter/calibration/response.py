@@ -5,56 +5,101 @@ refractory period. What it then loses depends on how unsteady its input is, so t
 curve for constant currents does not tell which gain is best.
 """
 
+from dataclasses import dataclass
+
 import nengo
 import numpy as np
 
 from nengo_dl.converter.activations import changed
-from nengo_dl.converter.calibration.tuning import Tuning
 
 DT = 0.001
 # Rates for the largest activations, as parts of the fastest that neurons can be.
-PARTS = (0.15, 0.25, 0.4, 0.6, 0.8)
-BIASES = (-0.25, 0.0, 0.25, 0.5, 0.75, 1.0)
+PARTS = (0.2, 0.35, 0.5, 0.65, 0.8)
+BIASES = (-1.0, -0.5, 0.0, 0.5)
+# What is added to the currents of a channel, as parts of that of an activation of 1.
+# Of those that are as good, the first is taken.
+OFFSETS = tuple(sorted(np.linspace(-0.3, 0.3, 13), key=abs))
+
+
+@dataclass(frozen=True)
+class Response:
+    """How strongly neurons respond.
+
+    Parameters
+    ----------
+    gain : float
+        Factor on the currents.
+    biases : ndarray of shape (n_channels,)
+        Current without any input, for each channel.
+    amplitude : float
+        Factor on the output.
+    """
+
+    gain: float
+    biases: np.ndarray
+    amplitude: float
 
 
 def fitted(
     neuron_type: nengo.LIFRate,
     currents: np.ndarray,
     activations: np.ndarray,
+    channels: np.ndarray,
+    n_channels: int,
     max_rate: float,
-) -> Tuning:
-    """Choose gain, bias and amplitude by trying them out.
+) -> Response:
+    """Choose gain, biases and amplitude by trying them out.
 
     Of all combinations of gains and biases, it is the one whose average output is
-    nearest to the activations, by least squares, with the best amplitude for it.
+    nearest to the activations, by least squares, with the best amplitude for it. Then
+    the bias of each channel is moved to where its own output is nearest: what earlier
+    layers get wrong differs most between channels.
 
     Parameters
     ----------
     neuron_type : nengo.LIFRate
         Or a subclass, spiking or not; with any amplitude.
-    currents : ndarray of shape (n_steps, n)
+    currents : ndarray of shape (n_steps, n_items, n)
         What arrives at sampled neurons, in each step of 1 ms.
-    activations : ndarray of shape (n,)
+    activations : ndarray of shape (n_items, n)
         What they should put out on average. The activation that gets the rate is 1.
+    channels : ndarray of int, of shape (n,)
+        To which channel the neurons belong.
+    n_channels : int
+        How many there are, also of other neurons.
     max_rate : float
-        What the rate of an activation of 1 must not exceed, in Hz.
+        What the rate of an activation of 1 must not exceed, in Hz, but for what biases
+        make up for.
 
     Returns
     -------
-    tuning : `Tuning`
+    response : `Response`
     """
     unit = changed(neuron_type, amplitude=1.0)
-    fastest = 1 / max(neuron_type.tau_ref, DT)
-    best, least = Tuning(), np.inf
+    gain, bias, amplitude = _common(unit, currents, activations, max_rate)
+    errors = []
+    for offset in OFFSETS:
+        rates = _rates(unit, gain * (currents + offset) + bias)
+        error = np.sum((amplitude * rates - activations) ** 2, axis=0)
+        errors.append(np.bincount(channels, error, n_channels))
+    offsets = np.array(OFFSETS)[np.argmin(errors, axis=0)]
+    return Response(gain, bias + gain * offsets, amplitude)
+
+
+def _common(unit, currents, activations, max_rate):
+    """Return the gain, bias and amplitude that are best for all channels together."""
+    fastest = 1 / max(unit.tau_ref, DT)
+    best, least = (1.0, 0.0, 1.0), np.inf
     for rate in sorted({min(part * fastest, max_rate) for part in PARTS}):
-        current = _current(neuron_type, rate)
+        current = _current(unit, rate)
         for bias in BIASES:
             gain = current - bias
             rates = _rates(unit, gain * currents + bias)
-            amplitude = float(activations @ rates / max(rates @ rates, 1e-12))
+            size = max(np.sum(rates**2), 1e-12)
+            amplitude = float(np.sum(activations * rates) / size)
             error = np.sum((amplitude * rates - activations) ** 2)
             if error < least:
-                best, least = Tuning(gain, bias, amplitude), error
+                best, least = (gain, bias, amplitude), error
     return best
 
 
@@ -65,11 +110,11 @@ def _current(neuron_type, rate):
 
 
 def _rates(neuron_type, currents):
-    """Return average rates, of shape (n,)."""
-    n_steps, n = currents.shape
+    """Return average rates, of the shape of the currents without time."""
+    n = currents[0].size
     state = neuron_type.make_state(n, np.random.RandomState(0), np.float64)
     output, total = np.zeros(n), np.zeros(n)
-    for current in currents:
+    for current in currents.reshape(-1, n):
         neuron_type.step(DT, current, output, **state)
         total += output
-    return total / n_steps
+    return total.reshape(currents[0].shape) / len(currents)

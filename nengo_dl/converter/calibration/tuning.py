@@ -19,14 +19,14 @@ class Tuning:
     ----------
     gain : float or ndarray of shape (n_neurons,)
         Factor on the currents.
-    bias : float
+    bias : float or ndarray of shape (n_neurons,)
         Current without any input, in units of the neurons' threshold.
     amplitude : float or ndarray of shape (n_neurons,)
         Factor on the output.
     """
 
     gain: float | np.ndarray = 1.0
-    bias: float = 0.0
+    bias: float | np.ndarray = 0.0
     amplitude: float | np.ndarray = 1.0
 
 
