@@ -1,5 +1,6 @@
 """The methods of a `Simulator` that it shares with `keras.Model`."""
 
+import contextlib
 import warnings
 from collections.abc import Iterable
 from typing import Any
@@ -23,6 +24,7 @@ from nengo_dl.simulator.gradients import check_gradients
 from nengo_dl.simulator.inputs import check_inputs
 from nengo_dl.simulator.keys import with_names
 from nengo_dl.simulator.learner import Learner
+from nengo_dl.simulator.minibatches import minibatches
 
 REMOVED = (
     "Simulator.{} was removed in NengoDL 3. Choose optimizer and loss with "
@@ -217,7 +219,11 @@ class KerasMethods:
             arrays = check_arrays(self._expected(), x, y, weights, n_steps)
             data = self._batched(arrays)
             stateful = self._check_keras_call(arrays.n_steps, stateful, arrays.targets)
-        with self._scope(), self._runner.lent(stateful):
+        with (
+            self._scope(),
+            self._runner.lent(stateful),
+            self._handed_over(data) as data,
+        ):
             return self._learner.model.evaluate(**data, return_dict=True, **kwargs)
 
     def predict(
@@ -380,7 +386,8 @@ class KerasMethods:
             if on_batch:
                 outputs = model.predict_on_batch(data["x"], **kwargs)
             else:
-                outputs = model.predict(**data, **kwargs)
+                with self._handed_over(data) as data:
+                    outputs = model.predict(**data, **kwargs)
         names = self._learner.layer.output_names
         return {
             probe: outputs[name][:1]
@@ -406,6 +413,16 @@ class KerasMethods:
         )
         targets = _given(y=arrays.targets or None, sample_weight=arrays.weights)
         return {"x": x, "batch_size": self.minibatch_size, **targets}
+
+    @contextlib.contextmanager
+    def _handed_over(self, data):
+        """Let a Keras method take arrays minibatch by minibatch, in their order."""
+        if "batch_size" not in data or self._strategy is not None:
+            yield data
+            return
+        arrays = {key: value for key, value in data.items() if key != "batch_size"}
+        with minibatches(arrays, data["batch_size"]) as dataset:
+            yield {"x": dataset}
 
     def _validation(self, validation, n_steps):
         """Return validation data in a form that Keras takes."""
