@@ -144,7 +144,7 @@ def check(outputs):
 def main():
     """Print the table."""
     parser = argparse.ArgumentParser(description=QUESTION)
-    parser.add_argument("--batches", type=int, default=20)
+    parser.add_argument("--batches", type=int, default=40)
     parser.add_argument("--rounds", type=int, default=7)
     arguments = parser.parse_args()
     rows = in_new_process(measure_speed, arguments.batches, arguments.rounds)
