@@ -48,9 +48,11 @@ def minibatches(data: dict[str, Any], size: int) -> Iterator[tf.data.Dataset]:
             **tf.nest.pack_sequence_as(data, parts)
         )
 
-    starts = tf.data.Dataset.range(0, len(arrays[0]), size)
+    with tf.device("/cpu:0"):
+        starts = tf.data.Dataset.range(0, len(arrays[0]), size)
+        dataset = starts.map(minibatch).prefetch(1)
     try:
-        yield starts.map(minibatch).prefetch(1)
+        yield dataset
     finally:
         # TensorFlow keeps functions of Python for as long as it runs
         arrays.clear()

@@ -9,6 +9,7 @@ from nengo.dists import Choice
 
 from nengo_dl import Converter
 from nengo_dl.converter.activations import changed
+from nengo_dl.converter.calibration.calibration import sampled
 from nengo_dl.converter.calibration.largest import Largest
 from nengo_dl.converter.calibration.latency import choose_synapse, steps_needed
 from nengo_dl.converter.calibration.response import DT, fitted
@@ -48,6 +49,24 @@ def test_all_items_count_equally():
     np.testing.assert_allclose(
         tuning.gain, 2000 / np.percentile(activations, 90), rtol=1e-5
     )
+
+
+CHANNELS = [(1, 1), (64, 1), (100, 6), (784, 6), (16, 64), (1024, 30), (2, 256)]
+
+
+@pytest.mark.parametrize("n_positions, n_channels", CHANNELS)
+@pytest.mark.parametrize("channels_last", [True, False])
+def test_there_are_samples_of_all_channels(n_positions, n_channels, channels_last):
+    channels = np.arange(n_channels)
+    channels = (
+        np.tile(channels, n_positions)
+        if channels_last
+        else np.repeat(channels, n_positions)
+    )
+    found = channels[sampled(channels)]
+    assert min(len(channels), 64) <= len(found) <= 512
+    if n_channels < 128:
+        assert set(found) == set(channels)
 
 
 NOISE = np.random.RandomState(0).exponential(size=(32, 300))
@@ -96,6 +115,15 @@ def test_biases_make_up_for_what_arrives_too_weak_or_too_strong(neuron_type):
     shifts = (response.biases - response.biases[3]) / response.gain
     np.testing.assert_allclose(shifts, [*-wrong, 0], atol=0.051)
     assert shifts[0] > shifts[1] > shifts[2]
+
+
+def test_neurons_of_which_no_sample_is_active_respond_to_constant_currents():
+    silent, channels = np.zeros((1, 300)), np.zeros(300, dtype=int)
+    for arrived in (-1, 1):  # neurons that should not fire do not, or do
+        currents = np.full((32, 1, 300), arrived)
+        response = fitted(nengo.LIFRate(), currents, silent, channels, 2, 100.0)
+        rate = nengo.LIFRate().rates(1.0, [response.gain], [response.biases[1]])
+        assert response.amplitude * np.max(rate) == pytest.approx(1)
 
 
 def test_rates_of_lif_neurons_respect_the_target():

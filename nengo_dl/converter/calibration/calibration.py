@@ -1,5 +1,6 @@
 """The tuning of all populations of a network, from their activations on data."""
 
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,8 +17,8 @@ from nengo_dl.converter.calibration.latency import TUNED_STEPS, choose_synapse, 
 from nengo_dl.converter.calibration.response import fitted
 from nengo_dl.converter.calibration.tuning import Tuning, rate_type, scaling, started
 
-# Of each population, at most about so many neurons and items are kept as samples.
-N_NEURONS, N_ITEMS = 256, 64
+# Of each population, about so many neurons, and at most so many items, are samples.
+N_NEURONS, N_ITEMS = 256, 32
 # How often neurons are tuned at most.
 N_SWEEPS = 8
 # The largest activation of a channel counts as at least this part of the population's.
@@ -192,6 +193,22 @@ def _statistics(converter, arrays, percentile, per_channel) -> list[Statistics]:
     ]
 
 
+def sampled(channels: np.ndarray) -> slice:
+    """Choose at most 512 neurons at even distances.
+
+    Parameters
+    ----------
+    channels : ndarray of int, of shape (n_neurons,)
+        To which channel neurons belong. Of all of them there are samples, as far as
+        there are not more channels than samples, because the distance has no factor in
+        common with their number.
+    """
+    n_channels = int(channels.max()) + 1
+    first = max(1, len(channels) // N_NEURONS)
+    step = next(k for k in itertools.count(first) if math.gcd(k, n_channels) == 1)
+    return slice(None, None, step)
+
+
 class _Kept:
     """What is kept of a population, minibatch by minibatch."""
 
@@ -202,8 +219,7 @@ class _Kept:
         self._n_channels = int(self._channels.max()) + 1
         self._n_positions = len(channels) // self._n_channels
         self._largest = Largest(n_values * self._n_positions, percentile)
-        # an odd step mixes channels, of which there often is a power of two
-        self.sampled = slice(None, None, len(channels) // N_NEURONS // 2 * 2 + 1)
+        self.sampled = sampled(channels)
         self._n_items = 0
         self._currents: list[np.ndarray] = []
         self._activations: list[np.ndarray] = []

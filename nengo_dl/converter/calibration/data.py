@@ -1,5 +1,6 @@
 """Calibration data: what is accepted, and how a network is run on it."""
 
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -120,14 +121,21 @@ def run(net: Any, data: dict[Any, np.ndarray]) -> Iterator[dict[Any, np.ndarray]
         For one minibatch after the other, of shape (n, n_steps, size) each. The last
         one has fewer items, if the minibatch size does not divide their number.
     """
-    n_items = len(next(iter(data.values())))
+    n_items, n_steps, _ = next(iter(data.values())).shape
     minibatch_size = min(n_items, MINIBATCH_SIZE)
-    with Simulator(
-        net, minibatch_size=minibatch_size, progress_bar=False, device="/cpu:0"
-    ) as sim:
+    with _simulator(net, minibatch_size) as sim:
         for start in range(0, n_items, minibatch_size):
-            items = np.arange(start, start + minibatch_size)
-            part = {node: x[items % n_items] for node, x in data.items()}
+            items = np.arange(start, start + minibatch_size) % n_items
+            sim.reset()
+            sim.run_steps(n_steps, data={node: x[items] for node, x in data.items()})
             n = min(minibatch_size, n_items - start)
-            found = sim.predict_on_batch(part)
-            yield {probe: values[:n] for probe, values in found.items()}
+            yield {probe: sim.data[probe][:n] for probe in net.all_probes}
+
+
+def _simulator(net, minibatch_size):
+    with warnings.catch_warnings():
+        # what Nengo has to say of the network, it says when the user simulates it
+        warnings.simplefilter("ignore")
+        return Simulator(
+            net, minibatch_size=minibatch_size, progress_bar=False, device="/cpu:0"
+        )

@@ -89,8 +89,10 @@ def fitted(
 def _common(unit, currents, activations, max_rate):
     """Return the gain, bias and amplitude that are best for all channels together."""
     fastest = 1 / max(unit.tau_ref, DT)
-    best, least = (1.0, 0.0, 1.0), np.inf
-    for rate in sorted({min(part * fastest, max_rate) for part in PARTS}):
+    tried = sorted({min(part * fastest, max_rate) for part in PARTS})
+    # as it is for constant currents, if none of the samples has an activation
+    best, least = (_current(unit, tried[-1]), 0.0, 1 / tried[-1]), np.inf
+    for rate in tried:
         current = _current(unit, rate)
         for bias in BIASES:
             gain = current - bias
@@ -98,7 +100,7 @@ def _common(unit, currents, activations, max_rate):
             size = max(np.sum(rates**2), 1e-12)
             amplitude = float(np.sum(activations * rates) / size)
             error = np.sum((amplitude * rates - activations) ** 2)
-            if error < least:
+            if amplitude > 0 and error < least:
                 best, least = (gain, bias, amplitude), error
     return best
 
