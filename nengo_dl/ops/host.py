@@ -1,4 +1,4 @@
-"""Kernels that run Python in every step: the only ``numpy_function`` of the package.
+"""Kernels that run Python in every step: the only such calls of the engine.
 
 They exist for what the user wrote in Python: node functions of an input, functions on
 direct connections, and neuron types and processes that have no TensorFlow step. Several
