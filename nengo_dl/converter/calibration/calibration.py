@@ -18,7 +18,7 @@ from nengo_dl.converter.calibration.response import fitted
 from nengo_dl.converter.calibration.tuning import Tuning, rate_type, scaling, started
 
 # Of each population, about so many neurons, and at most so many items, are samples.
-N_NEURONS, N_ITEMS = 256, 32
+N_NEURONS, N_ITEMS = 256, 64
 # How often neurons are tuned at most.
 N_SWEEPS = 8
 # The largest activation of a channel counts as at least this part of the population's.
