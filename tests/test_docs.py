@@ -90,6 +90,7 @@ def registries(monkeypatch):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_examples_in_pages_run(name, registries):
+    keras.utils.set_random_seed(0)
     text = (ROOT / name).read_text(encoding="utf-8")
     run(text, ROOT / name, 0, {"__name__": "example"})
 
