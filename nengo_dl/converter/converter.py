@@ -104,7 +104,9 @@ class Converter:
     inputs : `ObjectMap`
         From input tensors (or layers) of the model to nodes.
     outputs : `ObjectMap`
-        From output tensors of the model to probes.
+        From output tensors of the model to probes. There is a probe for each output, in
+        the model's order (``net.probes``); a tensor that is several outputs leads to
+        the first.
     layers : `ObjectMap`
         From layers, or their output tensors, to the objects that hold the output: a
         Node, Neurons or a TensorNode.
@@ -132,6 +134,10 @@ class Converter:
     Notes
     -----
     Signals are flattened tensors, in row-major order.
+
+    Input nodes and probes have no labels. The string keys of a simulator's inputs are
+    therefore "node", "node_1", ... and those of its outputs "probe", "probe_1", ..., in
+    the order of the model's inputs and outputs, whatever its layers are called.
 
     Examples
     --------
@@ -448,16 +454,17 @@ class Converter:
         layers = input_layers(self.model)
         for tensor, layer in zip(self.model.inputs, layers, strict=True):
             size = int(np.prod(tensor.shape[2 if self.temporal_model else 1 :]))
-            node = nengo.Node(np.zeros(size), label=tensor.name)
+            node = nengo.Node(np.zeros(size))
             objs[id(tensor)] = node
             self.inputs.add(tensor, layer, node)
             self.layers.add(tensor, layer, node)
         self._convert_steps(steps, objs)
-        for tensor in dict.fromkeys(self.model.outputs):
+        for tensor in self.model.outputs:
             obj = objs[id(tensor)]
             synapse = self.synapse if self.is_population(obj) else None
-            probe = nengo.Probe(obj, synapse=synapse, label=tensor.name)
-            self.outputs.add(tensor, None, probe)
+            probe = nengo.Probe(obj, synapse=synapse)
+            if tensor not in self.outputs:
+                self.outputs.add(tensor, None, probe)
 
     def _convert_steps(self, steps, objs):
         for step in steps:

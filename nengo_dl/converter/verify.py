@@ -31,7 +31,7 @@ def verify(converter, training, inputs, atol, rtol):
         }
         if training:
             _check_parameters(model, sim)
-            _train_network(sim, data, converter.outputs.values())
+            _train_network(sim, data, converter.net.probes)
         with _trained(model, inputs) if training else contextlib.nullcontext():
             expected = _outputs(model, inputs)
         found = sim.predict_on_batch(data)
