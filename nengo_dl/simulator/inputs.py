@@ -212,6 +212,7 @@ def as_numbers(value, where):
     Returns
     -------
     array : ndarray
+        Of a type that TensorFlow reads as NumPy does; not copied if it is one already.
     """
     try:
         array = np.asarray(value)
@@ -219,13 +220,26 @@ def as_numbers(value, where):
         got = f"{type(value).__name__}, which is not a regular array"
     else:
         if np.can_cast(array.dtype, np.float64, "same_kind"):
-            return array
+            return _readable(array)
         got = f"dtype {array.dtype}"
     raise ValidationError(
         f"expected an array of real numbers (got {got}). Convert it with "
         "np.asarray(x, dtype=np.float32); all items must have the same shape.",
         attr=where,
     )
+
+
+def _readable(array: np.ndarray) -> np.ndarray:
+    """Return an array in the machine's order of bytes, of a type of at most 64 bits.
+
+    TensorFlow takes the bytes of an array that comes from Python for those of the
+    machine, and has no type for wider floats. Small types of other packages become
+    floats as well: not all that reads them knows what they are.
+    """
+    if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
+        with np.errstate(over="ignore"):
+            return array.astype(np.float64)
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
 def _shape_advice(array: np.ndarray, size: int) -> str:
