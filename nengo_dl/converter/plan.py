@@ -152,8 +152,7 @@ def _reason(entry, call, converter) -> str:
 
 
 def _check_activation(call, converter, findings) -> None:
-    activation = getattr(call.layer, "activation", None)
-    found = activations.resolve(activation, converter.swaps)
+    found = converter.swaps(activations.of_layer(call.layer))
     if found is None or isinstance(found, NeuronType | Composite):
         return
     name = getattr(found, "__name__", str(found))
