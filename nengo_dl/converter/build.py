@@ -119,8 +119,8 @@ class Build:
         if isinstance(pending, Clipped):
             return self._clipped(pending, obj)
         if isinstance(pending, SoftmaxOver):
-            shape, rank = self.call.output_shape, len(self.call.outputs[0].shape)
-            axes = tuple((a if a < 0 else a - rank) % len(shape) for a in pending.axes)
+            shape = self.call.output_shape
+            axes = tuple(self.call.axis(axis) for axis in pending.axes)
             node = self.array_node(Softmax(shape, shape, axes))
             self.link(obj, node)
             return node

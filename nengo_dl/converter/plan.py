@@ -120,7 +120,7 @@ def _step(call: LayerCall, converter, findings: Findings, wrapper=None) -> Step:
     if type(layer) is keras.layers.TimeDistributed:
         problem = REGISTRY[type(layer)].problem(call, converter)
         if problem is None:
-            inner = replace(call, layer=layer.layer)
+            inner = replace(call, layer=layer.layer, is_wrapped=True)
             return _step(inner, converter, findings, wrapper=layer)
     if keras_graph.is_graph(layer):
         n_outer_axes = 1 if wrapper is not None else call.n_outer_axes

@@ -331,6 +331,38 @@ def test_temporal_models_do_not_mix_steps():
     assert "Flatten, which mixes them" in str(error.value)
 
 
+def norm(axis):
+    return kl.BatchNormalization(axis=axis, trainable=False)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        *(
+            lambda axis=axis: kl.TimeDistributed(kl.Softmax(axis))
+            for axis in (1, 2, -2)
+        ),
+        *(lambda axis=axis: kl.Softmax(axis) for axis in (2, 3, -2, (2, 3))),
+        *(lambda axis=axis: kl.TimeDistributed(norm(axis)) for axis in (1, 2, -2)),
+        *(lambda axis=axis: norm(axis) for axis in (2, 3, -2)),
+    ],
+)
+def test_axes_in_temporal_models(make):
+    inputs = keras.Input((4, 5, 3))
+    model = seeded(keras.Model(inputs, make()(inputs)))
+    converter = Converter(model, temporal_model=True, allow_fallback=False)
+    assert verify(converter)
+
+
+@pytest.mark.parametrize("make", [kl.Softmax, norm])
+@pytest.mark.parametrize("axis", [1, -3])
+def test_axes_do_not_mix_steps(make, axis):
+    inputs = keras.Input((4, 5, 3))
+    model = keras.Model(inputs, make(axis)(inputs))
+    with pytest.raises(TypeError, match=r"of the signal \(got axis="):
+        Converter(model, temporal_model=True)
+
+
 def test_time_distributed_needs_time():
     inputs = keras.Input((5, 3))
     model = keras.Model(inputs, kl.TimeDistributed(kl.Dense(2))(inputs))

@@ -16,9 +16,16 @@ def convert_activation(call, build):
     return obj
 
 
-def _one_input(call, converter):
+def _has_softmax(call, converter):
+    """Say which softmax is not converted."""
     del converter
-    return None if len(call.inputs) == 1 else "expected one input, without a mask"
+    axes = call.layer.axis
+    axes = axes if isinstance(axes, list | tuple) else (axes,)
+    if len(call.inputs) > 1:
+        return "expected one input, without a mask"
+    if any(call.axis(axis) < 0 for axis in axes):
+        return f"expected axes of the signal (got axis={call.layer.axis})"
+    return None
 
 
 def _register():
@@ -33,8 +40,8 @@ def _register():
         keras.layers.Softmax,
         temporal=True,
         native="a softmax node",
-        check=_one_input,
-        restrictions="no mask",
+        check=_has_softmax,
+        restrictions="no mask, not along the minibatch or the time",
     )(convert_activation)
 
 
