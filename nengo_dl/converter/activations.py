@@ -1,13 +1,16 @@
-"""From Keras activations to neuron types, swaps on the way, and firing rates.
+"""From Keras activations to neuron types, and firing rates.
 
-An activation becomes a neuron type, None (no neurons, the value passes through), or a
-`Composite`, which makes several Nengo objects.
+An activation has many names: strings, functions of Keras and TensorFlow, layers and
+operations. `canonical` returns the one thing that all of them mean, its *form*: a
+neuron type, None (no neurons, the value passes through), a `Composite`, which makes
+several Nengo objects, or a function for which nothing native is known.
 """
 
 import inspect
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import keras
@@ -36,35 +39,18 @@ class Clipped:
 
 @dataclass(frozen=True)
 class SoftmaxOver:
-    """Exponentials that sum to 1 over some axes, counted without the minibatch."""
+    """Exponentials that sum to 1 over some axes, counted as Keras does."""
 
     axes: tuple[int, ...] = (-1,)
 
 
 Composite = Clipped | SoftmaxOver
-Activation = NeuronType | Composite | Callable | None
+Form = NeuronType | Composite | Callable | None
 
-LINEAR = (None, keras.activations.linear, tf.identity)
-DEFAULT_LEAK = 0.2
 MAX_RELU6 = 6.0
 
-# Functions for which neither a neuron type nor anything else native is known stay.
-DEFAULT_MAP = {
-    keras.activations.relu: nengo.RectifiedLinear(),
-    tf.nn.relu: nengo.RectifiedLinear(),
-    keras.activations.sigmoid: nengo.Sigmoid(tau_ref=1),
-    tf.nn.sigmoid: nengo.Sigmoid(tau_ref=1),
-    keras.activations.tanh: nengo.Tanh(tau_ref=1),
-    tf.nn.tanh: nengo.Tanh(tau_ref=1),
-    keras.activations.leaky_relu: LeakyReLU(DEFAULT_LEAK),
-    keras.activations.relu6: Clipped(MAX_RELU6),
-    tf.nn.relu6: Clipped(MAX_RELU6),
-    keras.activations.softmax: SoftmaxOver(),
-    tf.nn.softmax: SoftmaxOver(),
-}
 
-
-def relu(max_value=None, negative_slope=0.0, threshold=0.0) -> Activation:
+def relu(negative_slope=0.0, max_value=None, threshold=0.0) -> Form:
     """Return what a ReLU with these parameters becomes."""
     negative_slope, threshold = negative_slope or 0.0, threshold or 0.0
     if threshold:
@@ -77,95 +63,179 @@ def relu(max_value=None, negative_slope=0.0, threshold=0.0) -> Activation:
     return LeakyReLU(negative_slope) if negative_slope else nengo.RectifiedLinear()
 
 
-class Swaps:
-    """The user's replacements of activations, and which of them were needed.
+def _leaky_relu(negative_slope=0.2) -> Form:
+    return relu(negative_slope)
+
+
+def _softmax(axis=-1) -> Form:
+    axes = axis if isinstance(axis, list | tuple) else (axis,)
+    return SoftmaxOver(tuple(-1 if a is None else a for a in axes))
+
+
+def _pointwise(name: str) -> Callable[..., Form]:
+    """Return what makes the neuron type of a function, without default arguments."""
+    parameters = inspect.signature(FUNCTIONS[name]).parameters
+
+    def form(**arguments):
+        inspect.signature(FUNCTIONS[name]).bind(0, **arguments)
+        changed = {k: v for k, v in arguments.items() if v != parameters[k].default}
+        return Pointwise(name, changed)
+
+    return form
+
+
+# By names in ``keras.activations``: from the parameters besides the input to the form.
+FORMS: dict[str, Callable[..., Form]] = {
+    **{name: _pointwise(name) for name in FUNCTIONS},
+    "leaky_relu": _leaky_relu,
+    "linear": lambda: None,
+    "relu": relu,
+    "relu6": lambda: Clipped(MAX_RELU6),
+    "sigmoid": lambda: nengo.Sigmoid(tau_ref=1),
+    "softmax": _softmax,
+    "tanh": lambda: nengo.Tanh(tau_ref=1),
+}
+SYNONYMS = {"hard_swish": "hard_silu", "swish": "silu"}
+NO_ACTIVATIONS = ("deserialize", "get", "serialize", "threshold")
+
+
+def _names() -> dict[Callable, tuple[str, dict[str, Any]]]:
+    """Map functions to names in ``keras.activations``, and their default parameters."""
+    found: dict[Callable, tuple[str, dict[str, Any]]] = {}
+    for name, function in inspect.getmembers(keras.activations, inspect.isfunction):
+        if name not in NO_ACTIVATIONS:
+            same = (SYNONYMS.get(name, name), {})
+            modules = (keras.ops, tf.nn, tf.math, tf)
+            others = (getattr(module, name, None) for module in modules)
+            for other in (function, *filter(None, others)):
+                found.setdefault(other, same)
+    for function in (keras.ops.exp, tf.exp, tf.math.exp):
+        found[function] = ("exponential", {})
+    found[tf.identity] = ("linear", {})
+    found[keras.ops.gelu] = ("gelu", {"approximate": True})
+    return found
+
+
+NAMES = _names()
+DEFAULT_MAP = {
+    function: FORMS[name](**defaults)
+    for function, (name, defaults) in NAMES.items()
+    if name in FORMS
+}
+
+
+def canonical(activation: Any, **arguments: Any) -> Form:
+    """Return what an activation is, whatever it is called.
 
     Parameters
     ----------
-    swaps : dict or None
-        From activation functions (or their names in Keras) and neuron types to the
-        same. None and "linear" stand for no activation.
+    activation : str or callable or NeuronType or Composite or None
+        A name in ``keras.activations``, a function in it, ``keras.ops``, ``tf.nn`` or
+        ``tf.math``, one of these in a ``functools.partial``, a layer or operation that
+        computes one, or what this function returns.
+    **arguments
+        Parameters of a function besides its input, as ``keras.activations`` calls them.
+
+    Returns
+    -------
+    form : NeuronType, Composite, None or callable
+        Equal for all names of an activation. A callable has no native form.
 
     Raises
     ------
     TypeError
-        If a key or value is something else.
+        If a function does not take the arguments.
+    ValueError
+        If there is no activation of this name.
+
+    Examples
+    --------
+    .. testcode::
+
+       from nengo_dl.converter.activations import canonical
+
+       for activation in ("relu", tf.nn.relu, keras.ops.relu, keras.layers.ReLU()):
+           print(canonical(activation))
+       print(canonical(keras.ops.leaky_relu, negative_slope=0.1))
+
+    .. testoutput::
+
+       RectifiedLinear()
+       RectifiedLinear()
+       RectifiedLinear()
+       RectifiedLinear()
+       LeakyReLU(negative_slope=0.1)
     """
-
-    def __init__(self, swaps: dict | None):
-        self._swaps = [
-            (_activation(key), _activation(value))
-            for key, value in (swaps or {}).items()
-        ]
-        self._used: set[int] = set()
-
-    def __call__(self, activation: Activation) -> Activation:
-        """Return what stands in for an activation; itself if nothing does."""
-        for i, (key, value) in enumerate(self._swaps):
-            if _same(key, activation):
-                self._used.add(i)
-                return value
+    if activation is None or isinstance(activation, NeuronType | Composite):
         return activation
+    if isinstance(activation, str):
+        activation = keras.activations.get(activation)
+    if isinstance(activation, keras.Operation):
+        return _of_operation(activation)
+    if isinstance(activation, partial) and not activation.args:
+        return _of_partial(activation, arguments)
+    known = NAMES.get(activation) if isinstance(activation, Hashable) else None
+    if known is None:
+        return partial(activation, **arguments) if arguments else activation
+    name, defaults = known
+    if name not in FORMS:
+        function = getattr(keras.activations, name)
+        return partial(function, **arguments) if arguments else function
+    return FORMS[name](**(defaults | arguments))
 
-    def warn_of_unused(self) -> None:
-        """Warn of replacements for activations that did not occur."""
-        unused = [k for i, (k, _) in enumerate(self._swaps) if i not in self._used]
-        if unused:
-            names = ", ".join(getattr(key, "__name__", str(key)) for key in unused)
-            warnings.warn(
-                f"Converter.swap_activations: expected activations of the model (got "
-                f"{names}, which it does not have). The others are swapped.",
-                stacklevel=4,
-            )
 
+def of_layer(layer: Any) -> Form:
+    """Return the activation that a layer applies, or is; None for none.
 
-def resolve(activation: Activation, swaps: Swaps) -> Activation:
-    """Find what an activation becomes, with swaps before and after the default map.
+    Parameters
+    ----------
+    layer : keras.Layer or keras.Operation
+        An activation, or anything else, which has one as its attribute ``activation``,
+        or not.
 
     Returns
     -------
-    activation : NeuronType, Composite, None or callable
-        A callable has no native form.
+    form : NeuronType, Composite, None or callable
+        See `canonical`.
     """
-    activation = swaps(None if activation in LINEAR else activation)
-    if activation in LINEAR:
+    if _name_of(layer) is not None:
+        return _of_operation(layer)
+    return canonical(getattr(layer, "activation", None))
+
+
+def _of_operation(operation: keras.Operation) -> Form:
+    """Return the form of a layer or operation; itself if it is no activation."""
+    if type(operation) is keras.layers.Activation:
+        return canonical(operation.activation)
+    name = _name_of(operation)
+    if name is None:
+        return operation
+    parameters = inspect.signature(getattr(keras.activations, name)).parameters
+    attributes = vars(operation)
+    return FORMS[name](**{k: attributes[k] for k in parameters if k in attributes})
+
+
+def _name_of(operation: keras.Operation) -> str | None:
+    """Return which activation an operation of Keras computes: ``LeakyRelu`` is one."""
+    if type(operation).__module__.split(".")[0] != "keras":
         return None
-    if isinstance(activation, NeuronType | Composite):
-        return swaps(activation)
-    known = _known(activation)
-    if known is None:
-        return activation
-    swapped = swaps(known)
-    return None if swapped in LINEAR else swapped
+    name = {"exp": "exponential"}.get(type(operation).__name__.lower())
+    return name or _COMPACT.get(type(operation).__name__.lower())
 
 
-def _known(activation: Callable) -> Activation:
-    for function, known in DEFAULT_MAP.items():
-        if function is activation:
-            return known
-    name = getattr(activation, "__name__", "")
-    if name in FUNCTIONS and getattr(keras.activations, name, None) is activation:
-        return Pointwise(name)
-    return None
+_COMPACT = {name.replace("_", ""): name for name in FORMS if name != "linear"}
 
 
-def _activation(value: Any) -> Activation:
-    if value is None or isinstance(value, NeuronType | Composite):
-        return value
-    if isinstance(value, type) or not (isinstance(value, str) or callable(value)):
-        raise TypeError(
-            "Converter.swap_activations: expected activation functions and neuron "
-            f"types (got {value!r}). Use e.g. {{keras.activations.relu: nengo.LIF()}}."
-        )
-    function = keras.activations.get(value)
-    return None if function in LINEAR else function
-
-
-def _same(key: Activation, activation: Activation) -> bool:
-    """Neuron types are equal by value, functions by identity."""
-    if isinstance(key, NeuronType | Composite):
-        return type(key) is type(activation) and key == activation
-    return key is activation
+def _of_partial(function: partial, arguments: dict[str, Any]) -> Form:
+    """Return the form of a function with arguments; itself if it is not known."""
+    given = function.keywords | arguments
+    if function.func is tf.nn.leaky_relu and "alpha" in given:
+        given["negative_slope"] = given.pop("alpha")
+    try:
+        form = canonical(function.func, **given)
+    except TypeError:  # arguments that change something else, such as a name
+        return function
+    return function if isinstance(form, partial) else form
 
 
 def scaled(neuron_type: NeuronType, factor: float, name: str) -> NeuronType:

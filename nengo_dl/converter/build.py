@@ -20,7 +20,6 @@ from nengo_dl.converter import activations
 from nengo_dl.converter.activations import Clipped, Composite, SoftmaxOver
 from nengo_dl.converter.calibration.tuning import started
 from nengo_dl.converter.keras_graph import LayerCall
-from nengo_dl.neurons import LeakyReLU
 from nengo_dl.tensor_node import TensorNode
 
 
@@ -89,9 +88,10 @@ class Build:
             To connect inputs to. What `finish` makes of it is the output.
         """
         size = self.size if size is None else size
-        found = activations.resolve(activation, self.converter.swaps)
+        found = self.converter.swaps(activation)
         if isinstance(found, NeuronType):
-            return self.neurons(found, size)
+            is_swapped = self.converter.swaps.has(activation)
+            return self._population(found, size, is_swapped=is_swapped)
         if found is None:
             return self.node(size)
         if isinstance(found, Composite):
@@ -120,7 +120,7 @@ class Build:
             return self._clipped(pending, obj)
         if isinstance(pending, SoftmaxOver):
             shape = self.call.output_shape
-            axes = tuple(axis % len(shape) for axis in pending.axes)
+            axes = tuple(self.call.axis(axis) for axis in pending.axes)
             node = self.array_node(Softmax(shape, shape, axes))
             self.link(obj, node)
             return node
@@ -172,7 +172,7 @@ class Build:
         Parameters
         ----------
         neuron_type : NeuronType
-            Before swaps have been applied by `resolve`.
+            Another takes its place if the options say so.
         size : int, optional
             Number of neurons, by default that of the layer's first output.
         bias : float
@@ -185,6 +185,23 @@ class Build:
         neurons : Neurons
             Of an ensemble of their own.
         """
+        swaps = self.converter.swaps
+        found = swaps(neuron_type)
+        # what is no neurons cannot take the place of a part of an activation
+        is_swapped = swaps.has(neuron_type) and isinstance(found, NeuronType)
+        return self._population(
+            found if is_swapped else neuron_type, size, bias, part, is_swapped
+        )
+
+    def _population(
+        self,
+        neuron_type: NeuronType,
+        size: int | None,
+        bias: float = 0.0,
+        part: str = "",
+        is_swapped: bool = False,
+    ) -> Neurons:
+        """Make neurons of a type that stays as it is, see `neurons`."""
         size = self.size if size is None else size
         tuning = self.converter.next_tuning(self.call.layer)
         if self.converter.is_tuned:
@@ -201,6 +218,8 @@ class Build:
             label=self._label(part),
         )
         self.converter.populations.append(ensemble.neurons)
+        if is_swapped:
+            self.converter.swapped.add(ensemble.neurons)
         self.converter.channels.append(self._channels(size))
         if np.any(tuning.amplitude != height):
             self._add_heights(ensemble.neurons, tuning.amplitude / height)
@@ -395,11 +414,9 @@ class Build:
         return np.broadcast_to(scale, self.call.output_shape).ravel()
 
     def _clipped(self, clipped: Clipped, obj: Any) -> nengo.Node:
-        swaps, slope = self.converter.swaps, clipped.negative_slope
-        below = LeakyReLU(slope) if slope else nengo.RectifiedLinear()
-        rising = self.neurons(swaps(below))
+        rising = self.neurons(activations.relu(clipped.negative_slope))
         above = self.neurons(
-            swaps(nengo.RectifiedLinear()), bias=-clipped.max_value, part="above"
+            nengo.RectifiedLinear(), bias=-clipped.max_value, part="above"
         )
         node = self.node()
         self.link(obj, rising)

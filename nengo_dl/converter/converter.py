@@ -15,7 +15,6 @@ from nengo.synapses import Synapse
 
 from nengo_dl.config import configure_settings
 from nengo_dl.converter import plan, registry
-from nengo_dl.converter.activations import Swaps
 from nengo_dl.converter.arguments import (
     check_positive,
     functional,
@@ -36,6 +35,7 @@ from nengo_dl.converter.maps import ObjectMap
 from nengo_dl.converter.report import DEVICES, Device, Report
 from nengo_dl.converter.report.arguments import check as check_report
 from nengo_dl.converter.report.measure import measure
+from nengo_dl.converter.swaps import Swaps, warn_of_rates
 from nengo_dl.converter.verify import verify
 
 
@@ -58,8 +58,12 @@ class Converter:
         Whether each call of a layer with weights gets weights of its own, with the same
         values; otherwise a second call is an error.
     swap_activations : dict, optional
-        From activation functions (``keras.activations.relu``) and neuron types to what
-        takes their place.
+        From activations to what takes their place: functions, their names, and neuron
+        types. All names of an activation mean the same, in arguments ``activation`` and
+        as layers: ``"relu"``, ``tf.nn.relu``, ``keras.activations.relu``,
+        ``keras.ops.relu`` and ``nengo.RectifiedLinear()`` are every rectifier of the
+        model. A name means the activation with any parameters, such as the slope of a
+        leaky rectifier; a neuron type means what is equal to it.
     scale_firing_rates : float or dict or "auto", optional
         Factor on the firing rates of all neurons, or of the layers that are the keys of
         a dict. The amplitude of the spikes is divided by it, so that the output stays
@@ -121,15 +125,17 @@ class Converter:
         If ``model`` is no functional or sequential model; if layers or activations have
         no native form and ``allow_fallback`` is False.
     ValueError
-        If shapes are unknown, or layers with weights are called several times and
-        ``split_shared_weights`` is False.
+        If shapes are unknown; if layers with weights are called several times and
+        ``split_shared_weights`` is False; if an activation is to be swapped for two
+        different ones.
 
     Warns
     -----
     UserWarning
-        For each fallback, each activation to swap that does not occur, for neurons
-        whose rates cannot be scaled, and for a sequential model: it becomes the
-        functional one in `model`.
+        For each fallback; for activations to swap that do not occur, and for neurons
+        that still put out rates when others were swapped; for neurons whose rates
+        cannot be scaled; and for a sequential model, which becomes the functional one
+        in `model`.
 
     Notes
     -----
@@ -204,6 +210,7 @@ class Converter:
         self.populations: list[Neurons] = []
         self.channels: list[np.ndarray] = []
         self.heights: dict[Neurons, nengo.Node] = {}
+        self.swapped: set[Neurons] = set()
         self.spiking: set[Any] = set()
         self._converters: dict[int, LayerConverter] = {}
         self._copies: dict[int, Any] = {}
@@ -221,6 +228,7 @@ class Converter:
                 configure_settings(inference_only=True)
             self._convert(steps)
         self.swaps.warn_of_unused()
+        warn_of_rates(self.populations, self.swapped)
         self._check_scales(steps)
         self.net.inputs, self.net.outputs = self.inputs, self.outputs
         self.net.layers, self.net.layer_map = self.layers, self.layer_map

@@ -28,6 +28,8 @@ class LayerCall:
     replay : callable
         ``replay(layer, values)`` calls another layer as this one was called, with
         values in the place of `inputs`.
+    is_wrapped : bool
+        Whether the layer is inside of one that hides the time axis from it.
     """
 
     layer: keras.Layer
@@ -35,6 +37,23 @@ class LayerCall:
     outputs: tuple[keras.KerasTensor, ...]
     n_outer_axes: int
     replay: Callable[[Any, Sequence[Any]], Any]
+    is_wrapped: bool = False
+
+    def axis(self, axis: int) -> int:
+        """Return an axis of the layer's tensors as one of signals.
+
+        Parameters
+        ----------
+        axis : int
+            As the layer counts: from 0, the minibatch, or from behind.
+
+        Returns
+        -------
+        axis : int
+            Counted without the minibatch and the time; negative for one of these.
+        """
+        n_outer_axes = 1 if self.is_wrapped else self.n_outer_axes
+        return axis % (len(self.input_shape) + n_outer_axes) - n_outer_axes
 
     @property
     def input_shapes(self) -> tuple[tuple[int, ...], ...]:

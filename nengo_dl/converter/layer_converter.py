@@ -128,11 +128,20 @@ class LayerConverter:
         obj : Neurons or Node or TensorNode
         """
         build = self._builds[node_id]
-        known = self.activation_map.get(self.converter.swaps(activation))
-        obj = build.units(activation if known is None else known)
+        obj = build.units(self._mapped(activation))
         if biases is not None:
             build.bias(obj, biases, trainable=self.layer.trainable)
         return obj
+
+    def _mapped(self, activation: Any) -> Any:
+        """Return what the map has for an activation that stays, or for its swap."""
+        swaps = self.converter.swaps
+        found = swaps(activation)
+        if callable(found):
+            return self.activation_map.get(found, activation)
+        if swaps.has(activation):
+            return activation
+        return self.activation_map.get(activation, activation)
 
     def add_connection(
         self,

@@ -120,7 +120,7 @@ def _step(call: LayerCall, converter, findings: Findings, wrapper=None) -> Step:
     if type(layer) is keras.layers.TimeDistributed:
         problem = REGISTRY[type(layer)].problem(call, converter)
         if problem is None:
-            inner = replace(call, layer=layer.layer)
+            inner = replace(call, layer=layer.layer, is_wrapped=True)
             return _step(inner, converter, findings, wrapper=layer)
     if keras_graph.is_graph(layer):
         n_outer_axes = 1 if wrapper is not None else call.n_outer_axes
@@ -152,8 +152,7 @@ def _reason(entry, call, converter) -> str:
 
 
 def _check_activation(call, converter, findings) -> None:
-    activation = getattr(call.layer, "activation", None)
-    found = activations.resolve(activation, converter.swaps)
+    found = converter.swaps(activations.of_layer(call.layer))
     if found is None or isinstance(found, NeuronType | Composite):
         return
     name = getattr(found, "__name__", str(found))

@@ -86,10 +86,13 @@ class Entry:
 
 def _penalties(layer: keras.Layer) -> list[str]:
     """List the regularizers and constraints of a layer."""
+    # not from its config, which layers that cannot be saved do not have
     return [
         name
-        for name, value in layer.get_config().items()
-        if name.endswith(("_regularizer", "_constraint")) and value is not None
+        for name in dir(layer)
+        if name.endswith(("_regularizer", "_constraint"))
+        and not name.startswith("_")
+        and getattr(layer, name) is not None
     ]
 
 

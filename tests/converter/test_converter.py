@@ -240,58 +240,6 @@ def test_max_to_avg_pool(layer):
     np.testing.assert_allclose(out.ravel(), np.ravel(wanted(x)), atol=1e-5)
 
 
-def neuron_types(converter):
-    return [ens.neuron_type for ens in converter.net.all_ensembles]
-
-
-@pytest.mark.parametrize(
-    "key, value, wanted",
-    [
-        (keras.activations.relu, nengo.LIF(), nengo.LIF()),
-        (nengo.RectifiedLinear(), nengo.LIF(), nengo.LIF()),
-        ("relu", keras.activations.tanh, nengo.Tanh(tau_ref=1)),
-        (keras.activations.relu, tf.nn.sigmoid, nengo.Sigmoid(tau_ref=1)),
-    ],
-)
-def test_swap_activations(key, value, wanted):
-    converter = Converter(small_model(), swap_activations={key: value})
-    assert neuron_types(converter) == [wanted]
-
-
-def test_swap_reaches_all_rectifiers():
-    inputs = keras.Input((3,))
-    x = kl.PReLU()(kl.ReLU(max_value=6)(kl.ReLU()(inputs)))
-    spiking = nengo.SpikingRectifiedLinear()
-    converter = Converter(
-        keras.Model(inputs, x), swap_activations={nengo.RectifiedLinear(): spiking}
-    )
-    assert neuron_types(converter) == [spiking] * 5
-
-
-def test_swap_to_nothing_and_twice():
-    swaps = {
-        keras.activations.softmax: None,
-        keras.activations.relu: keras.activations.tanh,
-        nengo.Tanh(tau_ref=1): nengo.LIFRate(),
-    }
-    inputs = keras.Input((3,))
-    x = kl.Dense(3, activation="softmax")(kl.Dense(3, activation="relu")(inputs))
-    converter = Converter(keras.Model(inputs, x), swap_activations=swaps)
-    assert neuron_types(converter) == [nengo.LIFRate()]
-
-
-def test_unused_swaps():
-    swaps = {keras.activations.tanh: nengo.LIF(), keras.activations.relu: nengo.LIF()}
-    with pytest.warns(UserWarning, match="swap_activations.*got tanh, which"):
-        Converter(small_model(), swap_activations=swaps)
-
-
-@pytest.mark.parametrize("swaps", [{3: nengo.LIF()}, {"relu": nengo.LIF}])
-def test_wrong_swaps(swaps):
-    with pytest.raises(TypeError, match="expected activation functions and neuron"):
-        Converter(small_model(), swap_activations=swaps)
-
-
 @pytest.mark.parametrize("activation", ["relu", "leaky_relu", "relu6"])
 def test_scale_firing_rates(activation):
     model = small_model(activation)
@@ -381,6 +329,38 @@ def test_temporal_models_do_not_mix_steps():
         Converter(keras.Model(inputs, x), temporal_model=True)
     assert "Conv1D, which mixes them" in str(error.value)
     assert "Flatten, which mixes them" in str(error.value)
+
+
+def norm(axis):
+    return kl.BatchNormalization(axis=axis, trainable=False)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        *(
+            lambda axis=axis: kl.TimeDistributed(kl.Softmax(axis))
+            for axis in (1, 2, -2)
+        ),
+        *(lambda axis=axis: kl.Softmax(axis) for axis in (2, 3, -2, (2, 3))),
+        *(lambda axis=axis: kl.TimeDistributed(norm(axis)) for axis in (1, 2, -2)),
+        *(lambda axis=axis: norm(axis) for axis in (2, 3, -2)),
+    ],
+)
+def test_axes_in_temporal_models(make):
+    inputs = keras.Input((4, 5, 3))
+    model = seeded(keras.Model(inputs, make()(inputs)))
+    converter = Converter(model, temporal_model=True, allow_fallback=False)
+    assert verify(converter)
+
+
+@pytest.mark.parametrize("make", [kl.Softmax, norm])
+@pytest.mark.parametrize("axis", [1, -3])
+def test_axes_do_not_mix_steps(make, axis):
+    inputs = keras.Input((4, 5, 3))
+    model = keras.Model(inputs, make(axis)(inputs))
+    with pytest.raises(TypeError, match=r"of the signal \(got axis="):
+        Converter(model, temporal_model=True)
 
 
 def test_time_distributed_needs_time():

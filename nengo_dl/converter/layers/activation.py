@@ -5,62 +5,47 @@ import nengo
 import numpy as np
 
 from nengo_dl.converter import activations
-from nengo_dl.converter.activations import SoftmaxOver
 from nengo_dl.converter.build import array
 from nengo_dl.converter.registry import register
-from nengo_dl.neurons import LeakyReLU, Pointwise
 
 
-def _convert(build, activation):
-    obj = build.units(activation)
+def convert_activation(call, build):
+    """Convert a layer that is an activation."""
+    obj = build.units(activations.of_layer(call.layer))
     build.connect(obj)
     return obj
 
 
-@register(keras.layers.Activation, temporal=True, native="neurons")
-def convert_activation(call, build):
-    """Convert an activation function."""
-    return _convert(build, call.layer.activation)
+def _has_softmax(call, converter):
+    """Say which softmax is not converted."""
+    del converter
+    axes = call.layer.axis
+    axes = axes if isinstance(axes, list | tuple) else (axes,)
+    if len(call.inputs) > 1:
+        return "expected one input, without a mask"
+    if any(call.axis(axis) < 0 for axis in axes):
+        return f"expected axes of the signal (got axis={call.layer.axis})"
+    return None
 
 
-@register(keras.layers.ReLU, temporal=True, native="neurons")
-def convert_relu(call, build):
-    """Convert a rectifier."""
-    layer = call.layer
-    return _convert(
-        build,
-        activations.relu(layer.max_value, layer.negative_slope, layer.threshold),
-    )
+def _register():
+    for layer_type, native in (
+        (keras.layers.Activation, "neurons"),
+        (keras.layers.ReLU, "neurons"),
+        (keras.layers.LeakyReLU, "neurons"),
+        (keras.layers.ELU, "rate neurons"),
+    ):
+        register(layer_type, temporal=True, native=native)(convert_activation)
+    register(
+        keras.layers.Softmax,
+        temporal=True,
+        native="a softmax node",
+        check=_has_softmax,
+        restrictions="no mask, not along the minibatch or the time",
+    )(convert_activation)
 
 
-@register(keras.layers.LeakyReLU, temporal=True, native="neurons")
-def convert_leaky_relu(call, build):
-    """Convert a leaky rectifier."""
-    return _convert(build, LeakyReLU(call.layer.negative_slope))
-
-
-@register(keras.layers.ELU, temporal=True, native="rate neurons")
-def convert_elu(call, build):
-    """Convert an exponential linear unit."""
-    return _convert(build, Pointwise("elu", {"alpha": call.layer.alpha}))
-
-
-@register(
-    keras.layers.Softmax,
-    temporal=True,
-    native="a softmax node",
-    check=lambda call, converter: _one_input(call),
-    restrictions="no mask",
-)
-def convert_softmax(call, build):
-    """Convert a softmax over one or several axes."""
-    axis, n = call.layer.axis, len(call.outputs[0].shape)
-    axes = axis if isinstance(axis, list | tuple) else (axis,)
-    return _convert(build, SoftmaxOver(tuple(a if a < 0 else a - n for a in axes)))
-
-
-def _one_input(call):
-    return None if len(call.inputs) == 1 else "expected one input, without a mask"
+REGISTERED = _register()
 
 
 def _shares(call):
@@ -85,9 +70,8 @@ def _shares(call):
 def convert_prelu(call, build):
     r"""Convert :math:`\max(x, 0) - \alpha \max(-x, 0)`."""
     alpha = array(call.layer.alpha)
-    swaps = build.converter.swaps
-    positive = build.neurons(swaps(nengo.RectifiedLinear()), part="positive")
-    negative = build.neurons(swaps(nengo.RectifiedLinear()), part="negative")
+    positive = build.neurons(nengo.RectifiedLinear(), part="positive")
+    negative = build.neurons(nengo.RectifiedLinear(), part="negative")
     build.connect(positive)
     build.connect(negative, transform=-1)
     node = build.node()

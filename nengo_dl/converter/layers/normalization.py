@@ -8,6 +8,8 @@ from nengo_dl.converter.registry import register
 
 
 def _is_fixed(call, converter):
+    if call.axis(call.layer.axis) < 0:
+        return f"expected an axis of the signal (got axis={call.layer.axis})"
     if converter.inference_only or not call.layer.trainable:
         return None
     return (
@@ -33,11 +35,8 @@ def convert_batch_normalization(call, build):
     offset = -array(layer.moving_mean).astype(float) * factor
     if layer.center:
         offset = offset + array(layer.beta)
-    rank = len(call.inputs[0].shape)
-    axis = layer.axis % rank
-    shape = [1] * rank
-    shape[axis] = -1
-    shape = shape[call.n_outer_axes :]
+    shape = [1] * len(call.input_shape)
+    shape[call.axis(layer.axis)] = -1
     return build.affine(factor.reshape(shape), offset.reshape(shape))
 
 
