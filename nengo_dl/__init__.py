@@ -1,6 +1,15 @@
 """Nengo networks on TensorFlow: compiled, differentiable, at home in Keras."""
 
-from nengo_dl import callbacks, converter, dists, losses, neurons, plots, surrogates
+from nengo_dl import (
+    callbacks,
+    converter,
+    dists,
+    losses,
+    metrics,
+    neurons,
+    plots,
+    surrogates,
+)
 from nengo_dl.config import configure_settings
 from nengo_dl.converter import Converter
 from nengo_dl.nengo_layer import NengoLayer
@@ -27,6 +36,7 @@ __all__ = [
     "converter",
     "dists",
     "losses",
+    "metrics",
     "neurons",
     "plots",
     "surrogates",

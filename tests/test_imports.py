@@ -16,9 +16,10 @@ TREES = {
 
 # Modules and packages from the bottom to the top; each may import those below it.
 LAYERS = (
-    ("version", "names", "surrogates"),
+    ("version", "names", "surrogates", "labels", "over_time"),
     ("setting_types",),
-    ("config", "progress", "neurons", "dists", "losses", "stencil", "array_node"),
+    ("config", "progress", "neurons", "dists", "stencil", "array_node"),
+    ("losses", "metrics"),
     ("plots",),
     ("tensor_function",),
     ("tensor_node",),
