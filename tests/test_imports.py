@@ -20,6 +20,7 @@ LAYERS = (
     ("setting_types",),
     ("config", "progress", "neurons", "dists", "losses", "stencil", "array_node"),
     ("plots",),
+    ("recurrent_cell",),
     ("tensor_function",),
     ("tensor_node",),
     ("frontend", "graph"),
