@@ -6,16 +6,35 @@
 
 import contextlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 from nengo.builder.operator import Operator
 from nengo.exceptions import SimulationError, ValidationError
 
-Shape = tuple[int, ...]
+from nengo_dl.recurrent_cell import RecurrentCell, Shape, find_cell
+
+
+class Outcome(NamedTuple):
+    """What comes of a call in a simulation.
+
+    Parameters
+    ----------
+    result : object
+        What the function returns.
+    states : sequence of tensor
+        Those of a cell, after the call.
+    losses : tuple of scalar tensor
+        By ``add_loss`` and activity regularizers, of a layer and of what is in it.
+    """
+
+    result: Any
+    states: Sequence[tf.Tensor] = ()
+    losses: tuple[tf.Tensor, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +63,50 @@ class TensorFunction:
         """The function, if it is a Keras layer or model."""
         return self.func if isinstance(self.func, keras.Layer) else None
 
-    def __call__(self, *args: tf.Tensor, training: bool = False) -> Any:
+    @cached_property
+    def cell(self) -> RecurrentCell | None:
+        """The recurrent cell of the layer, if it does one step of a sequence.
+
+        Raises
+        ------
+        ValidationError
+            If a recurrent layer needs more than the steps so far.
+        """
+        return find_cell(self.layer, self.shape_in, self.name)
+
+    @property
+    def takes_training(self) -> bool:
+        """Whether it is a Keras layer whose ``call`` has an argument ``training``."""
+        layer = self.layer
+        return layer is not None and "training" in _parameters(layer.call)
+
+    def initial_states(self, minibatch_size: int = 1) -> list[tf.Tensor]:
+        """Return the states of a cell before its first step; none for other layers.
+
+        Parameters
+        ----------
+        minibatch_size : int
+            Number of items.
+
+        Returns
+        -------
+        states : list of tensor
+            Of shape (minibatch_size, \\*shape of the state) each.
+        """
+        if self.cell is None:
+            return []
+        try:
+            with tf.init_scope():
+                return self.cell.initial_states(minibatch_size)
+        except Exception as exc:
+            raise self.call_error(exc) from exc
+
+    def __call__(
+        self,
+        *args: tf.Tensor,
+        states: Sequence[tf.Tensor] = (),
+        training: bool = False,
+    ) -> tuple[Any, list[tf.Tensor]]:
         """Call it on the time and the input, as far as it takes them.
 
         Parameters
@@ -52,15 +114,56 @@ class TensorFunction:
         \\*args : tensor
             The time, a scalar in seconds, and the input, of shape (minibatch_size,
             \\*shape_in). A Keras layer gets both as one list.
+        states : sequence of tensor
+            Those of a cell.
         training : bool
             For Keras layers whose ``call`` has an argument of this name.
+
+        Returns
+        -------
+        result : object
+            What it returns.
+        states : list of tensor
+            Those of a cell, after the call.
         """
         if self.layer is None:
-            return self.func(*args)
-        kwargs = {}
-        if "training" in inspect.signature(self.layer.call).parameters:
-            kwargs["training"] = training
-        return self.layer(_one_argument(args), **kwargs)
+            return self.func(*args), []
+        kwargs = {"training": training} if self.takes_training else {}
+        if self.cell is not None:
+            return self.cell(_one_argument(args), states, **kwargs)
+        return self.layer(_one_argument(args), **kwargs), []
+
+    def run(
+        self,
+        *args: tf.Tensor,
+        states: Sequence[tf.Tensor] = (),
+        training: bool = False,
+        seed: tf.Tensor | int = 0,
+    ) -> Outcome:
+        """Call it as part of a simulation, with all that comes of it.
+
+        Losses of a call are tensors of whatever calls it, so a layer must not keep
+        them; those of weights belong to no call.
+
+        Parameters
+        ----------
+        \\*args, states, training
+            See `__call__`.
+        seed : int32 scalar tensor
+            Of what a cell draws once for all steps of a sequence.
+        """
+        if self.layer is None:
+            return Outcome(*self(*args))
+        kept = [] if self.cell is None else self.cell.mask_seeds(seed)
+        with keras.StatelessScope(kept, collect_losses=True) as scope:
+            result, after = self(*args, states=states, training=training)
+        # the scope has kept what the call assigns, e.g. averages of normalisations
+        not_kept = {id(variable) for variable, _ in kept}
+        for variable in (*self.layer.variables, *self.layer.metrics_variables):
+            value = scope.get_current_value(variable)
+            if value is not None and id(variable) not in not_kept:
+                variable.assign(value)
+        return Outcome(result, after, tuple(scope.losses))
 
     def zeros(self, dtype: Any, minibatch_size: int = 1) -> tuple[tf.Tensor, ...]:
         """Make arguments that are all zeros."""
@@ -89,11 +192,13 @@ class TensorFunction:
         ValidationError
             If the call fails, or does not return a tensor of known shape.
         """
+        is_cell = self.cell is not None  # or raises what nobody should wrap
         try:
-            result = self._static_result(dtype)
+            result = None if is_cell else self._static_result(dtype)
             if result is None:
                 with tf.init_scope():
-                    result = self(*self.zeros(dtype))
+                    states = self.initial_states()
+                    result, _ = self(*self.zeros(dtype), states=states)
         except Exception as exc:
             raise self.call_error(exc) from exc
         if not isinstance(result, tf.Tensor | keras.KerasTensor):
@@ -169,21 +274,23 @@ class SimTensorNode(Operator):
         The input, flattened, where the function takes one.
     output : Signal
         The output, flattened.
+    state : sequence of Signal
+        The states of a recurrent cell, flattened.
     tag : str, optional
         A label for messages.
 
     Notes
     -----
-    1. sets ``[output]``
+    1. sets ``[output, *state]``
     2. incs ``[]``
     3. reads ``[time, input]``, those that are not None
     4. updates ``[]``
     """
 
-    def __init__(self, function, time, input, output, tag=None):
+    def __init__(self, function, time, input, output, state=(), tag=None):
         super().__init__(tag=tag)
         self.function = function
-        self.sets = [output]
+        self.sets = [output, *state]
         self.incs = []
         self.reads = [signal for signal in (time, input) if signal is not None]
         self.updates = []
@@ -193,10 +300,19 @@ class SimTensorNode(Operator):
         """(Signal) The output, flattened."""
         return self.sets[0]
 
+    @property
+    def state(self):
+        """(list of Signal) The states of a recurrent cell, flattened."""
+        return self.sets[1:]
+
     def make_step(self, signals, dt, rng):
         """Return a function that tells which simulator to use."""
         del signals, dt, rng
         return lambda: run_elsewhere(None)
+
+
+def _parameters(function: Callable) -> frozenset[str]:
+    return frozenset(inspect.signature(function).parameters)
 
 
 def describe(value: Any) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from numbers import Integral
 from typing import Any
 
+import keras
 import nengo
 import numpy as np
 from nengo.base import NengoObject, ObjView
@@ -96,9 +97,10 @@ class TensorNode(nengo.Node):
     Weights that a plain function uses are used, too, but nobody sees them: they are
     neither trained nor saved. Pass the layer itself, or a Keras layer that holds it.
 
-    A layer must not add losses when it is called, by an ``activity_regularizer`` or
-    ``add_loss``: put a probe on what is to be regularized, and train it with the loss
-    `nengo_dl.losses.Regularize`. Regularizers and constraints of weights work.
+    Losses that a layer adds when it is called, by an ``activity_regularizer`` or
+    ``add_loss``, count in ``Simulator.fit`` and ``evaluate``, as in Keras: each step is
+    a call, and the losses of all steps are added up. Regularizers and constraints of
+    weights work.
 
     Layers compute in their own precision, and their results are converted. For
     simulations in float64, make layers with ``dtype="float64"``.
@@ -194,7 +196,12 @@ def build_tensor_node(model, node):
         model.add_op(Reset(signal_in))
     signal_out = Signal(shape=(node.size_out,), name=f"{node}.out")
     time = model.time if node.pass_time else None
-    model.add_op(SimTensorNode(node.function, time, signal_in, signal_out))
+    function = node.function
+    state = [
+        Signal(np.ravel(value), name=f"{node}.state")
+        for value in map(keras.ops.convert_to_numpy, function.initial_states())
+    ]
+    model.add_op(SimTensorNode(function, time, signal_in, signal_out, state))
     model.sig[node]["in"] = signal_in
     model.sig[node]["out"] = signal_out
     model.params[node] = None

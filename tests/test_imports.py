@@ -21,6 +21,7 @@ LAYERS = (
     ("config", "progress", "neurons", "dists", "stencil", "array_node"),
     ("losses", "metrics"),
     ("plots",),
+    ("recurrent_cell",),
     ("tensor_function",),
     ("tensor_node",),
     ("frontend", "graph"),

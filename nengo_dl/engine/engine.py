@@ -65,6 +65,9 @@ class Engine:
         Whether the whole loop is compiled with XLA.
     layers : list of keras.Layer
         Layers that kernels call.
+    losses : tuple of Signal
+        State for the sake of training: the sum, over all steps, of the losses that a
+        layer adds when it is called.
     values : `ValueTable`
         Where parameters and state are in `Values`.
     """
@@ -98,7 +101,7 @@ class Engine:
         self.values = ValueTable(
             self.layout, self.program.parameters, self.dtype, minibatch_size
         )
-        self.layers = ctx.layers
+        self.layers, self.losses = ctx.layers, tuple(ctx.losses)
         self.unroll, self.use_loop = unroll, use_loop
         self.last_only = frozenset(last_only)
         self._host = ctx.host

@@ -130,6 +130,8 @@ class EngineLayer(keras.layers.Layer):
         # no time has passed if a function of the user's fails on the way
         with tf.control_dependencies([*state, *outputs]):
             self._state.after(before, state, n_steps)
+        for loss in self._state.losses(state):
+            self.add_loss(loss)
         return self._wrapped(list(map(_items_first, outputs, self._shapes)))
 
     def compute_output_shape(self, inputs_shape):

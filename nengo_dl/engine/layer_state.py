@@ -2,6 +2,7 @@
 
 import numpy as np
 import tensorflow as tf
+from nengo.builder import Signal
 
 from nengo_dl.engine.engine import Engine
 from nengo_dl.engine.memory import spread
@@ -36,7 +37,9 @@ class LayerState:
         self._engine = engine
         self._initial = engine.values.initial().state
         self._blocks = [_variable(block) for block in self._initial] if kept else None
-        self._masks = self._learned_masks()
+        learned = {parameter.signal for parameter in engine.values.learned}
+        self._learned_masks = self._masks(learned)
+        self._loss_masks = self._masks(set(engine.losses))
         self._seed = _variable(np.uint32(seed).astype(np.int32))
         self._start = _variable(0)
         self._draws = _variable(0)
@@ -58,10 +61,25 @@ class LayerState:
         return Clock(seed, tf.convert_to_tensor(self._start), row)
 
     def before(self, clock: Clock) -> tuple[tf.Tensor, ...]:
-        """Return the state to start from."""
+        """Return the state to start from, with no losses so far."""
         if self._blocks is None:
             return tuple(spread(block[:, :1], clock.row) for block in self._initial)
-        return tuple(tf.convert_to_tensor(variable) for variable in self._blocks)
+        blocks = map(tf.convert_to_tensor, self._blocks)
+        return tuple(
+            tf.where(mask, tf.zeros_like(block), block) if np.any(mask) else block
+            for block, mask in zip(blocks, self._loss_masks, strict=True)
+        )
+
+    def losses(self, state: tuple[tf.Tensor, ...]) -> list[tf.Tensor]:
+        """Return what layers have added, over all steps, to the loss of the model."""
+        layout = self._engine.layout
+        numbers = layout.of_kind("state")
+        found = []
+        for signal in self._engine.losses:
+            block, offset = layout.places[signal]
+            # the loss of a call is one for all items, and so the same for each
+            found.append(tf.reduce_mean(state[numbers.index(block)][offset]))
+        return found
 
     def after(self, before, state, n_steps) -> None:
         """Keep the state after the last step, or what has been learned of it."""
@@ -69,7 +87,7 @@ class LayerState:
             return
         keep = tf.convert_to_tensor(self.keep)
         for variable, old, new, learned in zip(
-            self._blocks, before, state, self._masks, strict=True
+            self._blocks, before, state, self._learned_masks, strict=True
         ):
             variable.assign(tf.where(keep | learned, new, old))
         self._start.assign_add(tf.where(keep, n_steps, 0))
@@ -90,15 +108,14 @@ class LayerState:
         self._seed.assign(np.uint32(seed).astype(np.int32))
         self._draws.assign(0)
 
-    def _learned_masks(self) -> tuple[np.ndarray, ...]:
-        """Mark, in each block of state, what learning rules change."""
+    def _masks(self, signals: set[Signal]) -> tuple[np.ndarray, ...]:
+        """Mark, in each block of state, where some base signals are."""
         layout = self._engine.layout
-        learned = {parameter.signal for parameter in self._engine.values.learned}
         masks = []
         for number in layout.of_kind("state"):
             mask = np.zeros((layout.blocks[number].size, 1), dtype=bool)
             for offset, base in layout.bases(number):
-                mask[offset : offset + size_of(base)] = base in learned
+                mask[offset : offset + size_of(base)] = base in signals
             masks.append(mask)
         return tuple(masks)
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import keras
 import numpy as np
+from nengo.builder import Signal
 from nengo.builder.operator import Operator
 from nengo.exceptions import BuildError
 
@@ -110,6 +111,9 @@ class BuildContext:
         Those of the network, e.g. how spiking neurons are trained.
     layers : list of keras.Layer
         The Keras layers that kernels call; their weights belong to the simulation.
+    losses : list of Signal
+        One for each kernel whose layer adds losses: a kernel adds to it, in each step,
+        the losses of that step.
     """
 
     dt: float
@@ -119,6 +123,24 @@ class BuildContext:
     streams: Iterator[int] = field(default_factory=lambda: count(step=_STREAM_STRIDE))
     settings: Settings = field(default_factory=Settings)
     layers: list[keras.Layer] = field(default_factory=list)
+    losses: list[Signal] = field(default_factory=list)
+
+    def add_loss(self, name: str) -> Signal:
+        """Return a new signal of one element, for the sum of a layer's losses.
+
+        Parameters
+        ----------
+        name : str
+            Name of the signal.
+
+        Returns
+        -------
+        total : Signal
+            For a kernel to read and to set.
+        """
+        total = Signal(shape=(1,), name=name)
+        self.losses.append(total)
+        return total
 
     def next_stream(self) -> int:
         """Return a number for an operator's random stream, different for each.

@@ -8,7 +8,6 @@ from functools import partial
 
 import keras
 import tensorflow as tf
-from nengo.exceptions import ValidationError
 
 from nengo_dl.graph.kernel import Kernel, Write, slot
 from nengo_dl.ops.registry import BuildContext, Builder
@@ -38,7 +37,11 @@ def _is_host(op: SimTensorNode) -> bool:
 
 @Builder.register(SimTensorNode, is_host=_is_host)
 def build_sim_tensor_node(ops, ctx):
-    """Build a call of a function or a Keras layer. Sets ``output``, reads ``reads``.
+    """Build a call of a function or a Keras layer. Sets ``sets``, reads ``reads``
+    and ``state``.
+
+    Where calls add losses, their sum over all steps is one more signal, which is state:
+    so it leaves the loop over time.
 
     A layer that has no weights gets them here. The function is traced once, so that
     what is wrong with it is found before anything runs.
@@ -46,33 +49,85 @@ def build_sim_tensor_node(ops, ctx):
     Raises
     ------
     ValidationError
-        If it cannot be called, returns something other than a tensor of the right
-        dtype, minibatch size and size, or adds losses to a layer.
+        If it cannot be called, or returns something other than a tensor of the right
+        dtype, minibatch size and size.
     """
     (op,) = ops
     function = op.function
     if function.layer is not None:
         _add_layer(function, ctx)
-
-    def fn(key, *slots, training=False):
-        args = _arguments(function, slots)
-        try:
-            result = function(*args, training=training)
-        except Exception as exc:
-            raise function.call_error(exc) from exc
-        _refuse_losses(function)
-        result = _check(function, result, op.output.size, ctx)
-        return (tf.transpose(tf.reshape(result, (-1, op.output.size))),)
-
+    reads = [slot([signal]) for signal in (*op.reads, *op.state)]
+    writes = [Write(slot([signal]), "set") for signal in (op.output, *op.state)]
+    call = _Call(op, ctx)
+    graph, adds_losses = _trace(call, op, ctx)
+    if adds_losses:
+        total = slot([ctx.add_loss(f"{function.name}.losses")])
+        reads.append(total)
+        writes.append(Write(total, "set"))
+    fn = partial(_with_total if adds_losses else _alone, call)
     return Kernel(
         name="TensorNode",
-        reads=tuple(slot([signal]) for signal in op.reads),
-        writes=(Write(slot([op.output]), "set"),),
+        reads=tuple(reads),
+        writes=tuple(writes),
         fn=fn,
-        host=_why_not_xla(function, _trace(fn, op, ctx)),
+        host=_why_not_xla(function, graph),
         keyed=True,
         training_fn=None if function.layer is None else partial(fn, training=True),
     )
+
+
+class _Call:
+    """Calls a function on slots; returns what it sets as slots, and added losses."""
+
+    def __init__(self, op: SimTensorNode, ctx: BuildContext):
+        self._function, self._ctx = op.function, ctx
+        self._sizes = [signal.size for signal in (op.output, *op.state)]
+        self._initial = op.function.initial_states()
+
+    def __call__(self, key, *slots, training=False):
+        function, ctx = self._function, self._ctx
+        n_args = len(slots) - len(self._initial)
+        args = _arguments(function, slots[:n_args])
+        states = [
+            tf.cast(_items_first(x, tuple(initial.shape[1:])), initial.dtype)
+            for x, initial in zip(slots[n_args:], self._initial, strict=True)
+        ]
+        try:
+            outcome = function.run(*args, states=states, training=training, seed=key[0])
+        except Exception as exc:
+            raise function.call_error(exc) from exc
+        self._check_states(outcome.states)
+        results = [
+            _check(function, outcome.result, self._sizes[0], ctx),
+            *(tf.cast(state, ctx.dtype) for state in outcome.states),
+        ]
+        sets = [
+            tf.transpose(tf.reshape(result, (-1, size)))
+            for result, size in zip(results, self._sizes, strict=True)
+        ]
+        return sets, [tf.cast(loss, ctx.dtype) for loss in outcome.losses]
+
+    def _check_states(self, states):
+        wanted = [tuple(initial.shape[1:]) for initial in self._initial]
+        got = [tuple(state.shape[1:]) for state in states]
+        if got != wanted:
+            raise self._function.error(
+                f"states of the shapes that it gets, {wanted} per item",
+                f"{got}",
+                "Correct state_size and get_initial_state.",
+            )
+
+
+def _alone(call: _Call, key, *slots, training=False):
+    sets, _ = call(key, *slots, training=training)
+    return tuple(sets)
+
+
+def _with_total(call: _Call, key, *slots, training=False):
+    """Add losses to the sum of those of earlier steps, which is the last slot."""
+    *slots, total = slots
+    sets, losses = call(key, *slots, training=training)
+    return (*sets, total + sum(map(tf.reduce_sum, losses)))
 
 
 def _add_layer(function: TensorFunction, ctx: BuildContext) -> None:
@@ -84,7 +139,9 @@ def _add_layer(function: TensorFunction, ctx: BuildContext) -> None:
     if not layer.built:
         try:
             with tf.init_scope():
-                function(*function.zeros(ctx.dtype, ctx.minibatch_size or 1))
+                n = ctx.minibatch_size or 1
+                states = function.initial_states(n)
+                function(*function.zeros(ctx.dtype, n), states=states)
         except Exception as exc:
             raise function.call_error(exc) from exc
     if not any(known is layer for known in ctx.layers):
@@ -97,10 +154,15 @@ def _arguments(function: TensorFunction, slots) -> list[tf.Tensor]:
     if function.pass_time:
         args[0] = args[0][0, 0]
     if function.shape_in is not None:
-        x = tf.transpose(args[-1])
-        batch = -1 if x.shape[0] is None else x.shape[0]
-        args[-1] = tf.reshape(x, (batch, *function.shape_in))
+        args[-1] = _items_first(args[-1], function.shape_in)
     return args
+
+
+def _items_first(x: tf.Tensor, shape: tuple[int, ...]) -> tf.Tensor:
+    """Turn a slot into a tensor of shape (minibatch_size, *shape)."""
+    x = tf.transpose(x)
+    batch = -1 if x.shape[0] is None else x.shape[0]
+    return tf.reshape(x, (batch, *shape))
 
 
 def _check(function: TensorFunction, result, size: int, ctx: BuildContext):
@@ -134,27 +196,6 @@ def _check(function: TensorFunction, result, size: int, ctx: BuildContext):
     return result
 
 
-def _refuse_losses(function: TensorFunction) -> None:
-    """Raise ValidationError if a call of the layer adds losses.
-
-    They are tensors of the loop over time, which nothing outside of it can use. Losses
-    of weights belong to no call.
-    """
-    layer = function.layer
-    if layer is None:
-        return
-    of_weights = [w for w in layer.trainable_weights if w.regularizer is not None]
-    added = len(layer.losses) - len(of_weights)
-    if added > 0:
-        raise ValidationError(
-            f"expected the layer of {function.name} to compute its output alone (got "
-            f"one that adds {added} loss(es) when it is called: an activity_regularizer"
-            ", or add_loss). Remove what adds them, and regularize a signal instead: "
-            "put a nengo.Probe on it and compile with nengo_dl.losses.Regularize.",
-            attr="tensor_func",
-        )
-
-
 def _rows(minibatch_size: int | None) -> str:
     """Say what the first axis has to be."""
     if minibatch_size is None:
@@ -162,18 +203,27 @@ def _rows(minibatch_size: int | None) -> str:
     return f"a tensor whose first axis has the minibatch size {minibatch_size}"
 
 
-def _trace(fn, op: SimTensorNode, ctx: BuildContext) -> tf.Graph:
-    """Trace a kernel's function on a key and slots as it will get them."""
+def _trace(call: _Call, op: SimTensorNode, ctx: BuildContext) -> tuple[tf.Graph, bool]:
+    """Trace a call on slots as it will get them; find out whether it adds losses."""
     specs = [
         tf.TensorSpec((signal.size, ctx.minibatch_size), ctx.dtype)
-        for signal in op.reads
+        for signal in (*op.reads, *op.state)
     ]
     key = tf.TensorSpec((3,), tf.int32)
-    return (
-        tf.function(partial(fn), autograph=False)
-        .get_concrete_function(key, *specs)
-        .graph
-    )
+    found = []
+
+    def graph(training):
+        def fn(key, *slots):
+            sets, losses = call(key, *slots, training=training)
+            found.extend(losses)
+            return sets
+
+        return tf.function(fn, autograph=False).get_concrete_function(key, *specs).graph
+
+    first = graph(False)
+    if not found and op.function.takes_training:
+        graph(True)
+    return first, bool(found)
 
 
 def _why_not_xla(function: TensorFunction, graph: tf.Graph) -> str | None:

@@ -483,30 +483,83 @@ ADD_LOSSES = [
 ]
 
 
-@pytest.mark.parametrize("built", [True, False])
-@pytest.mark.parametrize("make", ADD_LOSSES)
-def test_layers_that_add_losses(make, built):
+def losses_of_keras(layer, data, training):
+    """Add up the losses of a call for each step, and those of weights once."""
+    weights = sum(map(float, layer.losses)) if layer.trainable_weights else 0.0
+    total = weights
+    for step in range(data.shape[1]):
+        layer(data[:, step], training=training) if training else layer(data[:, step])
+        total += sum(map(float, layer.losses)) - weights
+    return total
+
+
+@pytest.mark.parametrize(
+    "make, jit_compile",
+    [
+        *((make, False) for make in (*ADD_LOSSES, lambda: AddsLoss(always=False))),
+        (ADD_LOSSES[1], True),
+    ],
+)
+def test_losses_of_layers_count(make, jit_compile):
+    """Outputs are the layer's; the model's loss has those of all steps added up."""
     layer = make()
-    if built:
-        layer(np.zeros((1, 2)))
-    net = network(layer, (2,), pass_time=False, shape_out=(2,))
-    with pytest.raises(
-        ValidationError,
-        match="tensor_func: expected the layer of <TensorNode 'a'> to compute its out"
-        "put alone .got one that adds 1 loss.*nengo_dl.losses.Regularize",
-    ):
-        make_sim(net, minibatch_size=3)
-
-
-def test_layers_that_add_losses_in_training():
-    net = network(AddsLoss(always=False), (2,), pass_time=False)
+    layer(np.zeros((1, 2)))
+    net = network(layer, (2,), jit_compile, pass_time=False)
+    data = random_data(3, N_STEPS, 2)
     with make_sim(net, minibatch_size=3) as sim:
-        sim.compile("sgd", loss="mse")
-        data = random_data(3, N_STEPS, 2)
-        sim.evaluate(data, data, verbose=0)
-        # Keras wraps what it cannot add to
-        with pytest.raises((ValidationError, RuntimeError), match="adds 1 loss"):
-            sim.fit(data, data, verbose=0)
+        outputs = sim.predict(data, verbose=0)[net.probe]
+        wanted = np.stack([layer(data[:, i]) for i in range(N_STEPS)], axis=1)
+        np.testing.assert_allclose(outputs, wanted, atol=1e-6)
+        sim.run_steps(N_STEPS, data={net.source: data})
+        sim.compile(keras.optimizers.SGD(0.0), loss="mse")
+        mse = np.mean(np.square(outputs - data))
+        for training in (False, True):
+            method = sim.fit if training else sim.evaluate
+            result = method(data, data, verbose=0)
+            got = result.history["loss"][0] if training else result["loss"]
+            wanted = mse + losses_of_keras(layer, data, training)
+            np.testing.assert_allclose(got, wanted, rtol=1e-5)
+
+
+def test_losses_of_layers_train():
+    """Gradients of losses reach the weights of the layer, through all steps."""
+    layer = keras.layers.Dense(2, activity_regularizer="l2", use_bias=False)
+    layer.build((None, 2))
+    before = layer.kernel.numpy()
+    data = random_data(3, N_STEPS, 2)
+    flat = data.reshape(-1, 2)
+    gradient = 2 * 0.01 * flat.T @ (flat @ before) / 3
+    net = network(layer, (2,), pass_time=False)
+    with make_sim(net, minibatch_size=3) as sim:
+        sim.compile(keras.optimizers.SGD(0.5), loss=None)
+        sim.fit(data, verbose=0)
+    np.testing.assert_allclose(layer.kernel.numpy(), before - 0.5 * gradient, rtol=1e-4)
+
+
+class Counts(keras.layers.Layer):
+    """Reports how large its input is, and counts its calls."""
+
+    def __init__(self):
+        super().__init__()
+        self.mean = keras.metrics.Mean(name="size")
+        self.calls = self.add_weight(shape=(), trainable=False, initializer="zeros")
+
+    def call(self, x):
+        self.mean.update_state(keras.ops.abs(x))
+        self.calls.assign(self.calls + 1)
+        return x
+
+
+def test_metrics_and_weights_that_calls_change():
+    layer = Counts()
+    data = random_data(3, N_STEPS, 2)
+    layer(data[:, 0])
+    layer.calls.assign(0)
+    with make_sim(network(layer, (2,), pass_time=False), minibatch_size=3) as sim:
+        sim.compile(loss="mse")
+        result = sim.evaluate(data, data, verbose=0)
+    np.testing.assert_allclose(result["size"], np.abs(data).mean(), rtol=1e-5)
+    assert float(layer.calls) == N_STEPS
 
 
 def test_regularized_weights_may_be_shared():
