@@ -22,7 +22,7 @@ N_DRAWN = 10
 def main():
     """Compare the simulators, train networks, convert one, and draw what they did."""
     # the demo is no less complete without a GPU
-    warnings.filterwarnings("ignore", message="No GPU")
+    warnings.filterwarnings("ignore", message="TensorFlow cannot use the GPU")
     matplotlib.rcParams.update(pictures.STYLE)
     start = time.perf_counter()
     OUTPUT.mkdir(exist_ok=True)

@@ -82,4 +82,4 @@ keras.datasets.fashion_mnist.load_data = loader(clothes)
 # What is worth a warning on the machine that builds pages is of no use to their readers
 nengo.rc.set("decoder_cache", "enabled", "False")
 tf.get_logger().setLevel("ERROR")
-warnings.filterwarnings("ignore", "No GPU is visible")
+warnings.filterwarnings("ignore", "TensorFlow cannot use the GPU")

@@ -216,10 +216,37 @@ class NengoLayer(EngineLayer):
         -------
         layer : `NengoLayer`
             With new weights.
+
+        Raises
+        ------
+        ValueError
+            If the function that makes the network is not registered with Keras. A file
+            could name any other function there is, and making the layer calls it.
         """
         config = dict(config)
-        network = keras.saving.deserialize_keras_object(config.pop("network"))
-        return cls(network, **config)
+        return cls(_registered(config.pop("network")), **config)
+
+
+def _registered(config: Any) -> Callable[[], nengo.Network]:
+    """Return what a configuration names, if the program has told Keras about it."""
+    kind = config.get("class_name") if isinstance(config, dict) else None
+    if kind == "__lambda__":
+        # its code is in the file, and Keras allows that with safe_mode=False alone
+        return keras.saving.deserialize_keras_object(config)
+    key = "config" if kind == "function" else "registered_name"
+    name = None if kind is None else config.get(key)
+    found = keras.saving.get_registered_object(name) if isinstance(name, str) else None
+    if found is None:
+        raise ValueError(
+            "NengoLayer: expected the name of a function that makes the network and is "
+            f"registered with Keras (got {config!r}). Decorate the function with "
+            "keras.saving.register_keras_serializable before loading, or pass it in "
+            "custom_objects. No other function is called, because a file could name "
+            "any."
+        )
+    return (
+        found if kind == "function" else keras.saving.deserialize_keras_object(config)
+    )
 
 
 def _make(network: Callable[[], nengo.Network]) -> nengo.Network:

@@ -60,7 +60,7 @@ def run(text, path, first_line, namespace):
         printed = io.StringIO()
         code = compile("\n" * (line - 1) + body, path, "exec")
         with contextlib.redirect_stdout(printed), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "No GPU is visible")
+            warnings.filterwarnings("ignore", "TensorFlow cannot use the GPU")
             exec(code, namespace)  # noqa: S102
 
 

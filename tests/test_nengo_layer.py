@@ -1,6 +1,9 @@
 """NengoLayer: networks in Keras models of all kinds."""
 
+import json
+import os
 import shutil
+import zipfile
 
 import keras
 import nengo
@@ -493,6 +496,114 @@ def test_functions_that_are_not_registered(tmp_path):
     model.save(tmp_path / "model.keras")
     with pytest.raises(ValueError, match="lambda"):
         keras.models.load_model(tmp_path / "model.keras")
+
+
+def spoil(path, network):
+    """Replace what a saved model says about the function that makes its network."""
+    with zipfile.ZipFile(path) as file:
+        contents = {name: file.read(name) for name in file.namelist()}
+    config = json.loads(contents["config.json"])
+    for layer in config["config"]["layers"]:
+        if layer["class_name"] == "NengoLayer":
+            layer["config"]["network"] = network
+    contents["config.json"] = json.dumps(config)
+    with zipfile.ZipFile(path, "w") as file:
+        for name, content in contents.items():
+            file.writestr(name, content)
+
+
+def function(module, name, registered=None):
+    return {
+        "module": module,
+        "class_name": "function",
+        "config": name,
+        "registered_name": registered or name,
+    }
+
+
+STRANGERS = [
+    function("os", "getcwd"),
+    function("os", "fork"),
+    function("posix", "getpid"),
+    function("builtins", "breakpoint"),
+    function("builtins", "getcwd"),
+    function("antigravity", "x"),
+    function("random", "random"),
+    function("tests.test_nengo_layer", "encoder"),
+    function("os", "getcwd", "tests>make_encoder"),
+    function("keras.config", "enable_unsafe_deserialization"),
+    function("keras", "Input"),
+    {"module": "os", "class_name": "getcwd", "config": {}, "registered_name": "getcwd"},
+    {
+        "module": "keras.layers",
+        "class_name": "Dense",
+        "config": {"units": 1},
+        "registered_name": None,
+    },
+    "os.getcwd",
+    "getcwd",
+    None,
+    3,
+    ["os", "getcwd"],
+]
+
+
+@pytest.mark.parametrize("safe_mode", [True, False])
+def test_files_can_name_registered_functions_alone(safe_mode, tmp_path, monkeypatch):
+    """Loading a file calls nothing that the program has not told Keras about."""
+    monkeypatch.setattr(os, "getcwd", lambda: pytest.fail("called"))
+    path = tmp_path / "model.keras"
+    functional(NengoLayer(make_encoder)).save(path)
+    for stranger in STRANGERS:
+        spoil(path, stranger)
+        with pytest.raises(
+            (ValueError, TypeError), match="register_keras_serializable"
+        ):
+            keras.models.load_model(path, safe_mode=safe_mode)
+
+
+class Maker:
+    """Makes a network, with an argument that is saved."""
+
+    def __init__(self, n_neurons):
+        self.n_neurons = n_neurons
+
+    def __call__(self):
+        with quiet(encoder) as net:
+            nengo.Ensemble(self.n_neurons, 1)
+        return net
+
+    def get_config(self):
+        return {"n_neurons": self.n_neurons}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+
+def plain_encoder():
+    return quiet(encoder)
+
+
+@pytest.mark.parametrize("how", ["passed", "scope", "registered"])
+@pytest.mark.parametrize(
+    "network", [Maker(3), plain_encoder], ids=["object", "function"]
+)
+def test_ways_to_tell_keras_about_a_function(how, network, tmp_path):
+    path = tmp_path / "model.keras"
+    known = network if network is plain_encoder else Maker
+    objects = {} if how == "registered" else {known.__name__: known}
+    with keras.saving.custom_object_scope({}):
+        if how == "registered":
+            keras.saving.register_keras_serializable("tests", known.__name__)(known)
+        model = functional(NengoLayer(network, name="net"))
+        model.save(path)
+        if how == "passed":
+            loaded = keras.models.load_model(path, custom_objects=objects)
+        else:
+            with keras.saving.custom_object_scope(objects):
+                loaded = keras.models.load_model(path)
+    np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
 
 
 def test_summary():

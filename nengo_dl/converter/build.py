@@ -8,7 +8,6 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import keras
 import nengo
 import numpy as np
 from nengo.base import ObjView
@@ -431,7 +430,7 @@ class Build:
 
 def array(values: Any) -> np.ndarray:
     """Return a Keras variable or an array as a NumPy array."""
-    return np.asarray(keras.ops.convert_to_numpy(values))
+    return np.asarray(values)
 
 
 def one() -> ArrayNode:

@@ -5,22 +5,25 @@ the state for the next call if asked to.
 """
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 from nengo import Node, Probe
+from nengo.exceptions import SimulationError, ValidationError
 
 from nengo_dl.engine.engine import Engine
 from nengo_dl.engine.layer_inputs import LayerInputs
 from nengo_dl.engine.layer_state import LayerState
+from nengo_dl.engine.learned import LearnedWeights
 from nengo_dl.engine.loop import History, unfold
 from nengo_dl.engine.parts import Part
 from nengo_dl.engine.reported import without_compiled
 from nengo_dl.engine.values import Values
 from nengo_dl.engine.weights import Weight, WeightTable, stored_values
+from nengo_dl.names import listing
 
 
 class EngineLayer(keras.layers.Layer):
@@ -39,6 +42,9 @@ class EngineLayer(keras.layers.Layer):
     stateful : bool
         Whether there are variables that carry the state from call to call, see `keep`;
         the engine's minibatch size must be known then.
+    learns : bool, optional
+        Whether calls keep what learning rules change; by default, if the layer is
+        stateful. The engine's minibatch size must be known then.
     unwrap : bool
         Whether a single output comes as a tensor instead of a dict.
     **kwargs
@@ -52,6 +58,8 @@ class EngineLayer(keras.layers.Layer):
         Layers that the network calls.
     parameters : list of keras.Variable
         The parameters of the network, one by one or stacked, trainable ones first.
+    learned : `LearnedWeights`
+        The parameters that learning rules change.
     blocks : callable
         Returns the parameters as the engine takes them.
     """
@@ -64,12 +72,14 @@ class EngineLayer(keras.layers.Layer):
         *,
         seed: int = 0,
         stateful: bool = False,
+        learns: bool | None = None,
         unwrap: bool = False,
         **kwargs,
     ):
         super().__init__(dtype=engine.dtype.name, autocast=False, **kwargs)
         self.engine = engine
         self.stateful = stateful
+        self._learns = stateful if learns is None else learns
         self._unwraps = unwrap and len(engine.program.probes) == 1
         self._inputs = LayerInputs(engine, names, inputs)
         self._state = LayerState(engine, seed, stateful)
@@ -82,6 +92,7 @@ class EngineLayer(keras.layers.Layer):
             engine.layout, engine.program.parameters, engine.dtype
         )
         self.parameters = [self._add_parameters(w) for w in self._table.weights]
+        self.learned = LearnedWeights(engine, self.add_weight)
         models = [m for m in self.keras_layers if isinstance(m, keras.Model)]
         self._initial_models = [(model, model.get_weights()) for model in models]
         # partial, for what TensorFlow counts traces of: see Engine
@@ -124,12 +135,14 @@ class EngineLayer(keras.layers.Layer):
         clock = self._state.clock(items, training)
         feeds = self._inputs.blocks(inputs, clock, items, n_steps)
         params = tuple(tf.convert_to_tensor(weight) for weight in self.parameters)
-        before = self._state.before(clock)
+        before = self.learned.into(self._state.before(clock))
         run = self._choose_loop(training)
         state, outputs = run(params, before, feeds, clock, n_steps)
         # no time has passed if a function of the user's fails on the way
         with tf.control_dependencies([*state, *outputs]):
             self._state.after(before, state, n_steps)
+            if self._learns:
+                self.learned.update(state)
         for loss in self._state.losses(state):
             self.add_loss(loss)
         return self._wrapped(list(map(_items_first, outputs, self._shapes)))
@@ -176,12 +189,20 @@ class EngineLayer(keras.layers.Layer):
         return self._state.keep
 
     def load(self, values: Values) -> None:
-        """Take over the state of a simulation, but not its parameters."""
+        """Take over the state of a simulation, and what it has learned by rules."""
         self._state.load(values)
+        self.learned.load(values.state)
+
+    def with_parameters(self, values: Values) -> Values:
+        """Return the state of a simulation with the parameters of the layer."""
+        state = values.state
+        if self.learned.n_items == self.engine.values.n_items(values):
+            state = self.learned.into(state)
+        return Values(self.blocks(), state, values.n_steps)
 
     def values(self) -> Values:
         """Return parameters and state, for the engine to go on from there."""
-        return self._state.values(self.blocks())
+        return self.with_parameters(self._state.values())
 
     def reseed(self, seed: int) -> None:
         """Change the seed of all random numbers."""
@@ -202,6 +223,7 @@ class EngineLayer(keras.layers.Layer):
         """Return all parameters, and all weights of layers, by name.
 
         Names depend on the network alone, not on the names that Keras gives to layers.
+        What learning rules change is not among them: to the engine, it is state.
 
         Returns
         -------
@@ -221,8 +243,56 @@ class EngineLayer(keras.layers.Layer):
         return {
             name: part
             for variable in self.weights
-            for name, part in found[id(variable)].items()
+            for name, part in found.get(id(variable), {}).items()
         }
+
+    def save_own_variables(self, store: MutableMapping[str, Any]) -> None:
+        """Hand the weights to Keras, which saves them.
+
+        Parameters
+        ----------
+        store : mapping of str to variable
+            Where to put them.
+
+        Raises
+        ------
+        SimulationError
+            If there is something that a learning rule has changed and that has no place
+            in a weight.
+        """
+        if self.learned.unsaved:
+            raise SimulationError(
+                f"Layer '{self.name}': expected what learning rules have changed to be "
+                "the same for all items of a minibatch that replicas share (got "
+                f"different values of {listing(self.learned.unsaved)}). Save it with "
+                "Simulator.save_params."
+            )
+        super().save_own_variables(store)
+
+    def load_own_variables(self, store: Mapping[str, Any]) -> None:
+        """Take the weights from a file of Keras.
+
+        Parameters
+        ----------
+        store : mapping of str to ndarray
+            What `save_own_variables` has put there. What learning rules have changed
+            may come from another minibatch size, if it is the same for all items.
+
+        Raises
+        ------
+        ValueError
+            If the weights do not fit. None has been changed then.
+        """
+        values = {key: np.asarray(store[key]) for key in list(store.keys())}
+        own = {
+            str(i): v for i, v in enumerate((*self.parameters, *self.learned.variables))
+        }
+        if set(values) == set(own):
+            keys = list(own)[len(self.parameters) :]
+            values |= self.learned.adapted(values, keys)
+            self._check_shapes(values, own)
+        super().load_own_variables(values)
+        self.learned.unsaved = ()
 
     def get_config(self):
         """Raise NotImplementedError: a network is no configuration."""
@@ -231,6 +301,17 @@ class EngineLayer(keras.layers.Layer):
             "network). Save its weights with Simulator.save_params or save_weights; or "
             "use a nengo_dl.NengoLayer of a registered function that makes the network."
         )
+
+    def _check_shapes(self, values, variables) -> None:
+        for key, variable in variables.items():
+            if values[key].shape != tuple(variable.shape):
+                raise ValidationError(
+                    f"expected '{variable.name}' of shape {tuple(variable.shape)} (got "
+                    f"{values[key].shape}). Make the layer of the network that was "
+                    "saved. None of its weights has been loaded.",
+                    attr="load_weights",
+                    obj=self,
+                )
 
     def _add_parameters(self, weight: Weight) -> keras.Variable:
         return self.add_weight(

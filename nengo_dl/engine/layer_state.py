@@ -30,15 +30,13 @@ class LayerState:
     ----------
     keep : tf.Variable
         Whether calls leave the state as it is after their last step (True), or put it
-        back to what it was before (False). Learned weights stay in any case.
+        back to what it was before (False).
     """
 
     def __init__(self, engine: Engine, seed: int, kept: bool):
         self._engine = engine
         self._initial = engine.values.initial().state
         self._blocks = [_variable(block) for block in self._initial] if kept else None
-        learned = {parameter.signal for parameter in engine.values.learned}
-        self._learned_masks = self._masks(learned)
         self._loss_masks = self._masks(set(engine.losses))
         self._seed = _variable(np.uint32(seed).astype(np.int32))
         self._start = _variable(0)
@@ -82,26 +80,26 @@ class LayerState:
         return found
 
     def after(self, before, state, n_steps) -> None:
-        """Keep the state after the last step, or what has been learned of it."""
+        """Keep the state after the last step, or that before the first."""
         if self._blocks is None:
             return
         keep = tf.convert_to_tensor(self.keep)
-        for variable, old, new, learned in zip(
-            self._blocks, before, state, self._learned_masks, strict=True
-        ):
-            variable.assign(tf.where(keep | learned, new, old))
+        for variable, old, new in zip(self._blocks, before, state, strict=True):
+            variable.assign(tf.where(keep, new, old))
         self._start.assign_add(tf.where(keep, n_steps, 0))
 
     def load(self, values: Values) -> None:
         """Take over the state of a simulation."""
-        for variable, block in zip(self._blocks or (), values.state, strict=True):
+        if self._blocks is None:
+            return
+        for variable, block in zip(self._blocks, values.state, strict=True):
             variable.assign(block)
         self._start.assign(values.n_steps)
 
-    def values(self, params: tuple[tf.Tensor, ...]) -> Values:
-        """Return the state, with parameters, for an engine to go on from there."""
+    def values(self) -> Values:
+        """Return the state, without parameters, for an engine to go on from there."""
         state = tuple(tf.identity(variable) for variable in self._blocks or ())
-        return Values(params, state, int(self._start))
+        return Values((), state, int(self._start))
 
     def reseed(self, seed: int) -> None:
         """Change the seed of all random numbers, which start again."""

@@ -23,13 +23,13 @@ class Part:
 
     def numpy(self) -> np.ndarray:
         """Return the value."""
-        value = keras.ops.convert_to_numpy(self.variable)
+        value = np.asarray(self.variable)
         return value if self.index is None else value[self.index]
 
     def assign(self, value: np.ndarray) -> None:
         """Replace the value."""
         if self.index is not None:
-            whole = keras.ops.convert_to_numpy(self.variable).copy()
+            whole = np.asarray(self.variable).copy()
             whole[self.index] = value
             value = whole
         self.variable.assign(value)

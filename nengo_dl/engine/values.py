@@ -147,6 +147,10 @@ class ValueTable:
             blocks.append(tf.constant(block))
         return Values(values.params, tuple(blocks), n_steps)
 
+    def n_items(self, values: Values) -> int:
+        """Return for how many minibatch items there is a state; 1 without any."""
+        return int(values.state[0].shape[1]) if values.state else 1
+
     def state_signals(self) -> tuple[Signal, ...]:
         """List the base signals that are carried from step to step."""
         numbers = self._layout.of_kind("state")

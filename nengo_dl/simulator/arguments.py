@@ -13,6 +13,8 @@ import tensorflow as tf
 from nengo.builder import Model
 from nengo.exceptions import NengoWarning, ValidationError
 
+from nengo_dl.simulator.gpus import unused_gpu
+
 DEFAULT_ADVICE = "Leave it out for the default."
 
 
@@ -56,13 +58,16 @@ def choose_seed(seed, network, obj):
 def check_device(device, obj):
     """Return the name of a device that TensorFlow has, or None to leave it the choice.
 
-    Warns if that choice can only be the CPU.
+    Warns if there is a GPU that TensorFlow cannot use.
     """
     if device is None:
-        if not tf.config.list_physical_devices("GPU"):
+        gpu = None if tf.config.list_physical_devices("GPU") else unused_gpu()
+        if gpu is not None:
             warnings.warn(
-                "No GPU is visible to TensorFlow; the simulation runs on the CPU. Pass "
-                'device="/cpu:0" to say that this is meant.',
+                f"TensorFlow cannot use the GPU of this machine ({gpu}); the "
+                "simulation runs on the CPU. Install what TensorFlow needs for it (pip "
+                "install 'tensorflow[and-cuda]'), or pass device=\"/cpu:0\" to say "
+                "that the CPU is meant.",
                 stacklevel=3,
             )
         return None

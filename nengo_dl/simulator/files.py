@@ -14,13 +14,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote
-from uuid import uuid4
 
 import numpy as np
-from nengo.exceptions import SimulationError
+from nengo.exceptions import SimulationError, ValidationError
 from numpy.lib import format as npy
 
 from nengo_dl.names import suggestion
+from nengo_dl.simulator.replacing import replacing
 
 VERSION = 1
 # The array that holds the version. No name is stored like this: quoted ones have two
@@ -109,25 +109,17 @@ def write(path: str | os.PathLike, arrays: Mapping[str, np.ndarray]) -> None:
         If the file cannot be written, e.g. `FileNotFoundError` without the folder. What
         was there before is still there.
     """
-    target = _target(path)
-    # a link stays one
-    folder, name = os.path.split(os.path.realpath(target))
-    temporary = os.path.join(folder, f".{uuid4().hex}.tmp")
+    where = "Simulator.save_params"
+    target = _target(path, where)
     try:
-        with open(temporary, "xb") as file:
+        with replacing(target) as file:
             _write_archive(file, arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, os.path.join(folder, name))
     except OSError as exc:
         raise OSError(
             exc.errno,
-            f"Simulator.save_params: expected a place where '{target}' can be written "
-            f"(got: {exc.strerror}). Make the folder, or choose another path.",
+            f"{where}: expected a place where '{target}' can be written (got: "
+            f"{exc.strerror}). Make the folder, or choose another path.",
         ) from exc
-    finally:
-        with contextlib.suppress(OSError):
-            os.remove(temporary)
 
 
 def read(
@@ -163,7 +155,7 @@ def read(
     SimulationError
         If it is no parameter file, is damaged, or holds anything but what is expected.
     """
-    target = _target(path)
+    target = _target(path, "Simulator.load_params")
     with (
         _open(target, path) as file,
         _errors(target),
@@ -183,8 +175,23 @@ def read(
         }
 
 
-def _target(path: str | os.PathLike) -> str:
-    return os.fsdecode(path) + ".npz"
+def _target(path: str | os.PathLike, where: str) -> str:
+    try:
+        text = os.fsdecode(path)
+        os.fsencode(text)
+    except (TypeError, UnicodeError) as exc:
+        raise _path_error(path, where) from exc
+    if "\0" in text or os.path.basename(text) in ("", ".", ".."):
+        raise _path_error(path, where)
+    return text + ".npz"
+
+
+def _path_error(path: Any, where: str) -> ValidationError:
+    return ValidationError(
+        f"must be the path of a file, without '.npz' (got {path!r}). Pass a string or "
+        "a pathlib.Path that ends with the name of the file.",
+        attr=f"{where} path",
+    )
 
 
 def _write_archive(file: Any, arrays: Mapping[str, np.ndarray]) -> None:

@@ -25,6 +25,7 @@ from nengo_dl.simulator.inputs import check_inputs
 from nengo_dl.simulator.keys import with_names
 from nengo_dl.simulator.learner import Learner
 from nengo_dl.simulator.minibatches import minibatches
+from nengo_dl.simulator.no_gradients import gradients_explained
 
 REMOVED = (
     "Simulator.{} was removed in NengoDL 3. Choose optimizer and loss with "
@@ -176,7 +177,7 @@ class KerasMethods:
             stateful = self._check_keras_call(arrays.n_steps, stateful, arrays.targets)
         if validation is not None:
             kwargs["validation_data"] = self._validation(validation, n_steps)
-        with self._scope(), self._runner.lent(stateful):
+        with self._scope(), self._runner.lent(stateful), self._explained(data):
             return self._learner.model.fit(**data, **kwargs)
 
     def evaluate(
@@ -423,6 +424,14 @@ class KerasMethods:
         arrays = {key: value for key, value in data.items() if key != "batch_size"}
         with minibatches(arrays, data["batch_size"]) as dataset:
             yield {"x": dataset}
+
+    def _explained(self, data):
+        """Say why nothing is trained, if it is so."""
+        layer, targets = self._learner.layer, self._learner.model.targets
+        probes = {p: name for p, name in layer.output_names.items() if name in targets}
+        x = data["x"]
+        n_steps = next(iter(x.values())).shape[1] if isinstance(x, dict) else None
+        return gradients_explained(layer.engine, probes, n_steps)
 
     def _validation(self, validation, n_steps):
         """Return validation data in a form that Keras takes."""

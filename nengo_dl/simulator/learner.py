@@ -61,6 +61,7 @@ class Learner:
             nodes,
             seed=seed,
             stateful=engine.settings.stateful and not is_distributed,
+            learns=not is_distributed,
             name="nengo>network",  # a name that no node can have
         )
         n_steps = None if engine.use_loop else engine.unroll
@@ -113,6 +114,7 @@ class Learner:
         layer = EngineLayer(engine, names, tuple(self.layer.input_names))
         for new, old in zip(layer.parameters, self.layer.parameters, strict=True):
             new.assign(old)
+        layer.learned.copy_from(self.layer.learned)
         return layer
 
     def inputs(

@@ -81,9 +81,7 @@ class Runner:
         if self._is_lent:
             return self._layer.values()
         values = self._recording.values
-        if self._layer is None:
-            return values
-        return replace(values, params=self._layer.blocks())
+        return values if self._layer is None else self._layer.with_parameters(values)
 
     @property
     def recording(self) -> Recording:
@@ -121,8 +119,7 @@ class Runner:
             self.engine.reset(seed)
         if probes:
             self._recording = Recording(values)
-        else:
-            self._recording = replace(self._recording, values=values)
+        self.replace_values(values)
 
     def run(
         self,
@@ -152,12 +149,12 @@ class Runner:
                 chunk = {node: x[:, start:stop] for node, x in data.items()}
                 with interrupts_held():
                     self._run_chunk(stop - start, chunk)
+                    self.replace_values(self._recording.values)
                 display.update(stop - start)
         finally:
             if not stateful:
-                after = self._recording
-                values = self.engine.values.with_params(before, after.values)
-                self._recording = replace(after, values=values)
+                after = self._recording.values
+                self.replace_values(self.engine.values.with_params(before, after))
 
     def value(self, signal: Signal) -> np.ndarray | None:
         """Return the current value of a signal, of shape (minibatch_size or 1, ...).
@@ -171,11 +168,14 @@ class Runner:
         return self.engine.values.is_shared(signal)
 
     def replace_values(self, values: Values) -> None:
-        """Go on from another state."""
+        """Go on from another state, and from what learning rules have made of it."""
         self._recording = replace(self._recording, values=values)
+        if self._layer is not None:
+            self._layer.learned.load(values.state)
 
     def attach(self, layer: EngineLayer) -> None:
         """Take the parameters from a Keras layer from now on."""
+        layer.learned.load(self._recording.values.state)
         self._layer = layer
 
     @contextlib.contextmanager

@@ -4,15 +4,17 @@ import io
 import os
 import pickle
 import stat
+import subprocess
 import sys
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from nengo.exceptions import SimulationError
+from nengo.exceptions import SimulationError, ValidationError
 from numpy.lib import format as npy
 
-from nengo_dl.simulator import files
+from nengo_dl.simulator import files, replacing
 from nengo_dl.simulator.files import Entry
 
 RNG = np.random.RandomState(0)
@@ -537,3 +539,100 @@ def test_bombs_are_not_unpacked(path, monkeypatch):
 def test_unusual_compression(path, compression):
     archive(path, {"a.npy": GOOD}, compression)
     fails(path, "unknown compression of 'a.npy'", ONE)
+
+
+# --- what is left by others, and what is protected ------------------------------------
+
+# Without TensorFlow, which takes seconds to import
+START = f"""
+import importlib.util, os, signal, sys
+spec = importlib.util.spec_from_file_location("replacing", {replacing.__file__!r})
+module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+with module.replacing(sys.argv[1]) as file:
+    file.write(b"a")
+"""
+KILLED = START + "    os.kill(os.getpid(), signal.SIGKILL)"
+WAITING = (
+    START
+    + """
+    print("writing", flush=True)
+    sys.stdin.readline()
+"""
+)
+
+
+def temporary(path):
+    return [name for name in os.listdir(path.parent) if name.endswith(".tmp")]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="kills with a signal")
+def test_the_next_save_removes_what_a_killed_one_has_left(path):
+    other = path.with_name("other")
+    for killed in (path, other):
+        subprocess.run([sys.executable, "-c", KILLED, npz(killed)], check=False)
+    assert len(temporary(path)) == 2
+    files.write(path, ARRAYS)
+    assert len(temporary(path)) == 1  # that of another file
+    files.write(other, ARRAYS)
+    assert sorted(os.listdir(path.parent)) == ["other.npz", "params.npz"]
+    assert_equal(files.read(path, EXPECTED), ARRAYS)
+
+
+def test_what_another_process_is_writing_is_left_alone(path):
+    command = [sys.executable, "-c", WAITING, npz(path)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout.readline() == "writing\n"
+        files.write(path, ARRAYS)
+        assert len(temporary(path)) == 1
+        assert_equal(files.read(path, EXPECTED), ARRAYS)
+        other.communicate("\n")
+    assert other.returncode == 0
+    assert temporary(path) == []
+    assert npz(path).read_bytes() == b"a"
+
+
+def test_threads_write_the_same_file(path):
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: files.write(path, ARRAYS), range(40)))
+    assert os.listdir(path.parent) == ["params.npz"]
+    assert_equal(files.read(path, EXPECTED), ARRAYS)
+
+
+def test_read_only_files_are_not_replaced(path):
+    files.write(path, {"old": np.ones(3)})
+    npz(path).chmod(0o444)
+    with pytest.raises(PermissionError, match="save_params: .*got: the file is read-o"):
+        files.write(path, ARRAYS)
+    assert list(files.read(path, {"old": Entry((3,), "float64")})) == ["old"]
+    npz(path).chmod(0o644)
+    files.write(path, ARRAYS)
+
+
+NO_PATHS = [None, 3, 1.5, "", "a\0b", b"a\0b", "folder/", ".", "..", "\ud800", ["a"]]
+
+
+@pytest.mark.parametrize("no_path", NO_PATHS, ids=repr)
+@pytest.mark.parametrize(
+    "use", [lambda p: files.write(p, ARRAYS), lambda p: files.read(p, EXPECTED)]
+)
+def test_what_is_no_path(use, no_path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    message = r"_params path: must be the path of a file.*\(got .*Pass a string or"
+    with pytest.raises(ValidationError, match=message):
+        use(no_path)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_folder_of_the_same_name(tmp_path):
+    """It is in the way only if it has the suffix."""
+    (tmp_path / "params").mkdir()
+    files.write(tmp_path / "params", ARRAYS)
+    (tmp_path / "b.npz").mkdir()
+    with pytest.raises(OSError, match="save_params: expected a place .*choose another"):
+        files.write(tmp_path / "b", ARRAYS)
+    with pytest.raises(OSError, match="load_params: expected to open"):
+        files.read(tmp_path / "b", EXPECTED)
+    assert sorted(os.listdir(tmp_path)) == ["b.npz", "params", "params.npz"]

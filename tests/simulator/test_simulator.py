@@ -10,6 +10,7 @@ import tensorflow as tf
 from nengo.exceptions import NengoWarning, ReadonlyError
 
 import nengo_dl
+from nengo_dl.simulator.gpus import unused_gpu
 from tests import small_networks
 from tests.simulator.helpers import assert_same_data, data_of, filtered, make_sim, relay
 
@@ -183,15 +184,37 @@ def test_a_model_without_network():
         assert sim.n_steps == 2
 
 
-@pytest.mark.skipif(
-    bool(tf.config.list_physical_devices("GPU")), reason="needs a machine without GPU"
-)
-def test_no_gpu():
-    with pytest.warns(UserWarning, match='No GPU is visible.*device="/cpu:0"'):
+def test_a_gpu_that_is_not_used():
+    """There is something to say only where there is one."""
+    unused = unused_gpu() and not tf.config.list_physical_devices("GPU")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
         make_sim(relay(), device=None).close()
+    messages = [str(w.message) for w in caught if "GPU" in str(w.message)]
+    assert len(messages) == bool(unused)
+    assert all('pass device="/cpu:0"' in message for message in messages)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         make_sim(relay(), device="/cpu:0").close()
+
+
+GPUS = [
+    ((), {}, None),
+    (("null", "nvidiactl", "nvidia-uvm"), {}, None),
+    (("nvidia0", "nvidia1"), {}, "nvidia0"),
+    (("dxg",), {}, "dxg"),
+    (("nvidia0",), {"CUDA_VISIBLE_DEVICES": "0"}, "nvidia0"),
+    (("nvidia0",), {"CUDA_VISIBLE_DEVICES": ""}, None),
+    (("nvidia0",), {"CUDA_VISIBLE_DEVICES": "-1"}, None),
+]
+
+
+@pytest.mark.parametrize("names, environment, found", GPUS)
+def test_which_gpu_is_not_used(names, environment, found, tmp_path):
+    for name in names:
+        (tmp_path / name).touch()
+    expected = None if found is None else str(tmp_path / found)
+    assert unused_gpu(str(tmp_path), environment) == expected
 
 
 @pytest.mark.parametrize("minibatch_size, lead", [(None, ()), (1, (1,)), (3, (3,))])

@@ -1,0 +1,112 @@
+"""Files that are written whole or not at all, and leave nothing behind.
+
+What is written goes to a temporary file beside the target first, which then takes the
+target's place. A temporary file is locked for as long as someone writes it: what is not
+locked was left by a process that has been killed.
+"""
+
+import contextlib
+import errno
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from typing import IO
+from uuid import uuid4
+
+try:
+    import fcntl
+except ImportError:  # on Windows, where nobody can remove a file that is open
+    fcntl = None
+
+ATTEMPTS = 10
+
+
+@contextlib.contextmanager
+def replacing(target: str) -> Iterator[IO[bytes]]:
+    """Open a file that takes the place of another one at the end of the block.
+
+    Parameters
+    ----------
+    target : str
+        The file to replace, or to make. A link stays one.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written, or is read-only. What was there before is still there.
+    """
+    folder, name = os.path.split(os.path.realpath(target))
+    place = os.path.join(folder, name)
+    _check_writable(place)
+    _remove_stale(folder, name)
+    temporary, file = _open_temporary(folder, name)
+    try:
+        with file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+            if fcntl is not None:
+                os.replace(temporary, place)  # while it is locked
+        if fcntl is None:
+            os.replace(temporary, place)
+    finally:
+        with contextlib.suppress(OSError):
+            os.remove(temporary)
+
+
+def _check_writable(place: str) -> None:
+    """Refuse files that are protected; a folder's permissions alone would not."""
+    try:
+        mode = os.stat(place).st_mode
+    except FileNotFoundError:
+        return
+    # to root, everything is writable
+    if not mode & 0o222 or not os.access(place, os.W_OK):
+        raise PermissionError(errno.EACCES, "the file is read-only")
+
+
+def _stem(name: str) -> str:
+    """Return how the temporary files for a file begin, whatever its length."""
+    return f".{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}."
+
+
+def _remove_stale(folder: str, name: str) -> None:
+    pattern = re.compile(re.escape(_stem(name)) + r"[0-9a-f]{32}\.tmp")
+    for entry in os.listdir(folder):
+        if pattern.fullmatch(entry):
+            # somebody else may be faster, or may not let us
+            with contextlib.suppress(OSError):
+                _remove_if_stale(os.path.join(folder, entry))
+
+
+def _remove_if_stale(path: str) -> None:
+    if fcntl is None:
+        os.remove(path)
+        return
+    with open(path, "rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.remove(path)
+
+
+def _open_temporary(folder: str, name: str) -> tuple[str, IO[bytes]]:
+    for _ in range(ATTEMPTS):
+        path = os.path.join(folder, f"{_stem(name)}{uuid4().hex}.tmp")
+        file = open(path, "xb")  # noqa: SIM115
+        if _lock(file) and os.path.exists(path):
+            return path, file
+        # another process took it for a stale one, before it was locked
+        file.close()
+    raise OSError(errno.EBUSY, "other processes remove what is written")
+
+
+def _lock(file: IO[bytes]) -> bool:
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True  # a file system without locks, where nothing counts as stale
+    return True
