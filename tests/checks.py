@@ -4,9 +4,13 @@
 ``make_step`` does in NumPy. It runs on the whole pipeline, from a program that holds
 the operators alone to the compiled loop, so that it covers merging and memory as well.
 
+`check_sharing`: whichever of its arguments all items of a minibatch share, a kernel
+computes what it computes of as many equal items.
+
 `check_gradient`: the gradient of a kernel is finite.
 """
 
+import itertools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -261,6 +265,57 @@ def compare(program, expected, outputs, item, dtype):
             atol=relative * np.max(np.abs(want), initial=0) + absolute,
             err_msg=f"{signal.name} {signal.shape}, minibatch item {item}",
         )
+
+
+def check_sharing(make_op, sizes, minibatch_size=3):
+    """Check that a kernel takes any of its arguments in the form that all items share.
+
+    Of the results, too, all items may share what follows from such arguments alone.
+
+    Parameters
+    ----------
+    make_op : callable
+        From a `Bench` and a size to an operator on signals of the bench.
+    sizes : tuple of int
+        Sizes of the operators of one kernel.
+    minibatch_size : int
+        Number of items.
+    """
+    bench = Bench(seed=0)
+    operators = tuple(make_op(bench, size) for size in sizes)
+    if len({Builder.traits(op) for op in operators}) > 1:
+        return  # they are never in one kernel
+    kernel = Builder.build(
+        operators, BuildContext(DT, np.dtype("float64"), minibatch_size)
+    )
+    if kernel.keyed:
+        return  # the engine hands it all items in any case
+    rng = np.random.RandomState(1)
+    arguments = [draw_slot(bench, slot, minibatch_size, rng) for slot in kernel.reads]
+    free = [i for i, argument in enumerate(arguments) if argument.shape[1] > 1]
+    for shared in itertools.product((False, True), repeat=min(len(free), 4)):
+        # beyond four arguments, the others go with the last of these
+        chosen = {i for n, i in enumerate(free) if shared[min(n, len(shared) - 1)]}
+        short = [x[:, :1] if i in chosen else x for i, x in enumerate(arguments)]
+        full = [
+            tf.repeat(x, minibatch_size, axis=1) if i in chosen else x
+            for i, x in enumerate(short)
+        ]
+        for got, want in zip(
+            run_kernel(kernel, short), run_kernel(kernel, full), strict=True
+        ):
+            assert got.shape[1] in (1, minibatch_size), chosen
+            want, got = np.broadcast_arrays(want, got)
+            np.testing.assert_allclose(got, want, 1e-12, 1e-12, err_msg=f"{chosen}")
+
+
+def run_kernel(kernel, arguments):
+    """Call a kernel's function as the engine does."""
+    prepared = [
+        kernel.prepare.get(i, lambda x: x)(argument)
+        for i, argument in enumerate(arguments)
+    ]
+    return kernel.fn(*prepared)
 
 
 def check_gradient(make_op, minibatch_size=2, jit_compile=False, constant=()):

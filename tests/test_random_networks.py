@@ -51,6 +51,9 @@ FAILING = CHAOTIC | {
     "probes": [PROBE | {"target": ("object", 0, ""), "key": ("list", [5])}],
 }
 
+LINK = {"pre_key": None, "post_key": None, "transform": None, "synapse": None}
+PES = ("PES", {})
+
 # What random networks have found, reduced by hypothesis.
 FOUND = {
     # a filter without state, of weights that all minibatch items share
@@ -76,6 +79,28 @@ FOUND = {
                 "synapse": ("Lowpass", 0.0),
             }
         ],
+    },
+    # learned weights differ between minibatch items, and what they multiply does not
+    "shared activities": CHAOTIC
+    | {
+        "minibatch_size": 3,
+        "objects": [
+            NODE,
+            {
+                "kind": "ensemble",
+                "n_neurons": 4,
+                "dimensions": 2,
+                "radius": 1,
+                "neurons": ("RectifiedLinear", {}),
+            },
+            {"kind": "passthrough", "size": 2},
+        ],
+        "connections": [
+            LINK
+            | {"pre": (1, ""), "post": ("object", 2, ""), "rules": ("single", PES)},
+            LINK | {"pre": (0, ""), "post": ("rule", 0, 0)},
+        ],
+        "probes": [PROBE | {"target": ("object", 2, "")}],
     },
 }
 

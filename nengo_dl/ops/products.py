@@ -256,5 +256,9 @@ def multiply(A, X, k, rows, columns):
     else:
         padding = A.values.shape[A.equation.index("c")] - columns
         X = tf.pad(X, ((0, 0), (0, padding), (0, 0))) if padding else X
-        Y = tf.einsum(A.equation, A.values, X)[:, :rows]
+        equation = A.equation
+        if "b" in equation.split(",")[0] and X.shape[2] == 1:
+            # einsum does not broadcast: a vector that all items share has no such axis
+            X, equation = X[..., 0], equation.replace("kcb", "kc")
+        Y = tf.einsum(equation, A.values, X)[:, :rows]
     return tf.reshape(Y, (k * rows, -1))

@@ -40,7 +40,7 @@ from nengo_dl.neurons import (
 from nengo_dl.ops import Builder, neurons, processes
 from nengo_dl.stencil import Stencil, StencilInc
 from nengo_dl.tensor_function import SimTensorNode
-from tests.checks import DT, SETTINGS, check_gradient, check_kernel
+from tests.checks import DT, SETTINGS, check_gradient, check_kernel, check_sharing
 from tests.network_specs import Differences, SlowSoftplus
 
 
@@ -617,6 +617,15 @@ NOT_DIFFERENTIABLE = {
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_kernel_equals_make_step(case, setting):
     check_kernel(case.make_op, setting, merges=case.merges)
+
+
+@pytest.mark.filterwarnings("ignore:.*runs in Python each step")
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_kernel_takes_what_all_items_share(case):
+    # the CPU has grouped convolutions only with XLA
+    if "groups" not in case.name:
+        for sizes in ((4,), (4, 6)):
+            check_sharing(case.make_op, sizes)
 
 
 @pytest.mark.parametrize(
