@@ -5,7 +5,6 @@
 """
 
 import contextlib
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -53,14 +52,11 @@ class TensorFunction:
             The time, a scalar in seconds, and the input, of shape (minibatch_size,
             \\*shape_in). A Keras layer gets both as one list.
         training : bool
-            For Keras layers whose ``call`` has an argument of this name.
+            For Keras layers, and those inside of them.
         """
         if self.layer is None:
             return self.func(*args)
-        kwargs = {}
-        if "training" in inspect.signature(self.layer.call).parameters:
-            kwargs["training"] = training
-        return self.layer(_one_argument(args), **kwargs)
+        return self.layer(_one_argument(args), training=training)
 
     def zeros(self, dtype: Any, minibatch_size: int = 1) -> tuple[tf.Tensor, ...]:
         """Make arguments that are all zeros."""
