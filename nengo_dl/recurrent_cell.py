@@ -5,7 +5,7 @@ the length of a sequence, a simulation from step to step.
 """
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
@@ -63,7 +63,7 @@ class RecurrentCell:
         return list(map(tf.convert_to_tensor, keras.tree.flatten(states)))
 
     def __call__(
-        self, x: Any, states: Sequence[tf.Tensor], **kwargs: Any
+        self, x: Any, states: Sequence[tf.Tensor], training: bool
     ) -> tuple[Any, list[tf.Tensor]]:
         """Do one step.
 
@@ -73,8 +73,8 @@ class RecurrentCell:
             The input, of shape (minibatch_size, \\*shape_in).
         states : sequence of tensor
             In the order of `initial_states`.
-        **kwargs
-            More arguments of the cell.
+        training : bool
+            Passed to cells that are Keras layers.
 
         Returns
         -------
@@ -89,7 +89,7 @@ class RecurrentCell:
         for part in self._with_masks():
             _reset_masks(part)
         nested = keras.tree.pack_sequence_as(self._structure, list(states))
-        output, after = _callable(self._cell)(x, nested, **kwargs)
+        output, after = self._call(x, nested, training)
         for part in self._with_masks():
             _reset_masks(part)
         return output, keras.tree.flatten(after)
@@ -116,6 +116,11 @@ class RecurrentCell:
             (state, tf.cast(tf.stack([seed, seed * 0 + i]), state.dtype))
             for i, state in enumerate(states)
         ]
+
+    def _call(self, x, states, training):
+        if isinstance(self._cell, keras.Layer):
+            return self._cell(x, states, training=training)
+        return self._cell.call(x, states)
 
     def _with_masks(self) -> list[Any]:
         """List the cells that drop out parts of their input or state."""
@@ -184,10 +189,6 @@ def _initial(cell: Any, minibatch_size: int) -> Any:
     sizes = [sizes] if isinstance(sizes, int) else list(sizes)
     shapes = [(size,) if isinstance(size, int) else tuple(size) for size in sizes]
     return [keras.ops.zeros((minibatch_size, *shape)) for shape in shapes]
-
-
-def _callable(cell: Any) -> Callable[..., Any]:
-    return cell if callable(cell) else cell.call
 
 
 def _parts(cell: Any) -> Iterator[Any]:

@@ -5,7 +5,6 @@
 """
 
 import contextlib
-import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -74,12 +73,6 @@ class TensorFunction:
         """
         return find_cell(self.layer, self.shape_in, self.name)
 
-    @property
-    def takes_training(self) -> bool:
-        """Whether it is a Keras layer whose ``call`` has an argument ``training``."""
-        layer = self.layer
-        return layer is not None and "training" in _parameters(layer.call)
-
     def initial_states(self, minibatch_size: int = 1) -> list[tf.Tensor]:
         """Return the states of a cell before its first step; none for other layers.
 
@@ -117,7 +110,7 @@ class TensorFunction:
         states : sequence of tensor
             Those of a cell.
         training : bool
-            For Keras layers whose ``call`` has an argument of this name.
+            For Keras layers, and those inside of them.
 
         Returns
         -------
@@ -128,10 +121,9 @@ class TensorFunction:
         """
         if self.layer is None:
             return self.func(*args), []
-        kwargs = {"training": training} if self.takes_training else {}
         if self.cell is not None:
-            return self.cell(_one_argument(args), states, **kwargs)
-        return self.layer(_one_argument(args), **kwargs), []
+            return self.cell(_one_argument(args), states, training)
+        return self.layer(_one_argument(args), training=training), []
 
     def run(
         self,
@@ -309,10 +301,6 @@ class SimTensorNode(Operator):
         """Return a function that tells which simulator to use."""
         del signals, dt, rng
         return lambda: run_elsewhere(None)
-
-
-def _parameters(function: Callable) -> frozenset[str]:
-    return frozenset(inspect.signature(function).parameters)
 
 
 def describe(value: Any) -> str:

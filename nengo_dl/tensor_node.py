@@ -56,8 +56,8 @@ class TensorNode(nengo.Node):
         \\*shape_in), both of the dtype of the simulation. It returns a tensor of the
         same dtype and of shape (minibatch_size, \\*shape_out); any other shape with as
         many elements per item will do. A Keras layer or model is called in the same
-        way, but gets two arguments as one list ``[t, x]``, and ``training`` if its
-        ``call`` takes it.
+        way, but gets two arguments as one list ``[t, x]``, and ``training`` for itself
+        and all layers inside of it.
     shape_in : tuple of int, optional
         Shape of the input, without the minibatch axis. None: there is no input, and the
         function is called with ``(t)``.

@@ -26,8 +26,8 @@ class LayerCall:
         How many leading axes of the tensors are no part of a signal: 1 for the
         minibatch, 2 if there is a time axis after it.
     replay : callable
-        ``replay(layer, values)`` calls another layer as this one was called, with
-        values in the place of `inputs`.
+        ``replay(layer, values, training)`` calls another layer as this one was called,
+        with values in the place of `inputs`.
     is_wrapped : bool
         Whether the layer is inside of one that hides the time axis from it.
     """
@@ -36,7 +36,7 @@ class LayerCall:
     inputs: tuple[keras.KerasTensor, ...]
     outputs: tuple[keras.KerasTensor, ...]
     n_outer_axes: int
-    replay: Callable[[Any, Sequence[Any]], Any]
+    replay: Callable[..., Any]
     is_wrapped: bool = False
 
     def axis(self, axis: int) -> int:
@@ -114,10 +114,12 @@ def calls(model: keras.Model, n_outer_axes: int = 1) -> tuple[LayerCall, ...]:
     )
 
 
-def _replay(node: Any) -> Callable[[Any, Sequence[Any]], Any]:
-    def replay(layer, values):
+def _replay(node: Any) -> Callable[..., Any]:
+    def replay(layer: Any, values: Sequence[Any], training: bool | None = None) -> Any:
         tensors = (id(tensor) for tensor in node.input_tensors)
         args, kwargs = node.arguments.fill_in(dict(zip(tensors, values, strict=True)))
+        if training is not None and isinstance(layer, keras.Layer):
+            kwargs["training"] = training  # whatever was recorded, as in ``predict``
         return layer(*args, **kwargs)
 
     return replay

@@ -221,7 +221,7 @@ def _trace(call: _Call, op: SimTensorNode, ctx: BuildContext) -> tuple[tf.Graph,
         return tf.function(fn, autograph=False).get_concrete_function(key, *specs).graph
 
     first = graph(False)
-    if not found and op.function.takes_training:
+    if not found and op.function.layer is not None:
         graph(True)
     return first, bool(found)
 

@@ -38,7 +38,8 @@ def errors(converter: Any, arrays: tuple[np.ndarray, ...]) -> np.ndarray:
     nodes = converter.inputs.values()
     (found,) = run(converter.net, dict(zip(nodes, data, strict=True)))
     model = converter.model
-    wanted = model(keras.tree.pack_sequence_as(model.input, list(arrays)))
+    inputs = keras.tree.pack_sequence_as(model.input, list(arrays))
+    wanted = model(inputs, training=False)
     return np.max(
         [
             _relative(found[converter.outputs[tensor]], array, converter.temporal_model)

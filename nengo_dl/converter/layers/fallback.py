@@ -32,7 +32,6 @@ class Unpacked(keras.layers.Layer):
 
     def call(self, x, training=None):
         """Call the layer."""
-        del training  # Keras passes it on
         sizes = [math.prod(shape) for shape in self._shapes]
         starts = np.cumsum([0, *sizes])
         parts = [x[:, a:b] for a, b in zip(starts[:-1], starts[1:], strict=True)]
@@ -40,7 +39,7 @@ class Unpacked(keras.layers.Layer):
             keras.ops.reshape(part, (-1, *shape))
             for part, shape in zip(parts, self._shapes, strict=True)
         ]
-        outputs = keras.tree.flatten(self._replay(self.inner, values))
+        outputs = keras.tree.flatten(self._replay(self.inner, values, training))
         flat = [keras.ops.reshape(y, (-1, math.prod(y.shape[1:]))) for y in outputs]
         return flat[0] if len(flat) == 1 else keras.ops.concatenate(flat, axis=1)
 

@@ -57,7 +57,7 @@ def activations(
 def _called(step, arguments, walk):
     del walk
     layer = step.wrapper or step.call.layer
-    return keras.tree.flatten(step.call.replay(layer, arguments))
+    return keras.tree.flatten(step.call.replay(layer, arguments, False))
 
 
 def _nested(step, arguments, walk):
