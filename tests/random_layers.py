@@ -24,11 +24,11 @@ ACTIVATIONS = [
 ]
 SWITCH = [False, True]
 DTYPES = ["float64", "mixed_float16", "mixed_bfloat16", "float32"]
-REGULARIZERS = ["l2", "l1"]
+REGULARIZERS = [None, None, "l2", "l1"]
 UNITS = [1, 2, 3, 4, 6]
 OF_KERNELS = {
     "kernel_regularizer": REGULARIZERS,
-    "kernel_constraint": ["non_neg"],
+    "kernel_constraint": [None, None, "non_neg"],
     "use_bias": SWITCH,
     "trainable": [False],
 }
@@ -55,17 +55,20 @@ ELEMENTWISE = {
     "AlphaDropout": ({"rate": [0.5]}, {}),
     "Identity": ({}, {}),
     "Rescaling": ({"scale": [2.0, -0.5]}, {"offset": [0.5, 1]}),
-    "ActivityRegularization": ({}, {"l1": [0.1], "l2": [0.1]}),
     "Lambda": ({"function": [("keras.ops", "sin"), ("keras.ops", "square")]}, {}),
     "Scaled": ({}, {"factor": [-1.0, 0.5]}),
     "Residual": ({}, {"units": UNITS}),
     "Parts": ({}, {}),
     "Named": ({}, {}),
     "Counting": ({}, {}),
+}
+RARE = {
     "Twice": ({}, {}),
     "NoArguments": ({}, {}),
     "Penalized": ({}, {}),
+    "ActivityRegularization": ({}, {"l1": [0.1], "l2": [0.1]}),
     "Masking": ({}, {"mask_value": [0.0, 1.0]}),
+    "Discretization": ({"bin_boundaries": [[-0.5, 0.0, 0.7]]}, {}),
 }
 NORMALIZATION = {
     "BatchNormalization": (
@@ -101,7 +104,7 @@ DENSE = {
             "activation": ACTIVATIONS,
             **OF_KERNELS,
             "bias_regularizer": REGULARIZERS,
-            "activity_regularizer": ["l2"],
+            "activity_regularizer": [*[None] * 4, "l2"],
         },
     ),
 }
@@ -153,7 +156,7 @@ def pools(n):
     for how in ("Average", "Max"):
         found[f"{how}Pooling{n}D"] = (window, options)
         found[f"Global{how}Pooling{n}D"] = ({}, everywhere)
-        found[f"Adaptive{how}Pooling{n}D"] = ({"output_size": [1, 2]}, data_format)
+        found[f"Adaptive{how}Pooling{n}D"] = ({"output_size": [2]}, data_format)
     return found
 
 
@@ -262,7 +265,6 @@ OF_INTEGERS = {
     "IntegerLookup": ({"vocabulary": [[0, 1, 2]]}, {"output_mode": ["int", "one_hot"]}),
     "Hashing": ({"num_bins": [4]}, {}),
 }
-TO_INTEGERS = {"Discretization": ({"bin_boundaries": [[-0.5, 0.0, 0.7]]}, {})}
 
 # --- by shape ---------------------------------------------------------------------
 
@@ -288,7 +290,7 @@ def by_rank(rank):
     families = [ELEMENTWISE, NORMALIZATION, DENSE]
     if rank in (2, 3, 4):
         n = rank - 1
-        families += [convolutions(n), convolutions(n), pools(n), moves(n), OVER_TIME]
+        families += [convolutions(n), convolutions(n), pools(n), moves(n)]
     if rank == 2:
         families += [RECURRENT, RECURRENT, ATTENTION]
     if rank == 3:
