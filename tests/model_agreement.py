@@ -137,7 +137,11 @@ KNOWN = [
     Known("masks", r"zip\(\) argument 2 is longer", ("mask_zero", "Masking")),
     Known("not built from its configuration", r"deserializing class '(NoArguments)'"),
     Known("TimeDistributed", r"expected temporal_model=True \(got False"),
-    Known("random layers", r"off by|that differ by", ("Random", "Twice")),
+    Known(
+        "random layers",
+        r"off by|that differ by",
+        ("Random", "Twice", "'training': True"),
+    ),
 ]
 
 

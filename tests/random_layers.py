@@ -238,11 +238,7 @@ IMAGES = {
     ),
     "ConvLSTM1D": ({"filters": [2], "kernel_size": [2]}, {"return_sequences": SWITCH}),
 }
-EINSUM = {
-    1: ("ab,bc->ac", 3),
-    2: ("abc,cd->abd", (None, 2)),
-    3: ("abcd,de->abce", (None, None, 2)),
-}
+EINSUM = {1: "ab,bc->ac", 2: "abc,cd->abd", 3: "abcd,de->abce"}
 MERGES = {
     "Add": ({}, {}),
     "Subtract": ({}, {}),
@@ -285,6 +281,21 @@ def permuted(rng, shape):
     return {"dims": tuple(rng.sample(range(1, len(shape) + 1), len(shape)))}
 
 
+def repeated(rng, shape):
+    """Draw the arguments of a RepeatVector."""
+    del shape
+    return {"n": rng.randint(1, 3)}
+
+
+def multiplied(rng, shape):
+    """Draw the arguments of an EinsumDense."""
+    return {
+        "equation": EINSUM[len(shape)],
+        "output_shape": (*shape[:-1], rng.randint(1, 3)),
+        "activation": rng.choice(ACTIVATIONS),
+    }
+
+
 def by_rank(rank):
     """Return the families of layers that take tensors of some rank."""
     families = [ELEMENTWISE, NORMALIZATION, DENSE]
@@ -295,8 +306,4 @@ def by_rank(rank):
         families += [RECURRENT, RECURRENT, ATTENTION]
     if rank == 3:
         families.append(IMAGES)
-    if rank in EINSUM:
-        equation, shape = EINSUM[rank]
-        arguments = {"equation": [equation], "output_shape": [shape]}
-        families.append({"EinsumDense": (arguments, {"activation": ACTIVATIONS})})
     return families
