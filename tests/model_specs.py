@@ -114,6 +114,29 @@ def call(function, step, tensors):
     return function(list(tensors), **step.get("call", {}))
 
 
+def is_misread(step, inputs, outputs):
+    """Whether Keras adds something along a wrong axis.
+
+    ``keras.ops.add(x, y)`` takes a ``y`` with a single axis longer than 1 for a bias of
+    the last axis of ``x``, if that is as long, and else of the first one, whichever
+    axis of ``y`` it is.
+    """
+    name = step.get("layer", step.get("operator", ""))
+    if "channels_first" in repr(step.get("arguments", "")):
+        shape = tuple(outputs[0].shape)
+        return shape[1] == shape[-1]
+    if name not in ("Add", "x + y", "add", "x + array", "hypot"):
+        return False
+    shapes = [tuple(tensor.shape[1:]) for tensor in inputs]
+    shapes += [c[2] for c in step["arguments"].values()]
+    return any(
+        len(y) > 1 and x != y and [n for n in y if n != 1] in ([x[0]], [x[-1]])
+        for x in shapes
+        for y in shapes
+        if x
+    )
+
+
 class Graph:
     """A model to which steps can be added, one by one.
 
@@ -148,12 +171,14 @@ class Graph:
     def add(self, step, max_size=None):
         """Add a step; on errors, the graph stays as it was."""
         function = self._function(step)
-        result = call(function, step, [self.tensor(ref) for ref in step["inputs"]])
-        tensors = keras.tree.flatten(result)
+        inputs = [self.tensor(ref) for ref in step["inputs"]]
+        tensors = keras.tree.flatten(call(function, step, inputs))
         for tensor in tensors:
             size = np.prod([n or N_STEPS for n in tensor.shape[1:]])
             if max_size is not None and not 0 < size <= max_size:
                 raise ValueError(f"expected at most {max_size} elements (got {size})")
+        if is_misread(step, inputs, tensors):
+            raise ValueError("expected shapes that Keras adds along the right axes")
         self.nodes.append(tensors)
         self.functions.append(function)
         self.steps.append(step)
@@ -203,9 +228,8 @@ def build_sequential(spec):
 
 @contextlib.contextmanager
 def policy(name):
-    """Set Keras' dtype policy, and start the numbering of names anew."""
+    """Set Keras' dtype policy for a while."""
     before = keras.config.dtype_policy()
-    keras.backend.clear_session()
     keras.config.set_dtype_policy(name)
     try:
         yield

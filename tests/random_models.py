@@ -12,12 +12,12 @@ conversion (`tests.model_agreement`), and makes what differs smaller
 import argparse
 import collections
 import gc
-import os
 import random
 import time
 import warnings
 
 import keras
+import tensorflow as tf
 
 from tests import random_layers, random_operators
 from tests.model_agreement import GOOD, compare
@@ -26,7 +26,7 @@ from tests.random_layers import (
     DTYPES,
     MERGES,
     OF_INTEGERS,
-    TO_INTEGERS,
+    RARE,
     by_rank,
 )
 from tests.smaller_models import smaller
@@ -37,6 +37,7 @@ SHAPES = [
     *((1,), (4,), (7,), (3, 4), (6, 2), (5, 3), (4, 4, 2), (5, 4, 3), (2, 6, 4)),
     *((6, 5, 1), (3, 4, 3, 2), (2, 3, 3, 2)),
 ]
+TRAINED = ("Dropout", "BatchNormalization", "GaussianNoise", "AlphaDropout")
 INTEGER_SHAPES = [(4,), (2, 3), (1,), ()]
 STEP_SHAPES = [(4, 3), (4, 5), (None, 4), (None, 2, 3), (4, 4, 4, 2)]
 POLICIES = ["float32"] * 6 + ["float64", "mixed_float16", "mixed_bfloat16"]
@@ -70,15 +71,30 @@ def draw_from(rng, table):
 
 def draw_layer(rng, shape):
     """Draw a layer of one tensor."""
-    if shape and chance(rng, 12):
-        return {"layer": "Reshape", "arguments": random_layers.reshaped(rng, shape)}
-    if len(shape) > 1 and chance(rng, 12):
-        return {"layer": "Permute", "arguments": random_layers.permuted(rng, shape)}
-    if len(shape) == 1 and chance(rng, 12):
-        return {"layer": "RepeatVector", "arguments": {"n": rng.randint(1, 3)}}
-    if chance(rng, 40):
-        return draw_from(rng, TO_INTEGERS)
-    return draw_from(rng, rng.choice(by_rank(len(shape))))
+    by_shape = {
+        "Reshape": (random_layers.reshaped, 1 <= len(shape)),
+        "Permute": (random_layers.permuted, 2 <= len(shape)),
+        "RepeatVector": (random_layers.repeated, len(shape) == 1),
+        "EinsumDense": (random_layers.multiplied, len(shape) in random_layers.EINSUM),
+    }
+    if chance(rng, 5):
+        name, (draw, fits) = rng.choice(list(by_shape.items()))
+        if fits:
+            return {"layer": name, "arguments": draw(rng, shape)}
+    if chance(rng, 25):
+        return draw_from(rng, rng.choice([RARE, random_layers.OVER_TIME]))
+    step = draw_from(rng, rng.choice(by_rank(len(shape))))
+    if step["layer"] in TRAINED and chance(rng, 10):
+        step["call"] = {"training": rng.choice([True, False])}
+    return step
+
+
+def draw_next(rng, graph):
+    """Draw a layer, or now and then a model, that follows what was last."""
+    ref = (len(graph.nodes) - 1, 0)
+    if chance(rng, 5):
+        return draw_model(rng, graph, ref, False, n_inputs=1)
+    return draw_layer(rng, tuple(graph.tensor(ref).shape[1:])) | {"inputs": [ref]}
 
 
 def draw_step(rng, graph, temporal):
@@ -98,7 +114,7 @@ def draw_of_integers(rng):
     if chance(rng, 4):
         name, arguments = rng.choice(random_operators.OF_INTEGERS)
         return {"operator": name, "arguments": arguments}
-    names = ["Embedding"] * 3 + list(OF_INTEGERS)
+    names = ["Embedding"] * 8 + list(OF_INTEGERS)
     name = rng.choice(names)
     return {"layer": name, "arguments": draw_arguments(rng, *OF_INTEGERS[name])}
 
@@ -149,9 +165,25 @@ def draw_many(rng, graph, ref, temporal):
         return {"operator": name, "arguments": arguments, "inputs": inputs}
     if form == 2:
         return draw_from(rng, random_layers.ATTENTION) | {"inputs": inputs[:2]}
+    if len(shape) == 3 and chance(rng, 4):
+        return draw_with_state(rng, graph, ref, refs)
     step = draw_from(rng, MERGES)
     limit = 2 if step["layer"] == "Subtract" else 3
     return step | {"inputs": inputs[:limit]}
+
+
+def draw_with_state(rng, graph, ref, refs):
+    """Draw a recurrent layer that starts with other tensors as its state."""
+    states = [other for other in refs if len(graph.tensor(other).shape) == 2]
+    name = rng.choice(["LSTM", "GRU", "SimpleRNN"])
+    if not states:
+        return draw_from(rng, MERGES) | {"inputs": [ref, ref]}
+    state = rng.choice(states)
+    arguments = {"units": graph.tensor(state).shape[-1]}
+    if chance(rng):
+        arguments["return_sequences"] = True
+    inputs = [ref, state, state] if name == "LSTM" else [ref, state]
+    return {"layer": name, "arguments": arguments, "inputs": inputs}
 
 
 def draw_again(rng, graph, ref, temporal):
@@ -182,10 +214,10 @@ def draw_again(rng, graph, ref, temporal):
     return {"again": node, "inputs": inputs}
 
 
-def draw_model(rng, graph, ref, temporal):
+def draw_model(rng, graph, ref, temporal, n_inputs=2):
     """Draw a model inside of the model, of one or two tensors."""
     refs = [(i, k) for i, each in enumerate(graph.nodes) for k in range(len(each))]
-    inputs = [ref, rng.choice(refs)][: rng.choice([1, 1, 2])]
+    inputs = [ref, rng.choice(refs)][: rng.choice([1, 1, n_inputs])]
     tensors = [graph.tensor(each) for each in inputs]
     described = [(tuple(x.shape[1:]), x.dtype) for x in tensors]
     inner = draw_graph(rng, described, rng.randint(1, 3), temporal)
@@ -198,11 +230,13 @@ def draw_model(rng, graph, ref, temporal):
 def draw_graph(rng, inputs, n_steps, temporal):
     """Draw inputs, steps and outputs."""
     graph = Graph(inputs)
+    chain = not temporal and len(inputs) == 1 and chance(rng, 4)
     tries = 0
     while len(graph.steps) < n_steps and tries < MAX_TRIES:
         tries += 1
         try:
-            graph.add(draw_step(rng, graph, temporal), MAX_SIZE)
+            step = draw_next(rng, graph) if chain else draw_step(rng, graph, temporal)
+            graph.add(step, MAX_SIZE)
         except Exception:  # noqa: S112 - Keras refuses it, in whatever way
             continue
     used = {tuple(ref) for step in graph.steps for ref in step["inputs"]}
@@ -276,7 +310,7 @@ def draw_spec(seed, number):
         "minibatch_size": rng.choice([1, 3]),
         "n_steps": rng.choice([1, 1, 3]),
         "jit_compile": chance(rng, 40),
-        "run": rng.choice(["run_steps"] * 4 + ["predict", "verify"]),
+        "run": rng.choice(["run_steps"] * 6 + ["predict", "verify"]),
         "predict": chance(rng, 20),
     }
 
@@ -323,7 +357,9 @@ def report(arguments):
         if (i + 1) % 50 == 0:
             pace = (time.time() - start) / (i + 1)
             print(f"{i + 1} models: {dict(counts)}, {pace:.2f} s each", flush=True)
-        gc.collect()
+        if i % 20 == 0:
+            keras.backend.clear_session()
+            gc.collect()
     print("\n".join(f"{n:6d} {reason}" for reason, n in reasons.most_common()))
     print(f"{(time.time() - start) / max(arguments.count, 1):.2f} s each")
     return counts
@@ -340,13 +376,15 @@ def main():
         "--as-drawn", action="store_true", help="leave what differs at its size"
     )
     arguments = parser.parse_args()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if arguments.coverage:
         numbers = range(arguments.first, arguments.first + arguments.count)
         specs = [draw_spec(arguments.seed, number) for number in numbers]
         counts = collections.Counter(name for spec in specs for name in features(spec))
         print("\n".join(f"{n:6d} {name}" for name, n in sorted(counts.items())))
         return 0
+    tf.get_logger().setLevel("ERROR")
+    # what runs once is not worth optimizing
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     return 0 if report(arguments).keys() <= GOOD else 1
 
 

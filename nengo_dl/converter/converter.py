@@ -310,7 +310,7 @@ class Converter:
             weights back afterwards.
         inputs : list of array_like, optional
             One for each input of the model, with a minibatch axis; by default two items
-            (of 10 time steps in a temporal model) of ones.
+            of ones (in a temporal model, of 10 time steps if it does not say how many).
         atol, rtol : float
             Largest difference: ``atol + rtol * abs(output of Keras)``.
 

@@ -120,7 +120,7 @@ def _step(call: LayerCall, converter, findings: Findings, wrapper=None) -> Step:
     if type(layer) is keras.layers.TimeDistributed:
         problem = REGISTRY[type(layer)].problem(call, converter)
         if problem is None:
-            inner = replace(call, layer=layer.layer, is_wrapped=True)
+            inner = replace(call, layer=layer.layer, replay=_on_first, is_wrapped=True)
             return _step(inner, converter, findings, wrapper=layer)
     if keras_graph.is_graph(layer):
         n_outer_axes = 1 if wrapper is not None else call.n_outer_axes
@@ -142,6 +142,11 @@ def _step(call: LayerCall, converter, findings: Findings, wrapper=None) -> Step:
     else:
         _check_activation(call, converter, findings)
     return Step(call, entry, wrapper=wrapper, reason=reason)
+
+
+def _on_first(layer, values):
+    """Call a layer inside of another, whose other arguments it does not take."""
+    return layer(values[0])
 
 
 def _reason(entry, call, converter) -> str:

@@ -42,8 +42,9 @@ def verify(converter, training, inputs, atol, rtol):
 
 
 def _shape(tensor, converter):
-    n = 2 if converter.temporal_model else 1
-    return (N_ITEMS, N_STEPS)[:n] + tuple(tensor.shape[n:])
+    if not converter.temporal_model:
+        return (N_ITEMS, *tensor.shape[1:])
+    return (N_ITEMS, tensor.shape[1] or N_STEPS, *tensor.shape[2:])
 
 
 def _outputs(model, inputs):

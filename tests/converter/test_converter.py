@@ -363,6 +363,29 @@ def test_axes_do_not_mix_steps(make, axis):
         Converter(model, temporal_model=True)
 
 
+WITHOUT_NATIVE_FORM = {
+    "normalization": kl.LayerNormalization(),
+    "norm": kl.UnitNormalization(),
+    "recurrent": kl.LSTM(2),
+    "regularized": kl.Dense(2, kernel_regularizer="l2"),
+    "function": kl.Lambda(keras.ops.sin),
+}
+
+
+def test_time_distributed_layers_fall_back():
+    inputs = keras.Input((4, 3, 2))
+    outputs = [
+        kl.TimeDistributed(layer)(inputs) for layer in WITHOUT_NATIVE_FORM.values()
+    ]
+    model = seeded(keras.Model(inputs, outputs))
+    converter = Converter(model, temporal_model=True)
+    with converter.net:
+        nengo_dl.configure_settings(jit_compile=False)
+    assert converter.verify(atol=1e-5)
+    x = [np.random.RandomState(0).uniform(-1, 1, size=(2, 4, 3, 2))]
+    assert converter.verify(inputs=x, atol=1e-5)
+
+
 def test_time_distributed_needs_time():
     inputs = keras.Input((5, 3))
     model = keras.Model(inputs, kl.TimeDistributed(kl.Dense(2))(inputs))
