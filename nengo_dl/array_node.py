@@ -8,12 +8,16 @@ a NumPy form for ``nengo.Simulator`` and a TensorFlow form in
 
 import math
 from dataclasses import dataclass, field
+from functools import reduce
+from typing import Any
 
 import nengo
 import numpy as np
 from nengo.builder import Builder, Signal
 from nengo.builder.operator import Operator, Reset
 from nengo.params import Parameter
+
+from nengo_dl.array_functions import ARRAYWISE, COMBINATIONS, ELEMENTWISE
 
 
 @dataclass(frozen=True)
@@ -51,14 +55,37 @@ class Reduce(ArrayFunction):
     Parameters
     ----------
     how : str
-        "maximum", "minimum" or "multiply".
+        "maximum", "minimum", "multiply" or another name in ``COMBINATIONS``.
     """
 
     how: str
 
     def __call__(self, x):
         """Combine along the first axis."""
-        return getattr(np, self.how).reduce(x, axis=0)
+        if self.how == "where":
+            return np.where(x[0] != 0, x[1], x[2])
+        return reduce(COMBINATIONS[self.how], x)
+
+
+@dataclass(frozen=True)
+class Function(ArrayFunction):
+    """Compute a function that has a name.
+
+    Parameters
+    ----------
+    name : str
+        A name in ``ELEMENTWISE`` or ``ARRAYWISE``.
+    arguments : tuple of (str, object)
+        More arguments of that function.
+    """
+
+    name: str
+    arguments: tuple[tuple[str, Any], ...] = ()
+
+    def __call__(self, x):
+        """Compute the function."""
+        function = ELEMENTWISE.get(self.name) or ARRAYWISE[self.name]
+        return function(x, **dict(self.arguments))
 
 
 @dataclass(frozen=True)

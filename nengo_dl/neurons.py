@@ -48,8 +48,16 @@ def _sigmoid(x):
     return 0.5 * (1 + np.tanh(0.5 * x))
 
 
+def _soft_shrink(x, threshold=0.5):
+    return np.sign(x) * np.maximum(np.abs(x) - threshold, 0)
+
+
 def _softplus(x):
     return np.logaddexp(0, x)
+
+
+def _sparse_plus(x):
+    return np.where(x <= -1, 0, np.where(x >= 1, x, 0.25 * (x + 1) ** 2))
 
 
 # The functions of ``keras.activations`` that work on each value for itself.
@@ -58,6 +66,7 @@ FUNCTIONS = {
     "elu": _elu,
     "exponential": np.exp,
     "gelu": _gelu,
+    "hard_shrink": lambda x, threshold=0.5: np.where(np.abs(x) > threshold, x, 0),
     "hard_sigmoid": _hard_sigmoid,
     "hard_silu": lambda x: x * _hard_sigmoid(x),
     "hard_tanh": lambda x: np.clip(x, -1, 1),
@@ -66,8 +75,16 @@ FUNCTIONS = {
     "relu": _relu,
     "selu": _selu,
     "silu": lambda x: x * _sigmoid(x),
+    "soft_shrink": _soft_shrink,
     "softplus": _softplus,
     "softsign": lambda x: x / (1 + np.abs(x)),
+    "sparse_plus": _sparse_plus,
+    "sparse_sigmoid": lambda x: np.clip(0.5 * (x + 1), 0, 1),
+    "squareplus": lambda x, b=4: 0.5 * (x + np.sqrt(x**2 + b)),
+    "tanh_shrink": lambda x: x - np.tanh(x),
+    "threshold": lambda x, threshold, default_value: np.where(
+        x > threshold, x, default_value
+    ),
 }
 
 

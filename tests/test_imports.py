@@ -17,7 +17,7 @@ TREES = {
 # Modules and packages from the bottom to the top; each may import those below it.
 LAYERS = (
     ("version", "names", "surrogates", "labels", "over_time"),
-    ("setting_types",),
+    ("setting_types", "array_functions"),
     ("config", "progress", "neurons", "dists", "stencil", "array_node"),
     ("losses", "metrics"),
     ("plots",),

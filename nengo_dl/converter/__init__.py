@@ -1,17 +1,17 @@
 """From Keras models to Nengo networks.
 
-Importing this package registers the converters in ``layers/``. Each of them is here as
-a class, too, a `LayerConverter` named ``Convert<Layer>``.
+Importing this package registers the converters in ``layers/`` and ``functions/``. Each
+of the former is here as a class, too, a `LayerConverter` named ``Convert<Layer>``.
 """
 
-from nengo_dl.converter import layers
+from nengo_dl.converter import functions, layers
 from nengo_dl.converter.build import Build
 from nengo_dl.converter.converter import Converter
 from nengo_dl.converter.keras_graph import LayerCall
 from nengo_dl.converter.layer_converter import LayerConverter, converter_types
 from nengo_dl.converter.registry import REGISTRY
 
-__all__ = ["Build", "Converter", "LayerCall", "LayerConverter", "layers"]
+__all__ = ["Build", "Converter", "LayerCall", "LayerConverter", "functions", "layers"]
 
 _TYPES = converter_types(REGISTRY)
 

@@ -234,13 +234,14 @@ class Converter:
         self.net.layers, self.net.layer_map = self.layers, self.layer_map
 
     @classmethod
-    def register(cls, layer_type: type | None, **fields) -> Callable:
-        """Register the decorated function or class for a Keras layer type.
+    def register(cls, layer_type: type | Callable | None, **fields) -> Callable:
+        """Register the decorated function or class for a Keras layer type or operator.
 
         Parameters
         ----------
-        layer_type : type
-            Matched exactly; None is for all layers that have no converter.
+        layer_type : type or callable
+            Of layers, matched exactly, or a function of ``keras.ops``; None is for all
+            that have no converter.
         **fields
             For a function: fields of `nengo_dl.converter.registry.Entry`.
 
@@ -276,19 +277,21 @@ class Converter:
            True
         """
 
+        key = registry.checked(layer_type)
+
         def decorate(converter):
             if isinstance(converter, type):
                 entry = entry_of(converter, **fields)
             else:
                 entry = registry.Entry(converter, **fields)
-            cls.converters.add(layer_type, entry)
+            cls.converters.add(key, entry)
             return converter
 
         return decorate
 
     def get_converter(self, layer: keras.Layer) -> LayerConverter:
         """Return the `LayerConverter` of a layer, which all its calls share."""
-        entry = self.converters.get(type(layer)) or self.converters[registry.ANY_LAYER]
+        entry = self.converters.find(layer) or self.converters[registry.ANY_LAYER]
         if id(layer) not in self._converters:
             cls = entry.converter_type or LayerConverter
             self._converters[id(layer)] = cls(layer, self)

@@ -10,7 +10,7 @@ import nengo
 from nengo_dl.converter.activations import DEFAULT_MAP
 from nengo_dl.converter.build import Build
 from nengo_dl.converter.keras_graph import LayerCall
-from nengo_dl.converter.registry import ANY_LAYER, Entry
+from nengo_dl.converter.registry import Entry
 
 
 class LayerConverter:
@@ -276,7 +276,7 @@ def converter_types(entries: Mapping) -> dict[str, type[NativeConverter]]:
             },
         )
         for layer_type, entry in entries.items()
-        if layer_type is not ANY_LAYER
+        if isinstance(layer_type, type)
     }
 
 

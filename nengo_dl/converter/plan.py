@@ -14,6 +14,7 @@ from nengo.neurons import NeuronType
 from nengo_dl.converter import activations, keras_graph
 from nengo_dl.converter.activations import Composite
 from nengo_dl.converter.keras_graph import LayerCall
+from nengo_dl.converter.operators import kind_of, title
 from nengo_dl.converter.registry import ANY_LAYER, REGISTRY, Entry
 
 
@@ -127,17 +128,17 @@ def _step(call: LayerCall, converter, findings: Findings, wrapper=None) -> Step:
         return Step(
             call, None, _steps(layer, n_outer_axes, converter, findings), wrapper
         )
-    _check_shapes(call.outputs, f"Layer '{layer.name}'", call.n_outer_axes, findings)
-    entry = REGISTRY.get(type(layer))
+    _check_shapes(call.outputs, title(layer), call.n_outer_axes, findings)
+    entry = REGISTRY.find(layer)
     if wrapper is not None and entry is not None:
         entry = replace(entry, temporal=True)
     reason = _reason(entry, call, converter)
     if reason and entry is not None and not entry.allow_fallback:
-        findings.errors.append((TypeError, f"Layer '{layer.name}': {reason}."))
+        findings.errors.append((TypeError, f"{title(layer)}: {reason}."))
     elif reason and call.n_outer_axes > 1 and wrapper is None:
-        findings.errors.append((TypeError, f"Layer '{layer.name}': {reason}."))
+        findings.errors.append((TypeError, f"{title(layer)}: {reason}."))
     elif reason:
-        _note(f"Layer '{layer.name}': {reason}", converter, findings)
+        _note(f"{title(layer)}: {reason}", converter, findings)
         entry = REGISTRY[ANY_LAYER]
     else:
         _check_activation(call, converter, findings)
@@ -152,7 +153,7 @@ def _on_first(layer, values):
 def _reason(entry, call, converter) -> str:
     """Say why a call has no native form; "" if it has one."""
     if entry is None:
-        return f"{type(call.layer).__name__} has no native Nengo form"
+        return f"{kind_of(call.layer)} has no native Nengo form"
     return entry.problem(call, converter) or ""
 
 

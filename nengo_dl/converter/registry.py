@@ -1,7 +1,9 @@
 """Which function converts which Keras layer, and whether it can convert this one.
 
-`Registry.find` decides for one call of a layer, without making anything, so that all
-that is wrong with a model is found before any of it is converted.
+Operators are registered by the function of ``keras.ops`` that users call, layers by
+their type, and layers that Keras has in its models, but does not export, by its name.
+`Entry.problem` decides for one call without making anything, so that all that is wrong
+with a model is found before any of it is converted.
 """
 
 import warnings
@@ -12,13 +14,21 @@ from typing import Any
 import keras
 
 from nengo_dl.converter.keras_graph import LayerCall
+from nengo_dl.converter.operators import (
+    canonical,
+    function_of,
+    is_operator,
+    kind_of,
+    written,
+)
 
+Key = type | Callable | str | None
 ANY_LAYER = None  # the key of the fallback
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A registered converter of a layer type.
+    """A registered converter of a layer type or an operator.
 
     Parameters
     ----------
@@ -66,7 +76,7 @@ class Entry:
         if call.n_outer_axes > 1 and not self.temporal:
             return (
                 "expected a layer that treats each time step for itself, because "
-                f"temporal_model=True (got {type(call.layer).__name__}, which mixes "
+                f"temporal_model=True (got {kind_of(call.layer)}, which mixes "
                 "them, or does so as far as is known)"
             )
         if not converter.inference_only:
@@ -97,40 +107,74 @@ def _penalties(layer: keras.Layer) -> list[str]:
 
 
 class Registry(Mapping):
-    """Maps layer types to their `Entry`; None stands for all that have none."""
+    """Maps layers and operators to their `Entry`; None stands for all that have none.
+
+    Keys are types, functions of ``keras.ops``, and names of layers of Keras.
+    """
 
     def __init__(self):
-        self._entries: dict[type | None, Entry] = {}
+        self._entries: dict[Key, Entry] = {}
 
-    def __getitem__(self, layer_type: type | None) -> Entry:
-        return self._entries[layer_type]
+    def __getitem__(self, key: Key) -> Entry:
+        return self._entries[key]
 
-    def __iter__(self) -> Iterator[type | None]:
+    def __iter__(self) -> Iterator[Key]:
         return iter(self._entries)
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def add(self, layer_type: type | None, entry: Entry) -> None:
+    def find(self, layer: Any) -> Entry | None:
+        """Return the entry of a layer or an operation, or None."""
+        kind = type(layer)
+        if kind in self._entries:
+            return self._entries[kind]
+        if is_operator(layer):
+            function = function_of(layer)
+            return None if function is None else self._entries.get(function)
+        is_own = kind.__module__.split(".")[0] == "keras"
+        return self._entries.get(kind.__name__) if is_own else None
+
+    def add(self, key: Key, entry: Entry) -> None:
         """Register an entry, with a warning if it replaces another."""
-        if layer_type in self._entries:
-            name = "all other layers" if layer_type is None else layer_type.__name__
+        if key in self._entries:
             warnings.warn(
-                f"Converter.register: {name} had a converter, which is replaced. "
-                "Register each layer type once.",
+                f"Converter.register: {_name(key)} had a converter, which is replaced. "
+                "Register each layer type and each operator once.",
                 stacklevel=4,
             )
-        self._entries[layer_type] = entry
+        self._entries[key] = entry
+
+
+def checked(key: Any) -> Key:
+    """Return what users register as a key; raise TypeError if it is none."""
+    if key is None or isinstance(key, type) and issubclass(key, keras.Operation):
+        return key
+    function = None if isinstance(key, type) else canonical(key)
+    if function is None:
+        raise TypeError(
+            "Converter.register: expected a type of layers or a function of keras.ops "
+            f"(got {key!r}). Pass e.g. keras.layers.Dense or keras.ops.add."
+        )
+    return function
+
+
+def _name(key: Key) -> str:
+    if key is None:
+        return "all other layers"
+    if isinstance(key, type):
+        return key.__name__
+    return key if isinstance(key, str) else written(key)
 
 
 REGISTRY = Registry()
 
 
-def register(layer_type: type | None, **fields):
-    """Register the decorated function for a Keras layer type, see `Entry`."""
+def register(key: Key, **fields):
+    """Register the decorated function for a Keras layer or operator, see `Entry`."""
 
     def decorate(convert):
-        REGISTRY.add(layer_type, Entry(convert, **fields))
+        REGISTRY.add(key, Entry(convert, **fields))
         return convert
 
     return decorate

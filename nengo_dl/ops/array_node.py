@@ -4,12 +4,14 @@ Each gets an array function and an input of shape (\\*shape_in, minibatch_size),
 returns an output of shape (\\*shape_out, minibatch_size). The last axis may be 1.
 """
 
+import functools
 import math
 
 import tensorflow as tf
 
 from nengo_dl.array_node import (
     Constant,
+    Function,
     MaxPool,
     Reduce,
     Scale,
@@ -19,17 +21,84 @@ from nengo_dl.array_node import (
 from nengo_dl.graph.kernel import Kernel, Write, slot
 from nengo_dl.ops.registry import Builder
 
+# Where TensorFlow has other names than Keras.
+_NAMES = {
+    "arccos": "acos",
+    "arccosh": "acosh",
+    "arcsin": "asin",
+    "arcsinh": "asinh",
+    "arctan": "atan",
+    "arctan2": "atan2",
+    "arctanh": "atanh",
+    "floor_divide": "floordiv",
+    "isfinite": "is_finite",
+    "isinf": "is_inf",
+    "isnan": "is_nan",
+    "mod": "floormod",
+    "power": "pow",
+}
+_LOGICAL = ("logical_and", "logical_not", "logical_or", "logical_xor", "where")
+
+
+def _log(base):
+    return lambda x: tf.math.log(x) / tf.cast(math.log(base), x.dtype)
+
+
+def _normalize(x, axes, epsilon, center=True):
+    if center:
+        x = x - tf.reduce_mean(x, axis=axes, keepdims=True)
+    squares = tf.reduce_mean(tf.square(x), axis=axes, keepdims=True)
+    return x * tf.math.rsqrt(squares + epsilon)
+
+
+def _log_softmax(x, axis):
+    return x - tf.reduce_logsumexp(x, axis=axis, keepdims=True)
+
+
+def _std(x):
+    return tf.sqrt(tf.math.reduce_variance(x, axis=0))
+
+
+# Where TensorFlow has something else, or nothing.
+_FUNCTIONS = {
+    "clip": lambda x, low, high: tf.clip_by_value(x, low, high),
+    "log10": _log(10),
+    "log2": _log(2),
+    "log_softmax": _log_softmax,
+    "logsumexp": lambda x: tf.reduce_logsumexp(x, axis=0),
+    "normalize": _normalize,
+    "power": lambda x, exponent: tf.pow(x, tf.cast(exponent, x.dtype)),
+    "std": _std,
+    "trunc": lambda x: tf.sign(x) * tf.floor(tf.abs(x)),
+    "var": lambda x: tf.math.reduce_variance(x, axis=0),
+}
+
+
+def _named(name):
+    return getattr(tf.math, _NAMES.get(name, name))
+
 
 def reduce(function, x):
     """Combine along the first axis."""
-    ops = {
-        "maximum": tf.reduce_max,
-        "minimum": tf.reduce_min,
-        "multiply": tf.reduce_prod,
-    }
-    if function.how == "multiply":  # the gradient of reduce_prod runs on the CPU alone
-        return math.prod(tf.unstack(x))
-    return ops[function.how](x, axis=0)
+    how = function.how
+    if how in ("maximum", "minimum"):
+        return tf.reduce_max(x, axis=0) if how == "maximum" else tf.reduce_min(x, 0)
+    parts = tf.unstack(x)
+    if how == "multiply":  # the gradient of reduce_prod runs on the CPU alone
+        return math.prod(parts)
+    if how == "where":
+        return tf.where(parts[0] != 0, parts[1], parts[2])
+    if how in _LOGICAL:
+        parts = [part != 0 for part in parts]
+    return tf.cast(functools.reduce(_named(how), parts), x.dtype)
+
+
+def named(function, x):
+    """Compute a function that has a name."""
+    compute = _FUNCTIONS.get(function.name) or _named(function.name)
+    if function.name in _LOGICAL:
+        return tf.cast(compute(x != 0), x.dtype)
+    return tf.cast(compute(x, **dict(function.arguments)), x.dtype)
 
 
 def softmax(function, x):
@@ -55,7 +124,13 @@ def scale(function, x):
     return x * tf.cast(function.factors[..., None], x.dtype)
 
 
-FORMS = {Reduce: reduce, Softmax: softmax, Scale: scale, MaxPool: max_pool}
+FORMS = {
+    Function: named,
+    MaxPool: max_pool,
+    Reduce: reduce,
+    Scale: scale,
+    Softmax: softmax,
+}
 
 
 @Builder.register(SimArrayFunction)

@@ -26,24 +26,39 @@ TRAINING_ONLY = (
 )
 def convert_dense(call, build):
     """Convert a product with a matrix along the last axis."""
-    layer, shape = call.layer, call.input_shape
-    kernel = array(layer.kernel)
+    layer = call.layer
     obj = build.units(layer.activation)
-    trainable = layer.kernel.trainable
-    if build.size == layer.units:
-        build.connect(obj, transform=kernel.T, trainable=trainable)
-    else:
-        transform = nengo.Convolution(
-            layer.units,
-            (build.size // layer.units, shape[-1]),
-            kernel_size=(1,),
-            strides=(1,),
-            init=kernel[None],
-        )
-        build.connect(obj, transform=transform, trainable=trainable)
+    transform = along_last_axis(array(layer.kernel), build.size)
+    build.connect(obj, transform=transform, trainable=layer.kernel.trainable)
     if layer.use_bias:
         build.channel_bias(obj, layer.bias)
     return obj
+
+
+def along_last_axis(kernel, size):
+    """Return the transform of a product along the last axis.
+
+    Parameters
+    ----------
+    kernel : ndarray, shape (n_channels_in, n_channels_out)
+        The matrix.
+    size : int
+        Number of elements of the result.
+
+    Returns
+    -------
+    transform : ndarray or Convolution
+    """
+    n_in, n_out = kernel.shape
+    if size == n_out:
+        return kernel.T
+    return nengo.Convolution(
+        n_out,
+        (size // n_out, n_in),
+        kernel_size=(1,),
+        strides=(1,),
+        init=kernel[None],
+    )
 
 
 def _no_variants(layer):

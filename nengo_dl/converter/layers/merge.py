@@ -1,11 +1,10 @@
 """Layers with several inputs."""
 
-import math
-
 import keras
 import numpy as np
 
 from nengo_dl.converter.build import reduction
+from nengo_dl.converter.operands import broadcast
 from nengo_dl.converter.registry import register
 
 
@@ -17,20 +16,11 @@ def _same_rank(call, converter):
     return None
 
 
-def _broadcast(call, i):
-    """Return the elements of an input, repeated to the shape of the output."""
-    shape = call.input_shapes[i]
-    if shape == call.output_shape:
-        return None
-    numbers = np.arange(math.prod(shape)).reshape(shape)
-    return np.broadcast_to(numbers, call.output_shape).ravel()
-
-
 def _sum(call, build, factors):
     node = build.node()
     for i, factor in enumerate(factors):
         transform = None if factor == 1 else factor
-        build.connect(node, i, transform=transform, take=_broadcast(call, i))
+        build.connect(node, i, transform=transform, take=broadcast(call, i))
     return node
 
 
@@ -90,7 +80,7 @@ def convert_reduction(call, build):
     node = build.array_node(reduction(how, len(call.inputs), call.output_shape))
     for i in range(len(call.inputs)):
         into = slice(i * build.size, (i + 1) * build.size)
-        build.connect(node, i, take=_broadcast(call, i), into=into)
+        build.connect(node, i, take=broadcast(call, i), into=into)
     return node
 
 

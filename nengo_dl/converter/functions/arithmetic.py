@@ -1,0 +1,150 @@
+"""Operators that combine tensors and constants element by element: ``x + y``.
+
+Sums and products with constants are connections. What Nengo has no connection for is a
+node, in which constants take the place of an input.
+"""
+
+import keras
+import numpy as np
+
+from nengo_dl.array_node import Reduce
+from nengo_dl.converter.functions.elementwise import computed
+from nengo_dl.converter.operands import broadcast, elementwise, operands, spread
+from nengo_dl.converter.operators import exists
+from nengo_dl.converter.registry import register
+
+SUM = "a sum of connections; constants are biases"
+PRODUCT = "a node that computes products; a connection for constants"
+QUOTIENT = "a node that computes quotients; a connection for x / c"
+
+
+def _register(function, native):
+    return register(function, temporal=True, check=elementwise, native=native)
+
+
+def _sum(call, build, factors):
+    node, offset = build.node(), 0.0
+    for operand, factor in zip(operands(call), factors, strict=True):
+        if operand.is_constant:
+            offset = offset + factor * spread(call, operand)
+        else:
+            build.connect(
+                node,
+                operand.index,
+                transform=None if factor == 1 else factor,
+                take=broadcast(call, operand.index),
+            )
+    if np.any(offset):
+        build.bias(node, offset, trainable=False)
+    return node
+
+
+@_register(keras.ops.add, SUM)
+def convert_add(call, build):
+    """Convert a sum."""
+    return _sum(call, build, (1, 1))
+
+
+@_register(keras.ops.subtract, SUM)
+def convert_subtract(call, build):
+    """Convert a difference."""
+    return _sum(call, build, (1, -1))
+
+
+@_register(keras.ops.negative, "a connection")
+def convert_negative(call, build):
+    """Convert a change of sign."""
+    return _sum(call, build, (-1,))
+
+
+def scaled(call, build, index, factors):
+    """Return a node with an input times constants."""
+    node = build.node()
+    transform = float(factors.flat[0]) if np.ptp(factors) == 0 else factors.ravel()
+    build.connect(node, index, transform=transform, take=broadcast(call, index))
+    return node
+
+
+def combined(call, build, how):
+    """Return a node that computes a function of all operands."""
+    found, shape = operands(call), call.output_shape
+    node = build.array_node(Reduce((len(found), *shape), shape, how))
+    for i, operand in enumerate(found):
+        into = slice(i * build.size, (i + 1) * build.size)
+        if operand.is_constant:
+            build.bias(node[into], spread(call, operand), trainable=False)
+        else:
+            take = broadcast(call, operand.index)
+            build.connect(node, operand.index, take=take, into=into)
+    return node
+
+
+@_register(keras.ops.multiply, PRODUCT)
+def convert_multiply(call, build):
+    """Convert a product."""
+    constants = [operand for operand in operands(call) if operand.is_constant]
+    if not constants:
+        return combined(call, build, "multiply")
+    return scaled(call, build, 0, spread(call, constants[0]))
+
+
+@_register(keras.ops.divide, QUOTIENT)
+@_register(keras.ops.true_divide, QUOTIENT)
+def convert_divide(call, build):
+    """Convert a quotient."""
+    x, y = operands(call)
+    if y.is_constant and np.all(y.numbers):
+        return scaled(call, build, x.index, 1 / spread(call, y))
+    return combined(call, build, "divide")
+
+
+@_register(keras.ops.maximum, "a node that computes maxima; neurons for maximum(x, 0)")
+def convert_maximum(call, build):
+    """Convert a maximum; that with zero is a rectifier."""
+    constants = [operand for operand in operands(call) if operand.is_constant]
+    if not constants or np.any(constants[0].numbers):
+        return combined(call, build, "maximum")
+    obj = build.units(keras.activations.relu)
+    build.connect(obj, take=broadcast(call, 0))
+    return obj
+
+
+@_register(keras.ops.power, "a node that computes powers")
+def convert_power(call, build):
+    """Convert a power."""
+    x, y = operands(call)
+    if not y.is_constant or y.numbers.size > 1:
+        return combined(call, build, "power")
+    exponent = float(y.numbers.reshape(()))
+    return computed(call, build, "power", [("exponent", exponent)])
+
+
+def _register_combinations():
+    for how in filter(exists, COMBINATIONS):
+        _register(getattr(keras.ops, how), "a node that computes it")(_combination(how))
+
+
+def _combination(how):
+    def convert(call, build):
+        return combined(call, build, how)
+
+    return convert
+
+
+COMBINATIONS = (
+    "arctan2",
+    "equal",
+    "floor_divide",
+    "greater",
+    "greater_equal",
+    "less",
+    "less_equal",
+    "logical_and",
+    "logical_or",
+    "logical_xor",
+    "minimum",
+    "mod",
+    "not_equal",
+    "where",
+)
+REGISTERED = _register_combinations()

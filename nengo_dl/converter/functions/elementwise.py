@@ -1,0 +1,64 @@
+"""Functions of each element that are no activations, and those that do nothing."""
+
+import keras
+
+from nengo_dl.array_functions import ELEMENTWISE
+from nengo_dl.array_node import Function
+from nengo_dl.converter.operands import broadcast
+from nengo_dl.converter.operators import exists
+from nengo_dl.converter.registry import register
+
+
+def _is_real(call, converter):
+    del converter
+    if call.outputs[0].dtype.startswith("complex"):
+        return "expected real numbers (got complex ones)"
+    return None
+
+
+def computed(call, build, name, arguments=()):
+    """Return a node that computes a function of the first input."""
+    shape = call.output_shape or (1,)
+    node = build.array_node(Function(shape, shape, name, tuple(arguments)))
+    build.connect(node, take=broadcast(call, 0))
+    return node
+
+
+def _function(name):
+    return lambda call, build: computed(call, build, name)
+
+
+def _register():
+    for name in filter(exists, ELEMENTWISE):
+        register(
+            getattr(keras.ops, name),
+            temporal=True,
+            check=_is_real,
+            native="a node that computes it",
+        )(_function(name))
+
+
+REGISTERED = _register()
+
+
+def _keeps_values(call, converter):
+    del converter
+    before, after = call.inputs[0].dtype, call.outputs[0].dtype
+    if before == after or after.startswith("float") or after == "bfloat16":
+        return None
+    return f"expected a cast to floats (got {after})"
+
+
+@register(
+    keras.ops.cast,
+    temporal=True,
+    check=_keeps_values,
+    native="nothing",
+    restrictions="to floats",
+)
+@register(keras.ops.stop_gradient, temporal=True, trains=True, native="nothing")
+@register(keras.ops.real, temporal=True, check=_is_real, native="nothing")
+def convert_identity(call, build):
+    """Convert a function whose value is its argument."""
+    del call
+    return build.input()
