@@ -65,26 +65,8 @@ def load_digits(n_steps, seed=0):
     images, labels = load_digits(return_X_y=True)
     order = np.random.default_rng(seed).permutation(len(labels))
     x = np.repeat(images[order, None].astype(np.float32) / 16, n_steps, axis=1)
-    y = np.repeat(labels[order, None, None], n_steps, axis=1)
+    y = labels[order, None, None]
     return (x[N_TEST:], y[N_TEST:]), (x[:N_TEST], y[:N_TEST])
-
-
-def mean_crossentropy(y_true, y_pred):
-    """Return the loss of what the outputs are on average over the steps."""
-    import keras
-
-    return keras.losses.sparse_categorical_crossentropy(
-        y_true[:, 0], keras.ops.mean(y_pred, axis=1), from_logits=True
-    )
-
-
-def accuracy(y_true, y_pred):
-    """Compare labels with the largest output, on average over the steps."""
-    import keras
-
-    return keras.metrics.sparse_categorical_accuracy(
-        y_true[:, 0], keras.ops.mean(y_pred, axis=1)
-    )
 
 
 def measure(way, n_seeds, n_steps, epochs):
@@ -111,7 +93,9 @@ def measure(way, n_seeds, n_steps, epochs):
             progress_bar=False,
         ) as sim:
             sim.compile(
-                keras.optimizers.Adam(2e-3), loss=mean_crossentropy, metrics=accuracy
+                keras.optimizers.Adam(2e-3),
+                loss=nengo_dl.losses.CrossentropyOverTime(reduce="mean"),
+                metrics=nengo_dl.metrics.AccuracyOverTime(reduce="mean"),
             )
             sim.fit(*_whole(training), epochs=epochs, verbose=0)
             values = sim.evaluate(*test, verbose=0)

@@ -1,5 +1,6 @@
 """`NengoLayer`: a Nengo network as a layer of any Keras model."""
 
+import functools
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -73,6 +74,10 @@ class NengoLayer(EngineLayer):
     first node, a list in the order of `inputs`, or a dict by name. The output is one
     tensor of shape (minibatch_size, n_steps, size_in of the probe), or a dict by name
     if there are several probes.
+
+    A mask on the inputs, for sequences that are padded to the same length, is passed on
+    to the outputs, where losses and metrics find it. The network itself runs through
+    all steps, so padding belongs at the end.
 
     Examples
     --------
@@ -167,6 +172,7 @@ class NengoLayer(EngineLayer):
         )
         self._network, self._config = network, config
         self.keep.assign(stateful)
+        self.supports_masking = True
 
     def reset_state(self) -> None:
         """Put a stateful layer back to its start, but not what has been trained.
@@ -174,6 +180,36 @@ class NengoLayer(EngineLayer):
         What learning rules have changed goes back, too.
         """
         self.load(self.engine.values.initial())
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """Return which steps of the outputs count, as Keras layers do.
+
+        Parameters
+        ----------
+        inputs : tensor, or list or dict of tensor
+            In the form of inputs, of any shape.
+        previous_mask : None or tensor, or list or dict of them
+            In the same form, each of shape (minibatch_size, n_steps).
+
+        Returns
+        -------
+        masks : None or tensor of shape (minibatch_size, n_steps), or dict of them
+            By name of the probe if there are several; None if no input has a mask, and
+            for probes that keep the last step alone.
+        """
+        del inputs
+        masks = [mask for mask in keras.tree.flatten(previous_mask) if mask is not None]
+        if not masks:
+            return None
+        mask = functools.reduce(keras.ops.logical_and, masks)
+        values, signals = self.engine.values, self.engine.program.probes
+        found = {
+            name: None
+            if probe in self.engine.last_only or values.is_shared(signals[probe])
+            else mask
+            for probe, name in self.output_names.items()
+        }
+        return found if len(found) > 1 else found.popitem()[1]
 
     def get_config(self) -> dict[str, Any]:
         """Return what it takes to make the layer again.

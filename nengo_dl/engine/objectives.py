@@ -15,7 +15,6 @@ import tensorflow as tf
 from nengo.exceptions import ValidationError
 
 from nengo_dl.engine.named import lists_per_output, per_output
-from nengo_dl.labels import by_labels
 
 _ACCURACY = ("accuracy", "acc")
 _CROSSENTROPY = ("crossentropy", "ce")
@@ -316,8 +315,21 @@ def _is_one_of(identifier: Any, words: tuple[str, ...]) -> bool:
     return isinstance(identifier, str) and identifier.lower() in words
 
 
+def _by_labels(y_true, y_pred, binary: Any, sparse: Any, categorical: Any) -> Any:
+    """Choose by the kind of labels, with Keras' rule.
+
+    An output of size 1 is binary; else, integer labels have a last axis of size 1 (or
+    no such axis), and one-hot labels have the size of the output.
+    """
+    if y_pred.shape[-1] == 1:
+        return binary
+    if len(y_true.shape) < len(y_pred.shape) or y_true.shape[-1] == 1:
+        return sparse
+    return categorical
+
+
 def _accuracy(y_true, y_pred):
-    chosen = by_labels(
+    chosen = _by_labels(
         y_true,
         y_pred,
         keras.metrics.binary_accuracy,
@@ -328,7 +340,7 @@ def _accuracy(y_true, y_pred):
 
 
 def _crossentropy(y_true, y_pred):
-    chosen = by_labels(
+    chosen = _by_labels(
         y_true,
         y_pred,
         keras.losses.binary_crossentropy,
