@@ -1,6 +1,6 @@
 """Losses for `Simulator.compile`, and for Keras models in general."""
 
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 from keras import ops
@@ -45,10 +45,22 @@ def nan_mse(y_true: Any, y_pred: Any) -> Any:
     """
     y_pred = ops.convert_to_tensor(y_pred)
     y_true = ops.cast(y_true, y_pred.dtype)
+    _check_shapes(tuple(y_true.shape), tuple(y_pred.shape))
     error = y_pred - y_true
     # before squaring, so that the gradient at NaN is zero times a finite number
     error = ops.where(ops.isnan(y_true), ops.zeros_like(error), error)
     return ops.mean(ops.square(error), axis=-1)
+
+
+def _check_shapes(y_true: tuple, y_pred: tuple) -> None:
+    """Check that targets fit outputs, as far as their shapes are known."""
+    pairs = zip(reversed(y_true), reversed(y_pred), strict=False)
+    if not all(n == m or 1 in (n, m) or None in (n, m) for n, m in pairs):
+        raise ValidationError(
+            f"expected targets of the shape of the outputs, {y_pred} (got {y_true}). "
+            "Put NaN where there is no target.",
+            attr="nan_mse",
+        )
 
 
 @register_keras_serializable(package="nengo_dl")
@@ -108,6 +120,13 @@ class Regularize(Loss):
                 attr="order",
                 obj=self,
             )
+        if axis is not None and not isinstance(axis, Integral):
+            raise ValidationError(
+                f"must be a whole number or None (got {axis!r}). 0 is the first axis "
+                "after minibatch and time.",
+                attr="axis",
+                obj=self,
+            )
         super().__init__(name=name, reduction=reduction, dtype=dtype)
         self.order = order
         self.axis = axis
@@ -131,6 +150,15 @@ class Regularize(Loss):
         axis = self.axis
         if axis is None:
             y_pred, axis = ops.reshape(y_pred, (*shape[:2], -1)), 0
+        n_axes = len(y_pred.shape) - 2
+        if not -n_axes <= axis < n_axes:
+            raise ValidationError(
+                f"must be an axis of the signal, from 0 to {n_axes - 1} (got {axis} "
+                f"for outputs of shape {tuple(y_pred.shape)}). Minibatch and time do "
+                "not count.",
+                attr="axis",
+                obj=self,
+            )
         norms = _norm(y_pred, self.order, axis + 2 if axis >= 0 else axis)
         return ops.mean(ops.reshape(norms, (*shape[:2], -1)), axis=-1)
 

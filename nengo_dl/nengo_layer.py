@@ -279,7 +279,8 @@ def _chosen(wanted: Iterable, names: dict, attr: str) -> tuple:
         if obj not in names:
             raise ValidationError(
                 f"must be among {listing(by_name)}, by name or object (got {key!r})."
-                f"{suggestion(key, by_name) if isinstance(key, str) else ''}",
+                f"{suggestion(key, by_name) if isinstance(key, str) else ''} Leave it "
+                "out for the default.",
                 attr=attr,
                 obj=NengoLayer,
             )

@@ -4,16 +4,19 @@ Each check raises an error or gives a warning on behalf of its caller (``obj``, 
 class that messages name); some return the argument in the form that is used.
 """
 
+import inspect
 import warnings
 from decimal import Decimal
 from numbers import Integral, Real
 
+import keras
 import nengo
 import numpy as np
 import tensorflow as tf
 from nengo.builder import Model
 from nengo.exceptions import NengoWarning, ValidationError
 
+from nengo_dl.names import suggestion
 from nengo_dl.simulator.gpus import unused_gpu
 
 DEFAULT_ADVICE = "Leave it out for the default."
@@ -180,6 +183,47 @@ def check_dt_in(dtype, dt, obj):
             attr="dt",
             obj=obj,
         )
+
+
+def check_probes(probes, known, obj):
+    """Return the given probes as a tuple; all of them for None."""
+    if probes is None:
+        return tuple(known)
+    given = tuple(probes) if isinstance(probes, list | tuple) else (probes,)
+    for probe in given:
+        if probe not in known:
+            raise ValidationError(
+                f"must be a list of probes of the simulated network (got {probe!r}). "
+                "Leave it out for all probes.",
+                attr="outputs",
+                obj=obj,
+            )
+    return given
+
+
+def check_keywords(what, method, kwargs):
+    """Check arguments that go to a method of Keras: their names, and common values."""
+    known = [name for name in inspect.signature(method).parameters if name != "self"]
+    for name in kwargs:
+        if name not in known:
+            raise TypeError(
+                f"Simulator.{what}: expected arguments of its own or of "
+                f"keras.Model.{what} (got {name!r}).{suggestion(name, known)} Keras' "
+                f"are {', '.join(known)}."
+            )
+    for name in ("epochs", "initial_epoch"):
+        whole(name, kwargs.get(name, 0), 0, None, f"Pass {name}=1, 2, ...")
+    callbacks = kwargs.get("callbacks")
+    if callbacks is None or isinstance(callbacks, keras.callbacks.CallbackList):
+        return
+    listed = callbacks if isinstance(callbacks, list | tuple) else [callbacks]
+    for callback in listed:
+        if not isinstance(callback, keras.callbacks.Callback):
+            raise ValidationError(
+                f"must be a list of keras.callbacks.Callback (got {callback!r}). For "
+                "functions, there is keras.callbacks.LambdaCallback.",
+                attr="callbacks",
+            )
 
 
 def check_steps_without_loop(n_steps, unroll):

@@ -170,12 +170,20 @@ class Simulator(KerasMethods, ParameterMethods):
 
     @dt.setter
     def dt(self, value):
-        raise ReadonlyError(attr="dt", obj=self)
+        raise ReadonlyError(
+            attr="dt", obj=self, msg="is read-only. Pass it when making the Simulator."
+        )
 
     @property
     def seed(self) -> int:
         """(int) Seed of all random numbers of the simulation."""
         return self._runner.seed
+
+    @seed.setter
+    def seed(self, value):
+        raise ReadonlyError(
+            attr="seed", obj=self, msg="is read-only. Pass another one to `reset`."
+        )
 
     @property
     def n_steps(self) -> int:
