@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from importlib.util import find_spec
 from os import PathLike
-from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -12,8 +11,7 @@ from nengo import Connection, Ensemble
 from nengo.ensemble import Neurons
 from nengo.exceptions import ValidationError
 
-if TYPE_CHECKING:
-    from nengo_dl.simulator import Simulator
+from nengo_dl.simulator import Simulator
 
 __all__ = [
     "IsolateState",
@@ -81,10 +79,11 @@ class NengoSummaries(keras.callbacks.Callback):
     def __init__(
         self,
         log_dir: str | PathLike,
-        sim: "Simulator",
+        sim: Simulator,
         objects: Iterable[Ensemble | Neurons | Connection],
     ):
         super().__init__()
+        _check_simulator(sim, type(self))
         if find_spec("tensorboard") is None:
             raise ImportError(
                 "NengoSummaries: needs TensorBoard, which TensorFlow writes histograms "
@@ -195,8 +194,9 @@ class IsolateState(keras.callbacks.Callback):
        0
     """
 
-    def __init__(self, sim: "Simulator"):
+    def __init__(self, sim: Simulator):
         super().__init__()
+        _check_simulator(sim, type(self))
         self._sim = sim
 
     def on_train_begin(self, logs=None):
@@ -214,6 +214,16 @@ class IsolateState(keras.callbacks.Callback):
     def _isolate(self):
         # until the end of the call: each call of a method of the simulator chooses anew
         self._sim.tensor_graph.keep.assign(False)
+
+
+def _check_simulator(sim, cls):
+    if not isinstance(sim, Simulator):
+        raise ValidationError(
+            f"must be the Simulator whose method it is passed to (got {sim!r} of type "
+            f"{type(sim).__name__}). Make it inside of the `with` block.",
+            attr="sim",
+            obj=cls,
+        )
 
 
 def _parameter(obj, data):

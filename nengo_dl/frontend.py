@@ -75,7 +75,7 @@ def build_model(
         if model is None:
             model = Model(
                 dt=float(dt),
-                label=f"{network}, dt={dt:f}",
+                label=f"{network}, dt={float(dt):f}",
                 decoder_cache=get_default_decoder_cache(),
             )
         if network is not None:

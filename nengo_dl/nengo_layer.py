@@ -13,6 +13,7 @@ from nengo.exceptions import ValidationError
 from nengo_dl.config import Settings
 from nengo_dl.engine.engine import Engine
 from nengo_dl.engine.layer import EngineLayer
+from nengo_dl.engine.processes import check_process
 from nengo_dl.frontend import build_model
 from nengo_dl.graph.program import from_model, input_nodes, last_only_probes
 from nengo_dl.names import listing, suggestion, unique_names
@@ -114,6 +115,7 @@ class NengoLayer(EngineLayer):
         **kwargs,
     ):
         cls = type(self)
+        check_process(cls.__name__)
         net = network if isinstance(network, nengo.Network) else _make(network)
         arguments.check_dt(dt, None, cls)
         if minibatch_size is not None:
@@ -121,7 +123,7 @@ class NengoLayer(EngineLayer):
             minibatch_size = arguments.whole(
                 "minibatch_size", minibatch_size, 1, cls, advice
             )
-        unroll = arguments.whole("unroll_simulation", unroll_simulation, 1, cls)
+        unroll = arguments.check_unroll(unroll_simulation, cls)
         if stateful and minibatch_size is None:
             raise ValidationError(
                 "needs the minibatch_size that all calls will have (got None). Pass "
@@ -130,6 +132,7 @@ class NengoLayer(EngineLayer):
                 obj=cls,
             )
         settings = Settings.read(net).check()
+        arguments.check_dt_in(settings.dtype, dt, cls)
         model = build_model(net, dt, settings.dtype, progress_bar=False)
         program = from_model(model, settings.inference_only)
         nodes = input_nodes(net)
@@ -312,7 +315,8 @@ def _chosen(wanted: Iterable, names: dict, attr: str) -> tuple:
         if obj not in names:
             raise ValidationError(
                 f"must be among {listing(by_name)}, by name or object (got {key!r})."
-                f"{suggestion(key, by_name) if isinstance(key, str) else ''}",
+                f"{suggestion(key, by_name) if isinstance(key, str) else ''} Leave it "
+                "out for the default.",
                 attr=attr,
                 obj=NengoLayer,
             )

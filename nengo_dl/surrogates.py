@@ -13,6 +13,7 @@ should be 1 or less, and tend to zero far from the threshold. Neftci, Mostafa & 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ __all__ = [
 
 def _check_positive(obj: Any, name: str) -> None:
     value = getattr(obj, name)
-    if not 0 < value < np.inf:
+    if not isinstance(value, Real) or not 0 < value < np.inf:
         raise ValidationError(
             f"must be a positive, finite number (got {value!r}). Leave it out to keep "
             "the default.",

@@ -392,6 +392,13 @@ def _size_out(input, transform):
             attr="input",
             obj=Layer,
         )
+    if isinstance(transform, str | bytes):
+        raise ValidationError(
+            f"expected an array, a nengo transform or None (got {transform!r}). Leave "
+            "it out to pass values on as they are.",
+            attr="transform",
+            obj=Layer,
+        )
     if isinstance(transform, Transform):
         return transform.size_out
     shape = np.shape(transform)

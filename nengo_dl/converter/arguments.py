@@ -1,6 +1,7 @@
 """Checks of what users pass to a `Converter`."""
 
 import warnings
+from collections.abc import Mapping
 from numbers import Real
 from typing import Any
 
@@ -48,6 +49,36 @@ def input_layers(model: keras.Model) -> list[keras.Layer | None]:
     return [layers.get(id(tensor)) for tensor in model.inputs]
 
 
+def check_flags(**flags: bool) -> None:
+    """Raise TypeError if an argument that turns something on or off is no bool."""
+    for name, value in flags.items():
+        if not isinstance(value, bool | np.bool_):
+            raise TypeError(
+                f"Converter.{name}: expected True or False (got {value!r}). Leave it "
+                "out for the default."
+            )
+
+
+def check_mapping(name: str, value: Any) -> None:
+    """Raise TypeError if an argument is neither None nor a dict."""
+    if value is not None and not isinstance(value, Mapping):
+        raise TypeError(
+            f"Converter.{name}: expected a dict from activations to what takes their "
+            f"place (got {value!r}). Use e.g. {{keras.activations.relu: nengo.LIF()}}."
+        )
+
+
+def as_array(where: str, values: Any) -> np.ndarray:
+    """Return data for a Keras model as an array."""
+    try:
+        return np.asarray(values, dtype=np.float32)
+    except (TypeError, ValueError) as exc:
+        raise ValueError(
+            f"{where}: expected an array of numbers (got {type(values).__name__}: "
+            f"{exc}). Pass data as for the Keras model."
+        ) from exc
+
+
 def scales(scale: Any) -> float | dict[int, float]:
     """Return a number, or a dict from ids of layers to numbers."""
     if scale is None or scale == "auto":
@@ -56,7 +87,8 @@ def scales(scale: Any) -> float | dict[int, float]:
         if not isinstance(value, Real) or not 0 < value < np.inf:
             raise ValueError(
                 "Converter.scale_firing_rates: expected a positive number, or one for "
-                f'each layer in a dict, or "auto" (got {value!r}).'
+                f'each layer in a dict, or "auto" (got {value!r}). 1 leaves rates as '
+                "they are."
             )
     if isinstance(scale, dict):
         return {id(layer): value for layer, value in scale.items()}
@@ -69,5 +101,6 @@ def check_positive(name: str, value: Any, high: float | None = None) -> None:
     if not is_number or (high is not None and value > high):
         limit = "" if high is None else f" of at most {high}"
         raise ValueError(
-            f"Converter.{name}: expected a positive number{limit} (got {value!r})."
+            f"Converter.{name}: expected a positive number{limit} (got {value!r}). "
+            "Leave it out for the default."
         )

@@ -16,6 +16,8 @@ from nengo.synapses import Synapse
 from nengo_dl.config import configure_settings
 from nengo_dl.converter import plan, registry
 from nengo_dl.converter.arguments import (
+    check_flags,
+    check_mapping,
     check_positive,
     functional,
     input_layers,
@@ -180,6 +182,14 @@ class Converter:
         target_rate: float = 2000.0,
         per_channel: bool = False,
     ):
+        check_flags(
+            allow_fallback=allow_fallback,
+            inference_only=inference_only,
+            max_to_avg_pool=max_to_avg_pool,
+            split_shared_weights=split_shared_weights,
+            temporal_model=temporal_model,
+        )
+        check_mapping("swap_activations", swap_activations)
         self.allow_fallback = allow_fallback
         self.inference_only = inference_only
         self.max_to_avg_pool = max_to_avg_pool

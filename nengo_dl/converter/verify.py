@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from nengo_dl.converter.arguments import as_array
 from nengo_dl.converter.build import array
 from nengo_dl.simulator import Simulator
 
@@ -19,7 +20,8 @@ def verify(converter, training, inputs, atol, rtol):
     if inputs is None:
         inputs = [np.ones(_shape(tensor, converter)) for tensor in model.inputs]
     inputs = inputs if isinstance(inputs, list | tuple) else [inputs]
-    inputs = [np.asarray(x, dtype=np.float32) for x in inputs]
+    inputs = [as_array("Converter.verify", x) for x in inputs]
+    _check_inputs(model, inputs)
     n_items = len(inputs[0])
     n_steps = inputs[0].shape[1] if converter.temporal_model else 1
     with Simulator(
@@ -39,6 +41,20 @@ def verify(converter, training, inputs, atol, rtol):
         got = found[converter.outputs[tensor]]
         _compare(tensor.name, np.ravel(got), np.ravel(wanted), atol, rtol)
     return True
+
+
+def _check_inputs(model, inputs):
+    wanted = [tuple(tensor.shape) for tensor in model.inputs]
+    fit = len(inputs) == len(wanted) and all(
+        len(x.shape) == len(shape)
+        and all(m in (None, n) for n, m in zip(x.shape, shape, strict=True))
+        for x, shape in zip(inputs, wanted, strict=True)
+    )
+    if not fit:
+        raise ValueError(
+            f"Converter.verify: expected inputs of shapes {wanted} (got "
+            f"{[x.shape for x in inputs]}). Pass data as for the Keras model."
+        )
 
 
 def _shape(tensor, converter):

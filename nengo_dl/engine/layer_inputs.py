@@ -86,6 +86,12 @@ class LayerInputs:
                     f"{len(listed)}. Pass a dict by name for other nodes."
                 )
             inputs = dict(zip(names, listed, strict=False))
+        for name, x in inputs.items():
+            if not hasattr(x, "shape"):
+                raise InputsError(
+                    f"expected a tensor or an array for '{name}' (got {x!r}). Convert "
+                    "it with np.asarray."
+                )
         sizes = {name: node.size_out for name, node in self._nodes.items()} | {TIME: 0}
         for name, x in inputs.items():
             if name not in sizes:

@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 import tensorflow as tf
+from nengo.exceptions import ValidationError
 
 from nengo_dl.engine.distribution import for_replicas
 from nengo_dl.engine.named import by_name, check_present
@@ -140,7 +141,7 @@ class ProbeModel(keras.Model):
         objectives = build_objectives(
             tuple(self.output), loss, loss_weights, metrics, weighted_metrics
         )
-        super().compile(optimizer, **kwargs)
+        super().compile(_find_optimizer(optimizer), **kwargs)
         self._objectives = objectives
         self.loss = loss
 
@@ -247,6 +248,18 @@ class ProbeModel(keras.Model):
         else:
             weights = dict.fromkeys(names, sample_weight)
         return {name: _for_steps(weight) for name, weight in weights.items()}
+
+
+def _find_optimizer(identifier: Any) -> Any:
+    try:
+        return keras.optimizers.get(identifier)
+    except (ValueError, TypeError) as error:
+        raise ValidationError(
+            "expected a name that Keras knows, or a keras.optimizers.Optimizer (got "
+            f"{identifier!r}: {error}). Look for a typing error; a learning rate goes "
+            "into the optimizer, e.g. keras.optimizers.Adam(1e-3).",
+            attr="optimizer",
+        ) from error
 
 
 def _after(data: Any):

@@ -274,15 +274,27 @@ def _unused(key: str, taken: set[str]) -> str:
 def _find_loss(identifier: Any) -> keras.losses.Loss:
     if _is_one_of(identifier, _CROSSENTROPY):
         return FunctionLoss(_crossentropy)
-    loss = keras.losses.get(identifier)
+    loss = _found("loss", keras.losses.get, identifier)
     return loss if isinstance(loss, keras.losses.Loss) else FunctionLoss(loss)
+
+
+def _found(attr: str, get: Callable, identifier: Any) -> Any:
+    try:
+        return get(identifier)
+    except (ValueError, TypeError) as error:
+        cls = {"loss": "keras.losses.Loss", "metrics": "keras.metrics.Metric"}[attr]
+        raise ValidationError(
+            f"expected a name that Keras knows, a {cls} or a function of targets and "
+            f"outputs (got {identifier!r}: {error}). Look for a typing error.",
+            attr=attr,
+        ) from error
 
 
 def _find_metric(identifier: Any, used: set[int]) -> tuple[keras.metrics.Metric, str]:
     """Return a metric that nothing else uses, and the label for its key."""
     if _is_one_of(identifier, _ACCURACY):
         return keras.metrics.MeanMetricWrapper(_accuracy), identifier
-    metric = keras.metrics.get(identifier)
+    metric = _found("metrics", keras.metrics.get, identifier)
     label = identifier if isinstance(identifier, str) else _label(metric)
     if not isinstance(metric, keras.metrics.Metric):
         metric = keras.metrics.MeanMetricWrapper(metric)

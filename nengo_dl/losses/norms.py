@@ -1,6 +1,6 @@
 """Penalties on the size of a signal, step by step."""
 
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 from keras import ops
@@ -68,6 +68,13 @@ class Regularize(AnySteps, Loss):
                 attr="order",
                 obj=self,
             )
+        if axis is not None and not isinstance(axis, Integral):
+            raise ValidationError(
+                f"must be a whole number or None (got {axis!r}). 0 is the first axis "
+                "after minibatch and time.",
+                attr="axis",
+                obj=self,
+            )
         super().__init__(name=name, reduction=reduction, dtype=dtype)
         self.order = order
         self.axis = axis
@@ -91,6 +98,15 @@ class Regularize(AnySteps, Loss):
         axis = self.axis
         if axis is None:
             y_pred, axis = ops.reshape(y_pred, (*shape[:2], -1)), 0
+        n_axes = len(y_pred.shape) - 2
+        if not -n_axes <= axis < n_axes:
+            raise ValidationError(
+                f"must be an axis of the signal, from 0 to {n_axes - 1} (got {axis} "
+                f"for outputs of shape {tuple(y_pred.shape)}). Minibatch and time do "
+                "not count.",
+                attr="axis",
+                obj=self,
+            )
         norms = _norm(y_pred, self.order, axis + 2 if axis >= 0 else axis)
         return ops.mean(ops.reshape(norms, (*shape[:2], -1)), axis=-1)
 

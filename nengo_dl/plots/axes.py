@@ -1,6 +1,9 @@
 """Axes, lines and labels. Matplotlib is imported when something is drawn."""
 
+from numbers import Real
+
 import numpy as np
+from nengo.exceptions import ValidationError
 
 # of Okabe & Ito, but for yellow, which is hard to see on white
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -36,12 +39,23 @@ def draw_lines(ax, x, values, names):
 
 def times_of(n_steps, dt):
     """Return the times at the ends of steps, as ``sim.trange()`` does."""
+    _check_dt(dt)
     return dt * np.arange(1, n_steps + 1)
 
 
 def label_time(ax, n_steps, dt):
     """Let the horizontal axis be time, from 0 to the last step."""
+    _check_dt(dt)
     ax.set(xlabel="time (s)", xlim=(0, n_steps * dt))
+
+
+def _check_dt(dt):
+    if not isinstance(dt, Real) or not 0 < dt < np.inf:
+        raise ValidationError(
+            f"must be a positive number of seconds (got {dt!r}). Pass sim.dt, or the "
+            "sample_every of the probe.",
+            attr="dt",
+        )
 
 
 def number_rows(ax, numbers):

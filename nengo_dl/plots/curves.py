@@ -139,6 +139,12 @@ def tuning(
        with nengo_dl.Simulator(net, progress_bar=False) as sim:
            ax = nengo_dl.plots.tuning(ens, sim)
     """
+    if not isinstance(ens, nengo.Ensemble):
+        raise ValidationError(
+            f"expected an ensemble, and the simulator after it (got {ens!r} of type "
+            f"{type(ens).__name__}). Call tuning(ens, sim).",
+            attr="tuning",
+        )
     if isinstance(ens.neuron_type, nengo.Direct):
         raise ValidationError(
             f"expected an ensemble with neurons (got {ens} with neuron type Direct). "

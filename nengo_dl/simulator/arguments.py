@@ -4,29 +4,54 @@ Each check raises an error or gives a warning on behalf of its caller (``obj``, 
 class that messages name); some return the argument in the form that is used.
 """
 
+import inspect
 import warnings
-from numbers import Integral
+from decimal import Decimal
+from numbers import Integral, Real
 
+import keras
 import nengo
 import numpy as np
 import tensorflow as tf
 from nengo.builder import Model
 from nengo.exceptions import NengoWarning, ValidationError
 
+from nengo_dl.names import suggestion
 from nengo_dl.simulator.gpus import unused_gpu
 
 DEFAULT_ADVICE = "Leave it out for the default."
 
 
-def whole(name, value, low, obj, advice=DEFAULT_ADVICE):
-    """Return an argument that must be a whole number, at least `low`, as an int."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < low:
+# Steps are counted with 32 bits in the compiled loop
+MAX_STEPS = 2**31 - 1
+# Each of them is traced and compiled: more would take hours, and make nothing faster
+MAX_UNROLL = 10_000
+
+
+def whole(name, value, low, obj, advice=DEFAULT_ADVICE, high=None):
+    """Return an argument that must be a whole number in a range, as an int."""
+    is_whole = isinstance(value, Integral) and not isinstance(value, bool)
+    is_high = is_whole and high is not None and value > high
+    if not is_whole or value < low or is_high:
+        limits = f"at most {high}" if is_high else f"at least {low}"
         raise ValidationError(
-            f"must be a whole number, at least {low} (got {value!r}). {advice}",
+            f"must be a whole number, {limits} (got {value!r}). {advice}",
             attr=name,
             obj=obj,
         )
     return int(value)
+
+
+def check_unroll(value, obj):
+    """Return the number of steps to spell out in an iteration of the loop."""
+    return whole("unroll_simulation", value, 1, obj, high=MAX_UNROLL)
+
+
+def is_number(value):
+    """Tell whether a value is one real number, and neither a text nor a truth value."""
+    if isinstance(value, Real | Decimal):
+        return not isinstance(value, bool)
+    return np.ndim(value) == 0 and np.asarray(value).dtype.kind in "iuf"
 
 
 def check_seed(seed, obj):
@@ -127,10 +152,7 @@ def check_network(network, model, obj):
 def check_dt(dt, model, obj):
     """Check a time step in seconds; warn if the model has another, which counts."""
     if model is None:
-        try:
-            seconds = np.nan if isinstance(dt, bool) else float(dt)
-        except (TypeError, ValueError):
-            seconds = np.nan
+        seconds = float(dt) if is_number(dt) else np.nan
         if not 0 < seconds < np.inf:
             raise ValidationError(
                 f"must be a positive number of seconds (got {dt!r}). Leave it out for "
@@ -146,6 +168,62 @@ def check_dt(dt, model, obj):
             ),
             stacklevel=3,
         )
+
+
+def check_dt_in(dtype, dt, obj):
+    """Check that times in the simulation's precision are neither 0 nor infinite."""
+    with np.errstate(all="ignore"):
+        rounded = np.dtype(dtype).type(dt)
+    limits = np.finfo(dtype)
+    if not limits.tiny <= rounded <= limits.max / MAX_STEPS:
+        raise ValidationError(
+            f"must be a number of seconds that {dtype} can count with (got {dt!r}). "
+            "Choose steps of about a millisecond (0.001), or "
+            "configure_settings(dtype='float64').",
+            attr="dt",
+            obj=obj,
+        )
+
+
+def check_probes(probes, known, obj):
+    """Return the given probes as a tuple; all of them for None."""
+    if probes is None:
+        return tuple(known)
+    given = tuple(probes) if isinstance(probes, list | tuple) else (probes,)
+    for probe in given:
+        if probe not in known:
+            raise ValidationError(
+                f"must be a list of probes of the simulated network (got {probe!r}). "
+                "Leave it out for all probes.",
+                attr="outputs",
+                obj=obj,
+            )
+    return given
+
+
+def check_keywords(what, method, kwargs):
+    """Check arguments that go to a method of Keras: their names, and common values."""
+    known = [name for name in inspect.signature(method).parameters if name != "self"]
+    for name in kwargs:
+        if name not in known:
+            raise TypeError(
+                f"Simulator.{what}: expected arguments of its own or of "
+                f"keras.Model.{what} (got {name!r}).{suggestion(name, known)} Keras' "
+                f"are {', '.join(known)}."
+            )
+    for name in ("epochs", "initial_epoch"):
+        whole(name, kwargs.get(name, 0), 0, None, f"Pass {name}=1, 2, ...")
+    callbacks = kwargs.get("callbacks")
+    if callbacks is None or isinstance(callbacks, keras.callbacks.CallbackList):
+        return
+    listed = callbacks if isinstance(callbacks, list | tuple) else [callbacks]
+    for callback in listed:
+        if not isinstance(callback, keras.callbacks.Callback):
+            raise ValidationError(
+                f"must be a list of keras.callbacks.Callback (got {callback!r}). For "
+                "functions, there is keras.callbacks.LambdaCallback.",
+                attr="callbacks",
+            )
 
 
 def check_steps_without_loop(n_steps, unroll):

@@ -6,11 +6,12 @@ get the same number of items. Data that is no array goes to Keras as it is.
 
 import math
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from numbers import Number, Real
 from typing import Any
 
+import keras
 import numpy as np
 from nengo import Node, Probe
 from nengo.exceptions import SimulationError, ValidationError
@@ -267,6 +268,13 @@ def check_dataset(data, n_steps, where):
         raise SimulationError(
             f"{where}: expected no n_steps together with a {type(data).__name__} (got "
             f"n_steps={n_steps}). The number of steps comes from its elements."
+        )
+    if not isinstance(data, Iterable | keras.utils.PyDataset):
+        raise ValidationError(
+            "must be None, a dict, a list, an array, a dataset or a generator (got "
+            f"{data!r} of type {type(data).__name__}). Pass a dict from input nodes, "
+            "or their names, to arrays.",
+            attr=f"Data of {where}",
         )
     return _elements(data) if isinstance(data, Iterator) else data
 

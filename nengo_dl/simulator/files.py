@@ -6,6 +6,7 @@ and whatever is wrong with it is an error before anything has been changed.
 """
 
 import contextlib
+import hashlib
 import io
 import math
 import os
@@ -33,6 +34,8 @@ MAX_HEADER_BYTES = 2**14
 # Others can turn a few bytes into gigabytes at once.
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 MAX_LISTED = 20
+# A zip file has room for 65,535 bytes
+MAX_NAME = 10_000
 
 
 @dataclass(frozen=True)
@@ -164,7 +167,11 @@ def read(
         members = _members(archive)
         if MARKER in members:
             _check_version(archive, members.pop(MARKER))
-            members = {unquote(name): member for name, member in members.items()}
+            names = {_stored_name(name): name for name in expected}
+            members = {
+                names.get(stored, unquote(stored, errors="surrogatepass")): member
+                for stored, member in members.items()
+            }
             found, loose = members, False
         else:
             found, loose = _by_position(members, expected), True
@@ -196,11 +203,20 @@ def _path_error(path: Any, where: str) -> ValidationError:
 
 def _write_archive(file: Any, arrays: Mapping[str, np.ndarray]) -> None:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        named = {quote(name, safe=READABLE): array for name, array in arrays.items()}
+        named = {_stored_name(name): array for name, array in arrays.items()}
         for name, array in {MARKER: VERSION, **named}.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as stream:
                 array = np.asarray(array, order="C")
                 npy.write_array(stream, array, allow_pickle=False)
+
+
+def _stored_name(name: str) -> str:
+    """Return under which name of a zip file an array is stored."""
+    stored = quote(name, safe=READABLE, errors="surrogatepass")
+    if len(stored) <= MAX_NAME:
+        return stored
+    # no quoted name has this after a "%"
+    return f"{stored[:MAX_NAME]}%~{hashlib.sha256(stored.encode()).hexdigest()}"
 
 
 def _open(target: str, path: str | os.PathLike) -> Any:

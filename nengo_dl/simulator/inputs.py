@@ -105,6 +105,11 @@ def read_inputs(data, nodes, n_steps=None):
     sizes = {nodes[node]: len(array) for node, array in arrays.items()}
     if stated is not None:
         sizes[N_STEPS], steps = _stated_steps(stated, steps)
+    if steps == 0:
+        raise ValidationError(
+            "must be 1 or more (got 0). Give data of at least one time step.",
+            attr=N_STEPS,
+        )
     if steps is None:
         raise ValidationError(
             "must be given when no input data is passed (got None). Pass n_steps, or "
@@ -137,6 +142,8 @@ def assign(data, names, kind):
         return {}, None
     if isinstance(data, Mapping):
         return _assign_keys(data, names, kind)
+    if isinstance(data, list | tuple) and _is_one_array(data):
+        data = np.asarray(data)
     if isinstance(data, list | tuple):
         return _assign_positions(data, names, kind)
     if isinstance(data, str | bytes) or not hasattr(data, "__array__"):
@@ -154,6 +161,16 @@ def assign(data, names, kind):
     if len(names) > 1:
         _warn_count("one array, which goes to the first", names, kind)
     return {next(iter(names)): data}, None
+
+
+def _is_one_array(data: list | tuple) -> bool:
+    """Tell a nested list, which is one array, from a list of arrays."""
+    item = data
+    for _ in range(3):
+        if not isinstance(item, list | tuple) or not item:
+            return False
+        item = item[0]
+    return np.ndim(item) == 0 and not isinstance(item, str | bytes)
 
 
 def _warn_count(got: str, names: Mapping[Any, str], kind: str) -> None:

@@ -99,6 +99,7 @@ class KerasMethods:
            ['loss', 'probe_loss', 'probe_mae']
         """
         self._check_open("compile")
+        arguments.check_keywords("compile", keras.Model.compile, kwargs)
         chosen = {
             "loss": loss,
             "metrics": metrics,
@@ -158,6 +159,8 @@ class KerasMethods:
         """
         self._check_open("fit")
         self._check_trains("fit")
+        arguments.check_keywords("fit", keras.Model.fit, kwargs)
+        self._check_compiled("fit")
         kwargs = without_batch_size(kwargs, self.minibatch_size)
         validation = kwargs.pop("validation_data", None)
         fraction = kwargs.pop("validation_split", 0.0)
@@ -211,6 +214,8 @@ class KerasMethods:
             If a function of the user's fails.
         """
         self._check_open("evaluate")
+        arguments.check_keywords("evaluate", keras.Model.evaluate, kwargs)
+        self._check_compiled("evaluate")
         kwargs = without_batch_size(kwargs, self.minibatch_size)
         kwargs.pop("return_dict", None)
         if is_dataset(x):
@@ -264,6 +269,7 @@ class KerasMethods:
             If a function of the user's fails.
         """
         self._check_open("predict")
+        arguments.check_keywords("predict", keras.Model.predict, kwargs)
         return self._predict(x, n_steps, stateful, False, kwargs)
 
     def predict_on_batch(
@@ -343,7 +349,7 @@ class KerasMethods:
                 for node in self._input_names
             }
         arrays, _ = check_inputs(inputs, self._input_names, self.minibatch_size)
-        probes = tuple(self.model.probes) if outputs is None else tuple(outputs)
+        probes = arguments.check_probes(outputs, self.model.probes, type(self))
         with self._scope():
             return check_gradients(learner.in_float64(), arrays, probes, atol, rtol)
 
@@ -441,6 +447,13 @@ class KerasMethods:
             validation = check_validation(self._expected(), validation, n_steps)
         data = self._batched(validation)
         return tuple(data[key] for key in ("x", "y", "sample_weight") if key in data)
+
+    def _check_compiled(self, what):
+        if not self._learner.model.compiled:
+            raise SimulationError(
+                f"Simulator.{what}: expected to know the loss (got a simulator that "
+                'has not been compiled). Call sim.compile("adam", loss="mse") before.'
+            )
 
     def _check_trains(self, what):
         if self._settings.inference_only:

@@ -16,6 +16,7 @@ from nengo.utils.progress import ProgressBar
 
 from nengo_dl import frontend
 from nengo_dl.config import Settings
+from nengo_dl.engine.processes import check_process
 from nengo_dl.graph.program import from_model, input_nodes
 from nengo_dl.names import listing, unique_names
 from nengo_dl.progress import progress
@@ -114,12 +115,13 @@ class Simulator(KerasMethods, ParameterMethods):
         progress_bar: bool | ProgressBar = True,
     ):
         self.closed = True  # until everything is built
+        check_process("Simulator")
         self._scopes = contextlib.ExitStack()
         self._strategy = None
         if tf.distribute.has_strategy():
             self._strategy = tf.distribute.get_strategy()
         cls = type(self)
-        self.unroll = arguments.whole("unroll_simulation", unroll_simulation, 1, cls)
+        self.unroll = arguments.check_unroll(unroll_simulation, cls)
         self.drops_batch = minibatch_size is None
         self.minibatch_size = 1
         if minibatch_size is not None:
@@ -133,6 +135,8 @@ class Simulator(KerasMethods, ParameterMethods):
         toplevel = model.toplevel if network is None else network
         self._settings = settings = Settings.read(toplevel).check()
         self.stateful = settings.stateful
+        if model is None:
+            arguments.check_dt_in(settings.dtype, dt, cls)
         self.model = frontend.build_model(
             network, dt, settings.dtype, model, progress_bar
         )
@@ -166,12 +170,20 @@ class Simulator(KerasMethods, ParameterMethods):
 
     @dt.setter
     def dt(self, value):
-        raise ReadonlyError(attr="dt", obj=self)
+        raise ReadonlyError(
+            attr="dt", obj=self, msg="is read-only. Pass it when making the Simulator."
+        )
 
     @property
     def seed(self) -> int:
         """(int) Seed of all random numbers of the simulation."""
         return self._runner.seed
+
+    @seed.setter
+    def seed(self, value):
+        raise ReadonlyError(
+            attr="seed", obj=self, msg="is read-only. Pass another one to `reset`."
+        )
 
     @property
     def n_steps(self) -> int:
@@ -274,7 +286,9 @@ class Simulator(KerasMethods, ParameterMethods):
         """
         self._check_open("run_steps")
         advice = "Use `run` for a time, and `reset` to start again."
-        n_steps = arguments.whole("n_steps", n_steps, 0, type(self), advice)
+        n_steps = arguments.whole(
+            "n_steps", n_steps, 0, type(self), advice, high=arguments.MAX_STEPS
+        )
         if n_steps == 0:
             warnings.warn("n_steps=0: nothing is run.", stacklevel=2)
             return
@@ -456,3 +470,4 @@ class Simulator(KerasMethods, ParameterMethods):
                 f"Simulator.{what}: the simulator is closed. Make a new Simulator, or "
                 "call it inside of the `with` block."
             )
+        check_process(f"Simulator.{what}")

@@ -6,6 +6,8 @@ from numbers import Real
 import numpy as np
 from nengo.exceptions import ValidationError
 
+from nengo_dl.simulator.arguments import MAX_STEPS, is_number
+
 
 def steps_from_time(time_in_seconds, dt):
     """Round a duration to time steps.
@@ -41,10 +43,7 @@ def steps_from_time(time_in_seconds, dt):
 
        11
     """
-    try:
-        seconds = float(time_in_seconds)
-    except (TypeError, ValueError):
-        seconds = np.nan
+    seconds = float(time_in_seconds) if is_number(time_in_seconds) else np.nan
     if not 0 <= seconds < np.inf:
         raise ValidationError(
             f"must be a finite number of seconds, 0 or more (got {time_in_seconds!r}). "
@@ -52,6 +51,12 @@ def steps_from_time(time_in_seconds, dt):
             attr="time_in_seconds",
         )
     n_steps = int(np.round(seconds / dt))
+    if n_steps > MAX_STEPS:
+        raise ValidationError(
+            f"must be at most {MAX_STEPS} steps of dt={dt} s (got {time_in_seconds!r} "
+            "s). Pass seconds; for a number of steps, there is run_steps.",
+            attr="time_in_seconds",
+        )
     if n_steps == 0:
         warnings.warn(
             f"time_in_seconds={time_in_seconds} is 0 time steps of dt={dt}: nothing is "

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from nengo_dl.converter.arguments import as_array
 from nengo_dl.simulator import Simulator
 
 MINIBATCH_SIZE = 32
@@ -60,7 +61,7 @@ def check(model: Any, data: Any, is_temporal: bool) -> tuple[np.ndarray, ...]:
 
 
 def _array(tensor, values) -> np.ndarray:
-    values = np.asarray(values, dtype=np.float32)
+    values = as_array(WHERE, values)
     shape = ("n_items", *("n_steps" if n is None else n for n in tensor.shape[1:]))
     fits = values.ndim == len(shape) and all(
         isinstance(wanted, str) or got == wanted

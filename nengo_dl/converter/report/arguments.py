@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from nengo_dl.converter.arguments import as_array
+
 DEFAULT_STEPS = 32
 
 
@@ -62,7 +64,7 @@ def positive(name: str, value: Any) -> int:
     if number < 1:
         raise ValueError(
             f"Converter.report: expected {name} to be a whole number of at least 1 "
-            f"(got {value!r})."
+            f"(got {value!r}). Leave it out for the default."
         )
     return number
 
@@ -101,7 +103,7 @@ def _inputs(converter, x) -> tuple[np.ndarray, ...]:
 
 
 def _input(tensor, values) -> np.ndarray:
-    values = np.asarray(values, dtype=np.float32)
+    values = as_array("Converter.report", values)
     shape = ("n_items", *tensor.shape[1:])
     fits = values.ndim == len(shape) and all(
         wanted in (None, n)

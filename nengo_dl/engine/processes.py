@@ -1,0 +1,32 @@
+"""In which process TensorFlow was used: the threads of one do not survive a fork."""
+
+import os
+
+from nengo.exceptions import SimulationError
+
+_process: int | None = None
+
+
+def check_process(what: str) -> None:
+    """Check that this is no fork of a process that has used TensorFlow.
+
+    Parameters
+    ----------
+    what : str
+        What is about to be done, for messages.
+
+    Raises
+    ------
+    SimulationError
+        If it is. TensorFlow would wait for ever.
+    """
+    global _process
+    current = os.getpid()
+    if _process is None:
+        _process = current
+    if current != _process:
+        raise SimulationError(
+            f"{what}: expected the process that first used TensorFlow, {_process} (got "
+            f"a fork of it, {current}, where TensorFlow hangs). Start processes with "
+            'multiprocessing.get_context("spawn"), and make the Simulator in there.'
+        )
