@@ -21,6 +21,7 @@ from nengo_dl.simulator.arrays import (
     without_batch_size,
 )
 from nengo_dl.simulator.calls import alone
+from nengo_dl.simulator.compile_arguments import by_argument
 from nengo_dl.simulator.gradients import check_gradients
 from nengo_dl.simulator.inputs import check_inputs
 from nengo_dl.simulator.keys import with_names
@@ -62,7 +63,10 @@ class KerasMethods:
         Parameters
         ----------
         *args
-            The optimizer: a name or a `keras.optimizers.Optimizer`.
+            The optimizer (a name or a `keras.optimizers.Optimizer`), the loss, and then
+            metrics and loss weights, in either order: numbers are taken for weights,
+            all else for metrics. So both ``compile("adam", "mse", ["mae"])`` and Keras'
+            own order mean what they say. Anything else goes by name.
         loss : str or keras.losses.Loss or callable, or list or dict of them, optional
             One for every probe, a list in the order of the probes, or a dict by probe
             or name, for these probes alone. The total loss is the weighted sum.
@@ -77,7 +81,8 @@ class KerasMethods:
         Raises
         ------
         ValidationError
-            If a key is no probe, or a list has a wrong length.
+            If a key is no probe, a list has a wrong length, or an argument is given
+            twice.
 
         Examples
         --------
@@ -100,17 +105,15 @@ class KerasMethods:
            ['loss', 'probe_loss', 'probe_mae']
         """
         self._check_open("compile")
-        chosen = {
-            "loss": loss,
-            "metrics": metrics,
-            "loss_weights": loss_weights,
-            "weighted_metrics": kwargs.pop("weighted_metrics", None),
-        }
+        by_probe = {"loss": loss, "metrics": metrics, "loss_weights": loss_weights}
+        given = by_argument(args, {**by_probe, **kwargs})
         probes = self._learner.layer.output_names
-        chosen = {key: with_names(value, probes, key) for key, value in chosen.items()}
-        kwargs.setdefault("jit_compile", self._learner.layer.supports_jit)
+        for key in (*by_probe, "weighted_metrics"):
+            if key in given:
+                given[key] = with_names(given[key], probes, key)
+        given.setdefault("jit_compile", self._learner.layer.supports_jit)
         with self._scope():
-            self._learner.model.compile(*args, **chosen, **kwargs)
+            self._learner.model.compile(**given)
 
     @alone
     def fit(
