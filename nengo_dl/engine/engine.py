@@ -63,6 +63,8 @@ class Engine:
         The largest number of steps that one call of `run` may ask for.
     jit_compile : bool
         Whether the whole loop is compiled with XLA.
+    calls_python : bool
+        Whether steps call Python.
     layers : list of keras.Layer
         Layers that kernels call.
     losses : tuple of Signal
@@ -105,6 +107,7 @@ class Engine:
         self.unroll, self.use_loop = unroll, use_loop
         self.last_only = frozenset(last_only)
         self._host = ctx.host
+        self.calls_python = any(kernel.host is not None for kernel in self.kernels)
         self._feed_sizes = [
             self.layout.blocks[n].size for n in self.layout.of_kind("feed")
         ]
@@ -280,6 +283,15 @@ class Engine:
                 target = packed[numbers.index(block)]
                 target[:n_steps, offset : offset + feed.size] = np.moveaxis(array, 1, 2)
         return tuple(tf.convert_to_tensor(array) for array in packed)
+
+    @property
+    def functions(self) -> Mapping[int, float]:
+        """Threads that are in a function of the user's, and when it was called."""
+        return self._host.functions
+
+    def calling_functions(self):
+        """Return a context in which functions of the user's are called ahead."""
+        return self._host.calling()
 
     @contextlib.contextmanager
     def python_errors(self):

@@ -4,6 +4,7 @@ All that is public Keras applies to it. Beyond that, outputs without a loss need
 target, and data may hold what Keras has no place for: the number of steps.
 """
 
+import contextlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ import tensorflow as tf
 from nengo.exceptions import ValidationError
 
 from nengo_dl.engine.distribution import for_replicas
+from nengo_dl.engine.loss_kinds import LossKind
 from nengo_dl.engine.named import by_name, check_present
 from nengo_dl.engine.objectives import Objectives, build_objectives
 from nengo_dl.engine.reported import without_compiled
@@ -105,6 +107,11 @@ class ProbeModel(keras.Model):
         return self._objectives.outputs
 
     @property
+    def loss_kinds(self) -> dict[str, LossKind]:
+        """What is known of the losses, by name of the output."""
+        return self._objectives.kinds
+
+    @property
     def metrics(self):
         """All that is reported: the total loss, losses and metrics of outputs."""
         metrics = without_compiled(super().metrics, self)
@@ -155,6 +162,21 @@ class ProbeModel(keras.Model):
         """Evaluate the model, see ``keras.Model.evaluate``."""
         result = super().evaluate(*args, **kwargs)
         return self._in_order(result) if isinstance(result, dict) else result
+
+    @contextlib.contextmanager
+    def metrics_kept(self):
+        """Put metrics back to what they are at the end of the block.
+
+        So a callback of a training can evaluate the model, and the report of the epoch
+        goes on.
+        """
+        variables = [v for metric in self.metrics for v in metric.variables]
+        values = [variable.numpy() for variable in variables]
+        try:
+            yield
+        finally:
+            for variable, value in zip(variables, values, strict=True):
+                variable.assign(value)
 
     def make_train_function(self, force=False):
         """Compile `train_step`, see ``keras.Model.make_train_function``."""

@@ -14,6 +14,7 @@ import keras
 import tensorflow as tf
 from nengo.exceptions import ValidationError
 
+from nengo_dl.engine.loss_kinds import LossKind, accuracy, crossentropy, kind_of
 from nengo_dl.engine.named import lists_per_output, per_output
 
 _ACCURACY = ("accuracy", "acc")
@@ -133,6 +134,12 @@ class Objectives:
         """Names of the outputs that need targets."""
         terms = (*self.losses, *self.metrics)
         return tuple(dict.fromkeys(term.output for term in terms))
+
+    @property
+    def kinds(self) -> dict[str, LossKind]:
+        """What is known of the losses of outputs, by name of the output."""
+        kinds = {term.output: kind_of(_unwrapped(term.loss)) for term in self.losses}
+        return {name: kind for name, kind in kinds.items() if kind is not None}
 
     @property
     def trackers(self) -> list[NamedMetric]:
@@ -273,7 +280,7 @@ def _unused(key: str, taken: set[str]) -> str:
 
 def _find_loss(identifier: Any) -> keras.losses.Loss:
     if _is_one_of(identifier, _CROSSENTROPY):
-        return FunctionLoss(_crossentropy)
+        return FunctionLoss(crossentropy)
     loss = _found("loss", keras.losses.get, identifier)
     return loss if isinstance(loss, keras.losses.Loss) else FunctionLoss(loss)
 
@@ -290,10 +297,15 @@ def _found(attr: str, get: Callable, identifier: Any) -> Any:
         ) from error
 
 
+def _unwrapped(loss: keras.losses.Loss) -> Any:
+    """Return what the user has passed as a loss, or what its name stands for."""
+    return loss.function if isinstance(loss, FunctionLoss) else loss
+
+
 def _find_metric(identifier: Any, used: set[int]) -> tuple[keras.metrics.Metric, str]:
     """Return a metric that nothing else uses, and the label for its key."""
     if _is_one_of(identifier, _ACCURACY):
-        return keras.metrics.MeanMetricWrapper(_accuracy), identifier
+        return keras.metrics.MeanMetricWrapper(accuracy), identifier
     metric = _found("metrics", keras.metrics.get, identifier)
     label = identifier if isinstance(identifier, str) else _label(metric)
     if not isinstance(metric, keras.metrics.Metric):
@@ -325,38 +337,3 @@ def _copy(metric: keras.metrics.Metric) -> keras.metrics.Metric:
 
 def _is_one_of(identifier: Any, words: tuple[str, ...]) -> bool:
     return isinstance(identifier, str) and identifier.lower() in words
-
-
-def _by_labels(y_true, y_pred, binary: Any, sparse: Any, categorical: Any) -> Any:
-    """Choose by the kind of labels, with Keras' rule.
-
-    An output of size 1 is binary; else, integer labels have a last axis of size 1 (or
-    no such axis), and one-hot labels have the size of the output.
-    """
-    if y_pred.shape[-1] == 1:
-        return binary
-    if len(y_true.shape) < len(y_pred.shape) or y_true.shape[-1] == 1:
-        return sparse
-    return categorical
-
-
-def _accuracy(y_true, y_pred):
-    chosen = _by_labels(
-        y_true,
-        y_pred,
-        keras.metrics.binary_accuracy,
-        keras.metrics.sparse_categorical_accuracy,
-        keras.metrics.categorical_accuracy,
-    )
-    return chosen(y_true, y_pred)
-
-
-def _crossentropy(y_true, y_pred):
-    chosen = _by_labels(
-        y_true,
-        y_pred,
-        keras.losses.binary_crossentropy,
-        keras.losses.sparse_categorical_crossentropy,
-        keras.losses.categorical_crossentropy,
-    )
-    return chosen(y_true, y_pred)

@@ -47,7 +47,8 @@ def _kernel(
     def call(key, *arrays):
         try:
             seconds = float(key[1]) * ctx.dt
-            results = run(seconds, int(key[2]), *(x.T for x in arrays))
+            with ctx.host.calling():
+                results = run(seconds, int(key[2]), *(x.T for x in arrays))
             return [np.asarray(y.T, dtype=ctx.dtype, order="C") for y in results]
         except BaseException as exc:
             ctx.host.error = exc

@@ -3,6 +3,8 @@
 Look-up is by exact type, because a subclass may compute something else.
 """
 
+import threading
+import time
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -46,6 +48,8 @@ class Host:
         The object whose function is running.
     error : BaseException or None
         What that function raised.
+    functions : dict of int to float
+        The threads in which functions are running, and when they were called.
     """
 
     makers: list[Callable[[np.random.RandomState], Any]] = field(default_factory=list)
@@ -53,6 +57,7 @@ class Host:
     streams: list[np.random.RandomState] = field(default_factory=list)
     where: str = ""
     error: BaseException | None = None
+    functions: dict[int, float] = field(default_factory=dict)
 
     def add(self, make: Callable[[np.random.RandomState], Any]) -> Callable[[], Any]:
         """Keep a function from a generator of seeds to an object.
@@ -77,6 +82,16 @@ class Host:
         self.streams.clear()
         rng = np.random.RandomState(seed)
         self.made[:] = [make(rng) for make in self.makers]
+
+    @contextmanager
+    def calling(self):
+        """Mark that this thread runs functions of the user's."""
+        thread = threading.get_ident()
+        self.functions[thread] = time.monotonic()
+        try:
+            yield
+        finally:
+            self.functions.pop(thread, None)
 
     @contextmanager
     def restored_on_error(self):

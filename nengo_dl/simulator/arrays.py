@@ -7,7 +7,7 @@ get the same number of items. Data that is no array goes to Keras as it is.
 import math
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from numbers import Number, Real
 from typing import Any
 
@@ -17,6 +17,11 @@ from nengo import Node, Probe
 from nengo.exceptions import SimulationError, ValidationError
 
 from nengo_dl.simulator.inputs import agreed_items, read_inputs
+from nengo_dl.simulator.target_checks import (
+    Comparison,
+    check_comparison,
+    check_step_weights,
+)
 from nengo_dl.simulator.targets import (
     check_targets,
     check_weights,
@@ -38,12 +43,15 @@ class Expected:
         Names of the probes that need targets.
     minibatch_size : int
         Number of items simulated at a time.
+    comparisons : mapping of str to `Comparison`
+        What targets are compared with, by probe, as far as it is known.
     """
 
     nodes: Mapping[Node, str]
     probes: Mapping[Probe, str]
     needed: tuple[str, ...]
     minibatch_size: int
+    comparisons: Mapping[str, Comparison] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -174,6 +182,10 @@ def check_arrays(
     inputs, n_steps, sizes = read_inputs(x, expected.nodes, n_steps)
     targets = check_targets(y, expected.probes, expected.needed)
     weights = check_weights(sample_weight, expected.probes, targets)
+    for name, comparison in expected.comparisons.items():
+        check_comparison(targets[name], name, comparison, n_steps)
+        if weights is not None:
+            check_step_weights(weights[name], name, comparison, n_steps)
     sizes.update({name: len(array) for name, array in targets.items()})
     for name, array in (weights or {}).items():
         sizes[f"sample_weight of {name}"] = len(array)

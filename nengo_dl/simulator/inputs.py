@@ -14,6 +14,7 @@ from nengo.exceptions import ValidationError
 
 from nengo_dl.engine.model import N_STEPS
 from nengo_dl.names import listing
+from nengo_dl.simulator.finite import first_bad
 from nengo_dl.simulator.keys import by_object
 
 
@@ -277,16 +278,11 @@ def _shape_advice(array: np.ndarray, size: int) -> str:
 
 def _check_finite(array: np.ndarray, where: str) -> None:
     """Raise if any number is not finite."""
-    with np.errstate(all="ignore"):  # a finite sum has finite terms
-        if np.isfinite(array.sum(dtype=np.float64)):
-            return
-    bad = np.argwhere(~np.isfinite(array.astype(np.float64)))
-    if len(bad):
-        item, step, dim = (int(i) for i in bad[0])
+    bad = first_bad(array)
+    if bad is not None:
         raise ValidationError(
-            f"expected finite numbers (got {array[item, step, dim]} at item {item}, "
-            f"step {step}, dimension {dim}). Remove or replace such values, e.g. with "
-            "np.nan_to_num.",
+            f"expected finite numbers (got {bad}). Remove or replace such values, e.g. "
+            "with np.nan_to_num.",
             attr=where,
         )
 

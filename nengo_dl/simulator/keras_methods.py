@@ -20,6 +20,8 @@ from nengo_dl.simulator.arrays import (
     is_dataset,
     without_batch_size,
 )
+from nengo_dl.simulator.calls import alone
+from nengo_dl.simulator.compile_arguments import by_argument
 from nengo_dl.simulator.gradients import check_gradients
 from nengo_dl.simulator.inputs import check_inputs
 from nengo_dl.simulator.keys import with_names
@@ -48,6 +50,7 @@ class KerasMethods:
         self._check_open("tensor_graph")
         return self._learner.layer
 
+    @alone
     def compile(
         self,
         *args,
@@ -61,7 +64,10 @@ class KerasMethods:
         Parameters
         ----------
         *args
-            The optimizer: a name or a `keras.optimizers.Optimizer`.
+            The optimizer (a name or a `keras.optimizers.Optimizer`), the loss, and then
+            metrics and loss weights, in either order: numbers are taken for weights,
+            all else for metrics. So both ``compile("adam", "mse", ["mae"])`` and Keras'
+            own order mean what they say. Anything else goes by name.
         loss : str or keras.losses.Loss or callable, or list or dict of them, optional
             One for every probe, a list in the order of the probes, or a dict by probe
             or name, for these probes alone. The total loss is the weighted sum.
@@ -76,7 +82,8 @@ class KerasMethods:
         Raises
         ------
         ValidationError
-            If a key is no probe, or a list has a wrong length.
+            If a key is no probe, a list has a wrong length, or an argument is given
+            twice.
 
         Examples
         --------
@@ -100,18 +107,17 @@ class KerasMethods:
         """
         self._check_open("compile")
         arguments.check_keywords("compile", keras.Model.compile, kwargs)
-        chosen = {
-            "loss": loss,
-            "metrics": metrics,
-            "loss_weights": loss_weights,
-            "weighted_metrics": kwargs.pop("weighted_metrics", None),
-        }
+        by_probe = {"loss": loss, "metrics": metrics, "loss_weights": loss_weights}
+        given = by_argument(args, {**by_probe, **kwargs})
         probes = self._learner.layer.output_names
-        chosen = {key: with_names(value, probes, key) for key, value in chosen.items()}
-        kwargs.setdefault("jit_compile", self._learner.layer.supports_jit)
+        for key in (*by_probe, "weighted_metrics"):
+            if key in given:
+                given[key] = with_names(given[key], probes, key)
+        given.setdefault("jit_compile", self._learner.layer.supports_jit)
         with self._scope():
-            self._learner.model.compile(*args, **chosen, **kwargs)
+            self._learner.model.compile(**given)
 
+    @alone
     def fit(
         self,
         x: Any = None,
@@ -180,7 +186,7 @@ class KerasMethods:
             stateful = self._check_keras_call(arrays.n_steps, stateful, arrays.targets)
         if validation is not None:
             kwargs["validation_data"] = self._validation(validation, n_steps)
-        with self._scope(), self._runner.lent(stateful), self._explained(data):
+        with self._lent(stateful), self._explained(data):
             return self._learner.model.fit(**data, **kwargs)
 
     def evaluate(
@@ -218,19 +224,24 @@ class KerasMethods:
         self._check_compiled("evaluate")
         kwargs = without_batch_size(kwargs, self.minibatch_size)
         kwargs.pop("return_dict", None)
-        if is_dataset(x):
-            data = {"x": check_dataset(x, n_steps, "evaluate"), **_given(y=y)}
-        else:
-            weights = kwargs.pop("sample_weight", None)
-            arrays = check_arrays(self._expected(), x, y, weights, n_steps)
-            data = self._batched(arrays)
-            stateful = self._check_keras_call(arrays.n_steps, stateful, arrays.targets)
-        with (
-            self._scope(),
-            self._runner.lent(stateful),
-            self._handed_over(data) as data,
-        ):
-            return self._learner.model.evaluate(**data, return_dict=True, **kwargs)
+        is_nested = self.calls.is_nested
+        with self.calls.beside("evaluate", keeps_state=stateful):
+            if is_dataset(x):
+                data = {"x": check_dataset(x, n_steps, "evaluate"), **_given(y=y)}
+            else:
+                weights = kwargs.pop("sample_weight", None)
+                arrays = check_arrays(self._expected(), x, y, weights, n_steps)
+                data = self._batched(arrays)
+                stateful = self._check_keras_call(
+                    arrays.n_steps, stateful, arrays.targets
+                )
+            model = self._learner.model
+            with (
+                self._lent(stateful),
+                self._handed_over(data) as data,
+                model.metrics_kept() if is_nested else contextlib.nullcontext(),
+            ):
+                return model.evaluate(**data, return_dict=True, **kwargs)
 
     def predict(
         self,
@@ -270,7 +281,7 @@ class KerasMethods:
         """
         self._check_open("predict")
         arguments.check_keywords("predict", keras.Model.predict, kwargs)
-        return self._predict(x, n_steps, stateful, False, kwargs)
+        return self._predict("predict", x, n_steps, stateful, kwargs)
 
     def predict_on_batch(
         self,
@@ -305,8 +316,9 @@ class KerasMethods:
             If a function of the user's fails.
         """
         self._check_open("predict_on_batch")
-        return self._predict(x, n_steps, stateful, True, kwargs)
+        return self._predict("predict_on_batch", x, n_steps, stateful, kwargs)
 
+    @alone
     def check_gradients(
         self,
         inputs: Any = None,
@@ -363,7 +375,8 @@ class KerasMethods:
 
     @property
     def _learner(self):
-        return self._made_learner or self._make_learner()
+        with self._making:
+            return self._made_learner or self._make_learner()
 
     def _make_learner(self):
         with self._scope():
@@ -378,23 +391,26 @@ class KerasMethods:
         self._made_learner = learner
         return learner
 
-    def _predict(self, x, n_steps, stateful, on_batch, kwargs):
+    def _predict(self, method, x, n_steps, stateful, kwargs):
         kwargs = without_batch_size(kwargs, self.minibatch_size)
-        model = self._learner.model
+        model, on_batch = self._learner.model, method == "predict_on_batch"
         if is_dataset(x) and not on_batch:
-            data = {"x": check_dataset(x, n_steps, "predict")}
+            data, given = {"x": check_dataset(x, n_steps, "predict")}, self._input_names
         else:
             arrays = check_arrays(
                 self._expected(targets=()), x, n_steps=n_steps, on_batch=on_batch
             )
-            data = self._batched(arrays)
+            data, given = None, arrays.inputs
             stateful = self._check_keras_call(arrays.n_steps, stateful)
-        with self._scope(), self._runner.lent(stateful):
-            if on_batch:
-                outputs = model.predict_on_batch(data["x"], **kwargs)
-            else:
-                with self._handed_over(data) as data:
-                    outputs = model.predict(**data, **kwargs)
+        shares = not stateful and self._learner.is_pure(given)
+        with self.calls.beside(method, shares, stateful):
+            data = self._batched(arrays) if data is None else data
+            with self._lent(stateful):
+                if on_batch:
+                    outputs = model.predict_on_batch(data["x"], **kwargs)
+                else:
+                    with self._handed_over(data) as data:
+                        outputs = model.predict(**data, **kwargs)
         names = self._learner.layer.output_names
         return {
             probe: outputs[name][:1]
@@ -411,6 +427,7 @@ class KerasMethods:
             probes=learner.layer.output_names,
             needed=learner.model.targets if targets is None else targets,
             minibatch_size=self.minibatch_size,
+            comparisons=learner.comparisons() if targets is None else {},
         )
 
     def _batched(self, arrays):
@@ -420,6 +437,12 @@ class KerasMethods:
         )
         targets = _given(y=arrays.targets or None, sample_weight=arrays.weights)
         return {"x": x, "batch_size": self.minibatch_size, **targets}
+
+    @contextlib.contextmanager
+    def _lent(self, stateful):
+        """Let Keras have the state of the simulation, and run its callbacks."""
+        with self._scope(), self._runner.lent(stateful), self.calls.in_keras():
+            yield
 
     @contextlib.contextmanager
     def _handed_over(self, data):

@@ -1,6 +1,6 @@
 """The Keras side of a simulation: its layer, its model, and the data they take."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -14,6 +14,7 @@ from nengo_dl.engine.layer import EngineLayer
 from nengo_dl.engine.layer_inputs import TIME
 from nengo_dl.engine.model import ProbeModel, keras_inputs
 from nengo_dl.graph.program import Feed, Program
+from nengo_dl.simulator.target_checks import Comparison
 
 
 class Learner:
@@ -105,6 +106,34 @@ class Learner:
         engine = self.layer.engine
         return engine.values.is_shared(engine.program.probes[probe])
 
+    def comparisons(self) -> dict[str, Comparison]:
+        """Return what targets are compared with, by probe, as far as it is known."""
+        kinds, engine = self.model.loss_kinds, self.layer.engine
+        found = {}
+        for probe, name in self.layer.output_names.items():
+            shape = engine.program.probes[probe].shape or (1,)
+            # matrices, as those of weights, have targets that need no time
+            if name in kinds and len(shape) == 1:
+                last_only = probe in engine.last_only
+                found[name] = Comparison(kinds[name], shape[0], last_only)
+        return found
+
+    def is_pure(self, given: Iterable[Node]) -> bool:
+        """Tell whether a stateless call changes nothing, also not in between.
+
+        Parameters
+        ----------
+        given : iterable of Node
+            The input nodes that there is data for.
+        """
+        engine = self.layer.engine
+        feeds = [feed for feed in self._program.feeds if feed.node not in given]
+        return (
+            not engine.calls_python
+            and not engine.values.learned
+            and all(isinstance(feed.output, np.ndarray) for feed in feeds)
+        )
+
     def in_float64(self) -> EngineLayer:
         """Return a layer with the same parameters that computes in float64."""
         engine = self.layer.engine.variant(
@@ -152,7 +181,9 @@ class Learner:
         data = dict(given)
         if len(data) < len(feeds):
             runner = self._runner(feeds, n_items)
-            for feed, rows in runner.run(first_step, n_steps, given).items():
+            with self.layer.engine.calling_functions():
+                generated = runner.run(first_step, n_steps, given)
+            for feed, rows in generated.items():
                 if feed.node not in given:
                     shape = (n_items, n_steps, feed.size)
                     data[feed.node] = np.broadcast_to(np.moveaxis(rows, 0, 1), shape)

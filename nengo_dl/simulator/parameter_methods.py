@@ -63,6 +63,7 @@ class ParameterMethods:
            (10, 1)
         """
         self._check_open("save_params")
+        self.calls.check("save_params", reads=True)
         stored = self._stored(include_state, include_non_trainable)
         files.write(path, stored.read(self._runner.values))
 
@@ -94,6 +95,7 @@ class ParameterMethods:
             If the file does not fit, or is damaged. Nothing has been changed then.
         """
         self._check_open("load_params")
+        self.calls.check("load_params")
         stored = self._stored(include_state, include_non_trainable)
         values = self._runner.values
         arrays = files.read(path, stored.expected(values), stored.advice)

@@ -5,6 +5,7 @@ leaves all three at the end of the last complete one.
 """
 
 import contextlib
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
@@ -68,7 +69,8 @@ class Runner:
         self._initial = engine.values.initial()
         self._recording = Recording(self._initial)
         self._layer: EngineLayer | None = None
-        self._is_lent = False
+        self._n_lent = 0
+        self._replacing = threading.Lock()
 
     @property
     def n_steps(self) -> int:
@@ -78,7 +80,7 @@ class Runner:
     @property
     def values(self) -> Values:
         """Parameters and state as they are now."""
-        if self._is_lent:
+        if self._n_lent:
             return self._layer.values()
         values = self._recording.values
         return values if self._layer is None else self._layer.with_parameters(values)
@@ -86,8 +88,13 @@ class Runner:
     @property
     def recording(self) -> Recording:
         """State and probe data as of the last complete chunk, in one piece."""
-        self._recording = self._recording.merged()
-        return self._recording
+        recording = self._recording
+        merged = recording.merged()
+        with self._replacing:
+            # not if another thread has recorded more in the meantime
+            if self._recording is recording:
+                self._recording = merged
+        return merged
 
     def start(
         self,
@@ -169,6 +176,9 @@ class Runner:
 
     def replace_values(self, values: Values) -> None:
         """Go on from another state, and from what learning rules have made of it."""
+        if self._n_lent:
+            self._layer.load(values)
+            return
         self._recording = replace(self._recording, values=values)
         if self._layer is not None:
             self._layer.learned.load(values.state)
@@ -186,22 +196,32 @@ class Runner:
         ----------
         stateful : bool
             Whether the layer's calls change the state. Learned weights change anyway.
+
+        Notes
+        -----
+        Blocks may be nested, and those that are not stateful may go on side by side:
+        the first one hands over, and the last one takes back.
         """
         layer = self._layer
         if not layer.stateful:
             with layer.engine.python_errors():
                 yield
             return
-        layer.load(self.values)
-        layer.keep.assign(stateful)
-        self._is_lent = True
+        with self._replacing:
+            kept = bool(layer.keep) if self._n_lent else False
+            if not self._n_lent:
+                layer.load(self.values)
+            self._n_lent += 1
         try:
+            layer.keep.assign(stateful)
             with layer.engine.python_errors():
                 yield
         finally:
-            self._is_lent = False
-            layer.keep.assign(False)
-            self.replace_values(layer.values())
+            layer.keep.assign(kept)
+            with self._replacing:
+                self._n_lent -= 1
+                if not self._n_lent:
+                    self.replace_values(layer.values())
 
     def clear_probes(self) -> None:
         """Drop what has been recorded."""
@@ -223,11 +243,11 @@ class Runner:
             values, outputs = self.engine.run(
                 recording.values, feeds, n_steps, self.seed
             )
-            self._recording = recording.extended(
-                values, outputs, self._dt, self._last_only
-            )
+            extended = recording.extended(values, outputs, self._dt, self._last_only)
+            with self._replacing:
+                self._recording = extended
         except BaseException:
-            if self._recording is recording:  # else the chunk is complete
+            if self._recording.values is recording.values:  # else it is complete
                 self._feeds.rewind()
             raise
 

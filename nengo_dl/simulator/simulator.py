@@ -4,6 +4,7 @@ A façade: it checks arguments, builds the stages once, and hands every call on.
 """
 
 import contextlib
+import threading
 import warnings
 from typing import Any
 
@@ -21,6 +22,7 @@ from nengo_dl.graph.program import from_model, input_nodes
 from nengo_dl.names import listing, unique_names
 from nengo_dl.progress import progress
 from nengo_dl.simulator import arguments
+from nengo_dl.simulator.calls import Calls, alone
 from nengo_dl.simulator.data import SimulationData
 from nengo_dl.simulator.inputs import check_inputs
 from nengo_dl.simulator.keras_methods import KerasMethods
@@ -59,6 +61,8 @@ class Simulator(KerasMethods, ParameterMethods):
 
     Attributes
     ----------
+    calls : `Calls`
+        Which calls of its methods are going on.
     closed : bool
         Whether the simulator has been closed; it cannot be opened again.
     data : `SimulationData`
@@ -116,6 +120,8 @@ class Simulator(KerasMethods, ParameterMethods):
     ):
         self.closed = True  # until everything is built
         check_process("Simulator")
+        self.calls = Calls(self._functions)
+        self._making = threading.RLock()
         self._scopes = contextlib.ExitStack()
         self._strategy = None
         if tf.distribute.has_strategy():
@@ -246,6 +252,7 @@ class Simulator(KerasMethods, ParameterMethods):
         if n_steps > 0:
             self.run_steps(n_steps, **kwargs)
 
+    @alone
     def run_steps(
         self,
         n_steps: int,
@@ -319,6 +326,7 @@ class Simulator(KerasMethods, ParameterMethods):
         self._check_open("step")
         self.run_steps(1, **{"progress_bar": False, **kwargs})
 
+    @alone
     def reset(
         self,
         seed: int | None = None,
@@ -371,6 +379,7 @@ class Simulator(KerasMethods, ParameterMethods):
             include_processes=False,
         )
 
+    @alone
     def clear_probes(self) -> None:
         """Drop the recorded data of all probes."""
         self._check_open("clear_probes")
@@ -429,6 +438,7 @@ class Simulator(KerasMethods, ParameterMethods):
             )
         return self._names[obj]
 
+    @alone
     def close(self) -> None:
         """Release the compiled simulation. Probe data stays readable."""
         self.closed = True
@@ -460,6 +470,14 @@ class Simulator(KerasMethods, ParameterMethods):
             "A Simulator of nengo_dl cannot be pickled: it holds compiled functions. "
             "Pickle the network and make a new Simulator."
         )
+
+    def _functions(self):
+        """Return which functions of the user's are running, see `Calls`."""
+        if self.closed:
+            return {}
+        learner = self._made_learner
+        engine = self._runner.engine if learner is None else learner.layer.engine
+        return engine.functions
 
     def _scope(self):
         return scope(self.device, self._settings.dtype, self._strategy)
