@@ -36,7 +36,8 @@ INSIDE = {
     "graph": {
         "kernel.py": set(),
         "roles.py": set(),
-        "program.py": {"roles"},
+        "streams.py": set(),
+        "program.py": {"roles", "streams"},
         "rewrite.py": {"program"},
         "simplify.py": {"program"},
         "plan.py": {"program"},
