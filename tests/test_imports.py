@@ -16,7 +16,7 @@ TREES = {
 
 # Modules and packages from the bottom to the top; each may import those below it.
 LAYERS = (
-    ("version", "names", "surrogates"),
+    ("version", "names", "silence", "surrogates"),
     ("setting_types",),
     ("config", "progress", "neurons", "dists", "losses", "stencil", "array_node"),
     ("plots",),
