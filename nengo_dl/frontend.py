@@ -1,6 +1,7 @@
 """From a Nengo network to a built model, with Nengo's own builder."""
 
 import contextlib
+import threading
 
 import nengo
 from nengo.builder import Model
@@ -10,16 +11,23 @@ from nengo.utils.progress import Progress, ProgressBar
 
 from nengo_dl.progress import Display, progress
 
+# Nengo's setting is one for all threads, so that only one at a time may build.
+_lock = threading.RLock()
+
 
 @contextlib.contextmanager
 def precision(dtype: str):
-    """Make Nengo build signals of a dtype, and restore its setting afterwards."""
-    before = rc.get("precision", "bits")
-    rc.set("precision", "bits", dtype.removeprefix("float"))
-    try:
-        yield
-    finally:
-        rc.set("precision", "bits", before)
+    """Make Nengo build signals of a dtype, and restore its setting afterwards.
+
+    Threads wait for each other.
+    """
+    with _lock:
+        before = rc.get("precision", "bits")
+        rc.set("precision", "bits", dtype.removeprefix("float"))
+        try:
+            yield
+        finally:
+            rc.set("precision", "bits", before)
 
 
 class BuildProgress(Progress):

@@ -16,7 +16,7 @@ TREES = {
 
 # Modules and packages from the bottom to the top; each may import those below it.
 LAYERS = (
-    ("version", "names", "surrogates", "labels", "over_time"),
+    ("version", "names", "silence", "surrogates", "labels", "over_time"),
     ("setting_types", "array_functions"),
     ("config", "progress", "neurons", "dists", "stencil", "array_node"),
     ("losses", "metrics"),
@@ -38,7 +38,8 @@ INSIDE = {
     "graph": {
         "kernel.py": set(),
         "roles.py": set(),
-        "program.py": {"roles"},
+        "streams.py": set(),
+        "program.py": {"roles", "streams"},
         "rewrite.py": {"program"},
         "simplify.py": {"program"},
         "plan.py": {"program"},

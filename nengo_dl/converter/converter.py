@@ -39,6 +39,7 @@ from nengo_dl.converter.report.arguments import check as check_report
 from nengo_dl.converter.report.measure import measure
 from nengo_dl.converter.swaps import Swaps, warn_of_rates
 from nengo_dl.converter.verify import verify
+from nengo_dl.silence import warnings_ignored
 
 
 class Converter:
@@ -462,8 +463,7 @@ class Converter:
         """Return a conversion that differs in tunings and synapse alone."""
         variant = copy(self)
         variant.tunings, variant.synapse = tunings, synapse
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # they come again
+        with warnings_ignored(UserWarning):  # they come again
             variant._build()
         with variant.net:
             configure_settings(jit_compile=False)  # for few steps, compiling is longer

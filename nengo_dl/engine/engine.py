@@ -147,7 +147,7 @@ class Engine:
 
     def reset(self, seed: int) -> None:
         """Forget what Python functions keep outside of the state."""
-        self._host.reset(seed)
+        self._host.reset(self.program.streams.with_seed(seed))
 
     def run(
         self,

@@ -25,6 +25,7 @@ from nengo.processes import (
 from nengo.utils.functions import function_name
 
 from nengo_dl.graph.program import Feed
+from nengo_dl.graph.streams import Streams
 
 # Numbers that need no further checks, which would cost more than the usual function.
 _SCALARS = frozenset((bool, int, float, np.float32, np.float64, np.int64))
@@ -44,16 +45,15 @@ class FeedRunner:
         Length of a time step in seconds.
     minibatch_size : int
         Number of items; each has its own stream of every random process.
-    seed : int
-        Seed of the processes that have none of their own.
+    streams : `~nengo_dl.graph.streams.Streams`
+        The random streams of processes.
     dtype : str
         "float32" or "float64": precision of the arrays.
 
     Notes
     -----
-    The parent random number generator gives each process stream its own, feed by feed
-    and item by item, as `nengo.Simulator` does operator by operator. A process with a
-    seed of its own takes nothing from it, and gives the same stream to all items.
+    Each item has random streams of its own, but of processes with a seed of their own,
+    which give the same stream to all items.
 
     Examples
     --------
@@ -65,8 +65,9 @@ class FeedRunner:
            nengo.Node(lambda t: 2 * t)
        model = nengo.builder.Model()
        model.build(net)
-       (feed,) = from_model(model).feeds
-       runner = FeedRunner([feed], dt=0.5, minibatch_size=1, seed=0, dtype="float32")
+       program = from_model(model)
+       runner = FeedRunner(program.feeds, 0.5, 1, program.streams, dtype="float32")
+       (feed,) = program.feeds
        print(runner.run(0, 3)[feed].ravel())
 
     .. testoutput::
@@ -79,13 +80,13 @@ class FeedRunner:
         feeds: Iterable[Feed],
         dt: float,
         minibatch_size: int,
-        seed: int,
+        streams: Streams,
         dtype: str,
     ):
         self._feeds = tuple(feeds)
         self._dt = dt
         self._minibatch_size = minibatch_size
-        self._seed = seed
+        self._random = streams
         self._dtype = np.dtype(dtype)
         self.reset()
 
@@ -98,24 +99,29 @@ class FeedRunner:
             A new seed for the processes; None to keep the current one.
         """
         if seed is not None:
-            self._seed = seed
+            self._random = self._random.with_seed(seed)
         self._first_step = self._next_step = 0
         self._delivered = []
         self._constants = {}
         self._streams = {}
-        rng = np.random.RandomState(self._seed)
         for feed in self._feeds:
             if isinstance(feed.output, np.ndarray):
                 constant = np.asarray(feed.output, dtype=self._dtype)
                 self._constants[feed] = constant.reshape(1, 1, feed.size)
             elif isinstance(feed.output, Process):
-                n_streams = 1 if _is_shared(feed.output) else self._minibatch_size
-                self._streams[feed] = [
-                    _Stream(_process_step(feed, self._dt, rng), feed)
-                    for _ in range(n_streams)
-                ]
+                self._streams[feed] = []
             else:
                 self._streams[feed] = [_Stream(feed.output, feed)]
+        self._start_processes()
+
+    def _start_processes(self) -> None:
+        processes = [f for f in self._streams if isinstance(f.output, Process)]
+        for item in range(self._minibatch_size if processes else 0):
+            own = [feed for feed in processes if not (item and _is_shared(feed.output))]
+            rngs = self._random.of_processes(item, [feed.op for feed in own])
+            for feed, rng in zip(own, rngs, strict=True):
+                step = _process_step(feed, self._dt, rng)
+                self._streams[feed].append(_Stream(step, feed))
 
     def run(
         self,
@@ -330,6 +336,4 @@ def _process_step(
     state = {
         name: np.array(signal.initial_value) for name, signal in feed.op.state.items()
     }
-    return feed.output.make_step(
-        (0,), feed.signal.shape, dt, feed.output.get_rng(rng), state
-    )
+    return feed.output.make_step((0,), feed.signal.shape, dt, rng, state)

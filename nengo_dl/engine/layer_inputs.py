@@ -217,9 +217,8 @@ class LayerInputs:
         key = (feeds, seed, items)
         if self._feed_runner is None or self._feed_runner[0] != key:
             engine = self._engine
-            runner = FeedRunner(
-                feeds, engine.dt, items, int(np.uint32(seed)), engine.dtype.name
-            )
+            streams = engine.program.streams.with_seed(int(np.uint32(seed)))
+            runner = FeedRunner(feeds, engine.dt, items, streams, engine.dtype.name)
             self._feed_runner = (key, runner)
         return self._feed_runner[1]
 

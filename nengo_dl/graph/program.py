@@ -20,6 +20,7 @@ from nengo.builder.processes import SimProcess
 
 from nengo_dl.config import object_settings
 from nengo_dl.graph.roles import Parameter, parameters
+from nengo_dl.graph.streams import Streams, find_streams
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +69,8 @@ class Program:
         Signals that hold this value at the start of every step.
     parameters : tuple of `Parameter`
         Signals that hold the network's parameters.
+    streams : `Streams`
+        Where random numbers come from.
     """
 
     operators: tuple[Operator, ...]
@@ -77,6 +80,7 @@ class Program:
     probes: Mapping[Probe, Signal] = field(default_factory=dict)
     resets: Mapping[Signal, float] = field(default_factory=dict)
     parameters: tuple[Parameter, ...] = ()
+    streams: Streams = Streams()
 
     def __post_init__(self):
         for name in ("probes", "resets"):
@@ -158,6 +162,7 @@ def from_model(model: Model, inference_only: bool = False) -> Program:
         feeds=feeds,
         probes={probe: model.sig[probe]["in"] for probe in model.probes},
         parameters=parameters(model, inference_only),
+        streams=find_streams(model.operators),
     )
 
 

@@ -5,7 +5,6 @@ direct connections, and neuron types and processes that have no TensorFlow step.
 of them that can run at the same time are one call into Python.
 """
 
-import copy
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -200,7 +199,7 @@ def build_neurons(ops, ctx):
     _warn(f"{reason} has no TensorFlow step", f"neurons.register({kind})")
     currents, outputs = [op.J for op in ops], [op.output for op in ops]
     states = [[op.state[name] for op in ops] for name in ops[0].state]
-    streams = ctx.host.add(lambda rng: _streams(ops, ctx, rng))
+    extras = ctx.host.add(lambda streams: _extras(ops, ctx, streams))
 
     def run(t, n_items, J, *state):
         del t
@@ -212,7 +211,7 @@ def build_neurons(ops, ctx):
                 for x, signals in zip(state, states, strict=True)
             ]
             outs = [np.zeros_like(current) for current in rows[0]]
-            for i, (op, extra) in enumerate(zip(ops, streams()[item], strict=True)):
+            for i, (op, extra) in enumerate(zip(ops, extras()[item], strict=True)):
                 ctx.host.where = names[i]
                 arrays = {name: rows[1 + n][i] for n, name in enumerate(op.state)}
                 op.neurons.step(ctx.dt, rows[0][i], outs[i], **arrays, **extra)
@@ -246,15 +245,13 @@ class _PerItem:
         return self._made[item]
 
 
-def _streams(ops, ctx, rng):
-    """Give each minibatch item its random streams; the first has those of Nengo."""
+def _extras(ops, ctx, streams):
+    """Give each minibatch item its random streams."""
 
     def make(item):
-        extras = [copy.deepcopy(op.state_extra) for op in ops]
-        streams = [stream for extra in extras for stream in extra.values()]
-        for stream in streams if item else ():
-            stream.seed(rng.randint(np.iinfo(np.int32).max))
-        ctx.host.streams.extend(streams)
+        extras = [streams.of_neurons(item, op) for op in ops]
+        for extra in extras:
+            ctx.host.streams.extend(extra.values())
         return extras
 
     return _PerItem(ctx, make)
@@ -268,7 +265,7 @@ def build_processes(ops, ctx):
     _warn(f"{reason} has no TensorFlow step", f"processes.register({kind})")
     inputs, outputs = [op.input for op in ops], [op.output for op in ops]
     states = [[op.state[name] for op in ops] for name in ops[0].state]
-    made = ctx.host.add(lambda rng: _make_steps(ops, ctx, rng))
+    made = ctx.host.add(lambda streams: _make_steps(ops, ctx, streams))
 
     def run(t, n_items, x, *state):
         y = np.empty((n_items, sum(s.size for s in outputs)))
@@ -304,15 +301,14 @@ def build_processes(ops, ctx):
     )
 
 
-def _make_steps(ops, ctx, rng):
+def _make_steps(ops, ctx, streams):
     """Make the step functions of all processes, with arrays for their state."""
 
     def make(item):
-        del item
         steps = []
-        for op in ops:
+        rngs = streams.of_processes(item, ops)
+        for op, stream in zip(ops, rngs, strict=True):
             state = {name: np.array(s.initial_value) for name, s in op.state.items()}
-            stream = op.process.get_rng(rng)
             ctx.host.streams.append(stream)
             step = op.process.make_step(
                 op.input.shape, op.output.shape, ctx.dt, stream, state

@@ -20,6 +20,7 @@ from nengo.exceptions import BuildError
 from nengo_dl.config import Settings
 from nengo_dl.graph.kernel import Kernel
 from nengo_dl.graph.plan import Group, Traits
+from nengo_dl.graph.streams import Streams
 
 # Streams of neighbouring seeds must not meet: operators are this far apart.
 _STREAM_STRIDE = 1_000_003
@@ -39,7 +40,7 @@ class Host:
     Parameters
     ----------
     makers : list of callable
-        From a generator of seeds to an object each.
+        From random streams to an object each.
     made : list of object
         What they made at the last reset.
     streams : list of RandomState
@@ -52,20 +53,20 @@ class Host:
         The threads in which functions are running, and when they were called.
     """
 
-    makers: list[Callable[[np.random.RandomState], Any]] = field(default_factory=list)
+    makers: list[Callable[[Streams], Any]] = field(default_factory=list)
     made: list[Any] = field(default_factory=list)
     streams: list[np.random.RandomState] = field(default_factory=list)
     where: str = ""
     error: BaseException | None = None
     functions: dict[int, float] = field(default_factory=dict)
 
-    def add(self, make: Callable[[np.random.RandomState], Any]) -> Callable[[], Any]:
-        """Keep a function from a generator of seeds to an object.
+    def add(self, make: Callable[[Streams], Any]) -> Callable[[], Any]:
+        """Keep a function from random streams to an object.
 
         Parameters
         ----------
         make : callable
-            Takes a RandomState, and returns what the kernel needs.
+            Takes `Streams`, and returns what the kernel needs.
 
         Returns
         -------
@@ -76,12 +77,11 @@ class Host:
         self.makers.append(make)
         return lambda: self.made[index]
 
-    def reset(self, seed: int) -> None:
-        """Make all objects again, with seeds that derive from ``seed``."""
+    def reset(self, streams: Streams) -> None:
+        """Make all objects again, with random streams that are at their start."""
         self.error = None
         self.streams.clear()
-        rng = np.random.RandomState(seed)
-        self.made[:] = [make(rng) for make in self.makers]
+        self.made[:] = [make(streams) for make in self.makers]
 
     @contextmanager
     def calling(self):

@@ -193,8 +193,9 @@ class Learner:
         """Return what evaluates input nodes, with streams for a number of items."""
         if n_items not in self._runners:
             engine = self.layer.engine
+            streams = self._program.streams.with_seed(self._seed)
             self._runners[n_items] = FeedRunner(
-                feeds, engine.dt, n_items, self._seed, engine.dtype.name
+                feeds, engine.dt, n_items, streams, engine.dtype.name
             )
         return self._runners[n_items]
 

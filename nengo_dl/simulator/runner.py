@@ -291,7 +291,9 @@ def build_runner(
     runner = Runner(
         program,
         engine,
-        FeedRunner(program.feeds, model.dt, minibatch_size, seed, settings.dtype),
+        FeedRunner(
+            program.feeds, model.dt, minibatch_size, program.streams, settings.dtype
+        ),
         dt=model.dt,
         in_chunks=settings.use_loop,
         last_only=last_only,

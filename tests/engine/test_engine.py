@@ -36,7 +36,8 @@ class Run:
         self.engine = Engine(
             program, settings, dt=0.001, minibatch_size=minibatch_size, **kwargs
         )
-        self.feeds = FeedRunner(program.feeds, 0.001, minibatch_size, seed, dtype)
+        streams = program.streams.with_seed(seed)
+        self.feeds = FeedRunner(program.feeds, 0.001, minibatch_size, streams, dtype)
         self.seed = seed
         self.restart()
 

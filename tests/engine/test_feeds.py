@@ -67,8 +67,10 @@ def make(*outputs, minibatch_size=1, dtype="float64", seed=0, **node_args):
             nengo.Node(output, **node_args)
     model = Model(dt=DT)
     model.build(net)
-    feeds = from_model(model).feeds
-    return FeedRunner(feeds, DT, minibatch_size, seed, dtype), feeds
+    program = from_model(model)
+    streams = program.streams.with_seed(seed)
+    feeds = program.feeds
+    return FeedRunner(feeds, DT, minibatch_size, streams, dtype), feeds
 
 
 def in_chunks(runner, feed, lengths, data=None):
@@ -198,35 +200,15 @@ def test_process_equals_nengo(process):
 
 
 @pytest.mark.parametrize("process", PROCESSES)
-def test_streams_of_items(process):
+def test_items_differ_where_there_is_no_seed(process):
     runner, (feed,) = make(process, minibatch_size=3, seed=7, size_out=2)
     values = np.broadcast_to(in_chunks(runner, feed, [10, 10]), (20, 3, 2))
-    state = feed.op.state
-    rng = np.random.RandomState(7)
-    for item in range(3):
-        step = process.make_step(
-            (0,),
-            (2,),
-            DT,
-            process.get_rng(rng),
-            {name: np.array(signal.initial_value) for name, signal in state.items()},
-        )
-        for i in range(20):
-            np.testing.assert_array_equal(values[i, item], step((i + 1) * DT))
+    alone, (feed,) = make(process, seed=7, size_out=2)
+    np.testing.assert_array_equal(values[:, 0], in_chunks(alone, feed, [20])[:, 0])
     random = type(process) in (WhiteNoise, FilteredNoise, BrownNoise, WhiteSignal)
-    differ = np.any(values[:, 0] != values[:, 1])
-    assert differ == (random and process.seed is None)
-
-
-def test_streams_are_drawn_feed_by_feed():
-    runner, feeds = make(WhiteNoise(), WhiteNoise(), minibatch_size=2, seed=1)
-    values = runner.run(0, 1)
-    rng = np.random.RandomState(1)
-    for feed in feeds:
-        for item in range(2):
-            stream = np.random.RandomState(rng.randint(nengo.utils.numpy.maxint))
-            expected = 1.0 / np.sqrt(DT) * stream.normal(size=1)
-            assert values[feed][0, item] == expected
+    for one, other in [(0, 1), (1, 2)]:
+        differ = np.any(values[:, one] != values[:, other])
+        assert differ == (random and process.seed is None)
 
 
 def test_ensemble_noise():
@@ -234,9 +216,10 @@ def test_ensemble_noise():
         nengo.Ensemble(3, 1, noise=WhiteNoise(seed=1))
     model = Model(dt=DT)
     model.build(net)
-    (feed,) = from_model(model).feeds
+    program = from_model(model)
+    (feed,) = program.feeds
     assert feed.node is None and type(feed.op) is SimProcess
-    runner = FeedRunner([feed], DT, 2, 0, "float32")
+    runner = FeedRunner([feed], DT, 2, program.streams, "float32")
     assert runner.run(0, 5)[feed].shape == (5, 1, 3)
 
 
@@ -364,7 +347,8 @@ def test_errors_name_unlabelled_sources():
         nengo.Ensemble(3, 1, noise=FromFunction(late(np.full(3, np.nan))), label="e")
     model = Model(dt=DT)
     model.build(net)
-    runner = FeedRunner(from_model(model).feeds, DT, 1, 0, "float32")
+    program = from_model(model)
+    runner = FeedRunner(program.feeds, DT, 1, program.streams, "float32")
     with pytest.raises(SimulationError, match="FromFunction.* for .*: output must be"):
         runner.run(0, 10)
 

@@ -1,12 +1,12 @@
 """Calibration data: what is accepted, and how a network is run on it."""
 
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from nengo_dl.converter.arguments import as_array
+from nengo_dl.silence import warnings_ignored
 from nengo_dl.simulator import Simulator
 
 MINIBATCH_SIZE = 32
@@ -134,9 +134,8 @@ def run(net: Any, data: dict[Any, np.ndarray]) -> Iterator[dict[Any, np.ndarray]
 
 
 def _simulator(net, minibatch_size):
-    with warnings.catch_warnings():
-        # what Nengo has to say of the network, it says when the user simulates it
-        warnings.simplefilter("ignore")
+    # what Nengo has to say of the network, it says when the user simulates it
+    with warnings_ignored():
         return Simulator(
             net, minibatch_size=minibatch_size, progress_bar=False, device="/cpu:0"
         )
