@@ -106,6 +106,7 @@ REFUSALS = [
             r"expected (inference_only=True|no regularizers|shared_axes|one input)",
             r"expected (return_sequences|return_state|go_backwards|stateful)=",
             r"expected (dropout|recurrent_dropout)=",
+            r"expected an axis of the signal",
         )
     ),
 ]
@@ -135,7 +136,7 @@ KNOWN = [
     Known("integers and booleans", r"got an? (u?int\d*|bool) tensor"),
     Known("masks", r"unexpected keyword argument 'mask'", ("mask_zero", "Masking")),
     Known("masks", r"zip\(\) argument 2 is longer", ("mask_zero", "Masking")),
-    Known("not built from its configuration", r"deserializing class '(NoArguments)'"),
+    Known("not built from its configuration", r"Error when deserializing class"),
     Known("TimeDistributed", r"expected temporal_model=True \(got False"),
     Known(
         "random layers",

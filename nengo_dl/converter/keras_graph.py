@@ -56,6 +56,23 @@ class LayerCall:
         """Shape of the first output."""
         return self.output_shapes[0]
 
+    def signal_axes(self, axis: int | Sequence[int]) -> tuple[int, ...]:
+        """Count axes as the signal has them.
+
+        Parameters
+        ----------
+        axis : int or sequence of int
+            Of the first output, as in Keras: with the outer axes, or from behind.
+
+        Returns
+        -------
+        axes : tuple of int
+            Counted without the outer axes; negative for these.
+        """
+        axes = (axis,) if isinstance(axis, int) else tuple(axis)
+        rank = len(self.outputs[0].shape)
+        return tuple(a % rank - self.n_outer_axes for a in axes)
+
 
 def is_graph(layer: Any) -> bool:
     """Whether a layer is a functional or sequential model, with a graph inside."""

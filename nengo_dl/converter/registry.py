@@ -84,6 +84,15 @@ class Entry:
         return None if self.check is None else self.check(call, converter)
 
 
+def outer_axis(call: LayerCall, axis: Any) -> str | None:
+    """Say that an axis is no part of the signal; None if all are."""
+    if min(call.signal_axes(axis)) >= 0:
+        return None
+    return (
+        f"expected an axis of the signal (got axis={axis}, the minibatch or the time)"
+    )
+
+
 def _penalties(layer: keras.Layer) -> list[str]:
     """List the regularizers and constraints of a layer."""
     return [

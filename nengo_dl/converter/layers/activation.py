@@ -7,7 +7,7 @@ import numpy as np
 from nengo_dl.converter import activations
 from nengo_dl.converter.activations import SoftmaxOver
 from nengo_dl.converter.build import array
-from nengo_dl.converter.registry import register
+from nengo_dl.converter.registry import outer_axis, register
 from nengo_dl.neurons import LeakyReLU, Pointwise
 
 
@@ -49,14 +49,14 @@ def convert_elu(call, build):
     keras.layers.Softmax,
     temporal=True,
     native="a softmax node",
-    check=lambda call, converter: _one_input(call),
-    restrictions="no mask",
+    check=lambda call, converter: _one_input(call) or outer_axis(call, call.layer.axis),
+    restrictions="no mask; not along the minibatch or the time",
 )
 def convert_softmax(call, build):
     """Convert a softmax over one or several axes."""
-    axis, n = call.layer.axis, len(call.outputs[0].shape)
-    axes = axis if isinstance(axis, list | tuple) else (axis,)
-    return _convert(build, SoftmaxOver(tuple(a if a < 0 else a - n for a in axes)))
+    n = len(call.output_shape)
+    axes = tuple(axis - n for axis in call.signal_axes(call.layer.axis))
+    return _convert(build, SoftmaxOver(axes))
 
 
 def _one_input(call):
