@@ -15,6 +15,7 @@ import nengo
 import numpy as np
 
 import nengo_dl
+from tests.model_refusals import KNOWN, REFUSALS
 from tests.model_specs import build, random_inputs
 
 # Of the largest output. In half precision, Keras rounds the result of each layer, and
@@ -44,107 +45,6 @@ class Outcome(NamedTuple):
     short: str = ""
 
 
-class Refusal(NamedTuple):
-    """An error that a conversion is allowed to raise.
-
-    Parameters
-    ----------
-    error : type
-        Its type.
-    words : str
-        A regular expression that its message contains.
-    option : tuple or None
-        An option of `nengo_dl.Converter` and the value that it must have.
-    page : str
-        A file of the documentation, or with public docstrings.
-    quote : str
-        What is written there.
-    """
-
-    error: type
-    words: str
-    option: tuple | None
-    page: str
-    quote: str
-
-
-CONVERTER = "nengo_dl/converter/converter.py"
-TABLE = "docs/converter.rst"
-REFUSALS = [
-    Refusal(
-        TypeError,
-        r"Pass allow_fallback=True to keep it as a TensorNode",
-        ("allow_fallback", False),
-        TABLE,
-        "``allow_fallback=False`` makes it an error, which lists all such layers.",
-    ),
-    Refusal(
-        ValueError,
-        r"expected one call of a layer with weights",
-        ("split_shared_weights", False),
-        CONVERTER,
-        "otherwise a second call is an error",
-    ),
-    Refusal(
-        ValueError,
-        r"expected a shape that is known beyond the minibatch",
-        None,
-        CONVERTER,
-        "If shapes are unknown",
-    ),
-    *(
-        Refusal(
-            TypeError,
-            words,
-            ("temporal_model", True),
-            CONVERTER,
-            "All layers must then work on each time step for itself",
-        )
-        for words in (
-            r"treats each time step for itself",
-            r"has no native Nengo form",
-            r"expected (inference_only=True|no regularizers|shared_axes|one input)",
-            r"expected (return_sequences|return_state|go_backwards|stateful)=",
-            r"expected (dropout|recurrent_dropout)=",
-        )
-    ),
-]
-
-
-class Known(NamedTuple):
-    """A fault that is known, and counted as such.
-
-    Parameters
-    ----------
-    name : str
-        What it is.
-    words : str
-        A regular expression that the reason contains.
-    parts : tuple of str
-        Words in the description, one of which a model with this fault has.
-    """
-
-    name: str
-    words: str
-    parts: tuple = ("",)
-
-
-HALF = ("mixed_float16", "mixed_bfloat16")
-KNOWN = [
-    Known("layers that add losses", r"adds \d+ loss"),
-    Known("integers and booleans", r"got an? (u?int\d*|bool) tensor"),
-    Known("masks", r"unexpected keyword argument 'mask'", ("mask_zero", "Masking")),
-    Known("masks", r"zip\(\) argument 2 is longer", ("mask_zero", "Masking")),
-    Known("not built from its configuration", r"deserializing class '(NoArguments)'"),
-    Known("TimeDistributed", r"expected temporal_model=True \(got False"),
-    Known(
-        "random layers",
-        r"off by|that differ by",
-        ("Random", "Twice", "'training': True"),
-    ),
-]
-
-
 def compare(spec, backends=None):
     """Compare a model with its conversion.
 
@@ -163,9 +63,9 @@ def compare(spec, backends=None):
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model = build(spec)
-        x = random_inputs(spec, model)
         try:
+            model = build(spec)
+            x = random_inputs(spec, model)
             expected = call_keras(model, x, spec["predict"])
         except Exception as error:
             what = f"Keras: {type(error).__name__}"

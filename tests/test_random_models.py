@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 import nengo_dl
-from tests.model_agreement import GOOD, REFUSALS, Outcome, compare
+from tests.model_agreement import GOOD, Outcome, compare
+from tests.model_refusals import REFUSALS
 from tests.model_specs import build, random_inputs
 from tests.random_models import draw_spec
 from tests.smaller_models import smaller

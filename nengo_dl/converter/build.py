@@ -119,7 +119,7 @@ class Build:
             return self._clipped(pending, obj)
         if isinstance(pending, SoftmaxOver):
             shape = self.call.output_shape
-            axes = tuple(self.call.axis(axis) for axis in pending.axes)
+            axes = self.call.signal_axes(pending.axes)
             node = self.array_node(Softmax(shape, shape, axes))
             self.link(obj, node)
             return node

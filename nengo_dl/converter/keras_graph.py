@@ -39,21 +39,25 @@ class LayerCall:
     replay: Callable[..., Any]
     is_wrapped: bool = False
 
-    def axis(self, axis: int) -> int:
-        """Return an axis of the layer's tensors as one of signals.
+    def signal_axes(self, axis: int | Sequence[int] | None) -> tuple[int, ...]:
+        """Return axes of the layer's tensors as axes of signals.
 
         Parameters
         ----------
-        axis : int
-            As the layer counts: from 0, the minibatch, or from behind.
+        axis : int or sequence of int or None
+            As the layer counts: from 0, the minibatch, or from behind; None for all.
 
         Returns
         -------
-        axis : int
-            Counted without the minibatch and the time; negative for one of these.
+        axes : tuple of int
+            Counted without the minibatch and the time; negative for these.
         """
         n_outer_axes = 1 if self.is_wrapped else self.n_outer_axes
-        return axis % (len(self.input_shape) + n_outer_axes) - n_outer_axes
+        rank = len(self.input_shape) + n_outer_axes
+        if axis is None:
+            axis = range(rank)
+        axes = axis if isinstance(axis, Sequence) else (axis,)
+        return tuple(int(a) % rank - n_outer_axes for a in axes)
 
     @property
     def input_shapes(self) -> tuple[tuple[int, ...], ...]:

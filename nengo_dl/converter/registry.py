@@ -94,6 +94,16 @@ class Entry:
         return None if self.check is None else self.check(call, converter)
 
 
+def outer_axis(call: LayerCall, axis: Any) -> str | None:
+    """Say that an axis is no part of the signal; None if all are."""
+    if min(call.signal_axes(axis), default=0) >= 0:
+        return None
+    return (
+        f"expected axes of the signal (got axis={axis}, which has the minibatch or "
+        "the time)"
+    )
+
+
 def _penalties(layer: keras.Layer) -> list[str]:
     """List the regularizers and constraints of a layer."""
     # not from its config, which layers that cannot be saved do not have

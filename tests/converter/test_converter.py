@@ -386,6 +386,43 @@ def test_time_distributed_layers_fall_back():
     assert converter.verify(inputs=x, atol=1e-5)
 
 
+def over_time(axis):
+    """List layers that work along an axis, which may be that of time."""
+    return [
+        kl.Softmax(axis=axis),
+        kl.BatchNormalization(axis=axis),
+        kl.Concatenate(axis=axis),
+    ]
+
+
+@pytest.mark.parametrize("axis, layers", [(2, over_time(2)), (-1, over_time(-1))])
+def test_temporal_models_work_along_axes_of_the_signal(axis, layers):
+    inputs = keras.Input((4, 3, 2))
+    outputs = [
+        layer([inputs, inputs] if isinstance(layer, kl.Concatenate) else inputs)
+        for layer in layers
+    ]
+    converter = Converter(
+        seeded(keras.Model(inputs, outputs)),
+        temporal_model=True,
+        inference_only=True,
+        allow_fallback=False,
+    )
+    with converter.net:
+        nengo_dl.configure_settings(jit_compile=False)
+    x = [np.random.RandomState(0).uniform(-1, 1, size=(2, 4, 3, 2))]
+    assert converter.verify(inputs=x, atol=1e-5)
+
+
+@pytest.mark.parametrize("layer", [*over_time(1), *over_time(-3)])
+def test_temporal_models_do_not_work_along_the_time(layer):
+    inputs = keras.Input((4, 3, 2))
+    x = [inputs, inputs] if isinstance(layer, kl.Concatenate) else inputs
+    model = keras.Model(inputs, layer(x))
+    with pytest.raises(TypeError, match="expected axes of the signal"):
+        Converter(model, temporal_model=True, inference_only=True)
+
+
 def test_time_distributed_needs_time():
     inputs = keras.Input((5, 3))
     model = keras.Model(inputs, kl.TimeDistributed(kl.Dense(2))(inputs))

@@ -6,7 +6,7 @@ import numpy as np
 
 from nengo_dl.converter import activations
 from nengo_dl.converter.build import array
-from nengo_dl.converter.registry import register
+from nengo_dl.converter.registry import outer_axis, register
 
 
 def convert_activation(call, build):
@@ -19,13 +19,9 @@ def convert_activation(call, build):
 def _has_softmax(call, converter):
     """Say which softmax is not converted."""
     del converter
-    axes = call.layer.axis
-    axes = axes if isinstance(axes, list | tuple) else (axes,)
     if len(call.inputs) > 1:
         return "expected one input, without a mask"
-    if any(call.axis(axis) < 0 for axis in axes):
-        return f"expected axes of the signal (got axis={call.layer.axis})"
-    return None
+    return outer_axis(call, call.layer.axis)
 
 
 def _register():
@@ -41,7 +37,7 @@ def _register():
         temporal=True,
         native="a softmax node",
         check=_has_softmax,
-        restrictions="no mask, not along the minibatch or the time",
+        restrictions="no mask; not along the minibatch or the time",
     )(convert_activation)
 
 

@@ -5,7 +5,7 @@ import numpy as np
 
 from nengo_dl.converter.build import reduction
 from nengo_dl.converter.operands import broadcast
-from nengo_dl.converter.registry import register
+from nengo_dl.converter.registry import outer_axis, register
 
 
 def _same_rank(call, converter):
@@ -84,27 +84,16 @@ def convert_reduction(call, build):
     return node
 
 
-def _axis(call):
-    """Return the axis of a concatenation, counted without outer axes; may be < 0."""
-    axis, rank = call.layer.axis, len(call.outputs[0].shape)
-    return (axis if axis >= 0 else axis + rank) - call.n_outer_axes
-
-
 @register(
     keras.layers.Concatenate,
     temporal=True,
-    check=lambda call, converter: (
-        None
-        if _axis(call) >= 0
-        else f"expected an axis of the signal (got axis="
-        f"{call.layer.axis}, the minibatch or the time)"
-    ),
+    check=lambda call, converter: outer_axis(call, call.layer.axis),
     native="connections to parts of a node",
     restrictions="not along the minibatch or the time",
 )
 def convert_concatenate(call, build):
     """Convert a concatenation along any axis."""
-    node, axis = build.node(), _axis(call)
+    node, (axis,) = build.node(), call.signal_axes(call.layer.axis)
     numbers = np.arange(build.size).reshape(call.output_shape)
     stops = np.cumsum([shape[axis] for shape in call.input_shapes])[:-1]
     for i, part in enumerate(np.split(numbers, stops, axis=axis)):

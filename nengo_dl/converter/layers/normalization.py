@@ -4,12 +4,10 @@ import keras
 import numpy as np
 
 from nengo_dl.converter.build import array
-from nengo_dl.converter.registry import register
+from nengo_dl.converter.registry import outer_axis, register
 
 
 def _is_fixed(call, converter):
-    if call.axis(call.layer.axis) < 0:
-        return f"expected an axis of the signal (got axis={call.layer.axis})"
     if converter.inference_only or not call.layer.trainable:
         return None
     return (
@@ -21,9 +19,11 @@ def _is_fixed(call, converter):
 @register(
     keras.layers.BatchNormalization,
     temporal=True,
-    check=_is_fixed,
+    check=lambda call, converter: (
+        _is_fixed(call, converter) or outer_axis(call, call.layer.axis)
+    ),
     native="a factor and a bias for each channel, from the averages of the layer",
-    restrictions="inference_only=True, or layer.trainable=False",
+    restrictions="inference_only=True, or layer.trainable=False; not along the time",
 )
 def convert_batch_normalization(call, build):
     """Convert a normalisation by averages, which training does not change."""
@@ -35,8 +35,9 @@ def convert_batch_normalization(call, build):
     offset = -array(layer.moving_mean).astype(float) * factor
     if layer.center:
         offset = offset + array(layer.beta)
+    (axis,) = call.signal_axes(layer.axis)
     shape = [1] * len(call.input_shape)
-    shape[call.axis(layer.axis)] = -1
+    shape[axis] = -1
     return build.affine(factor.reshape(shape), offset.reshape(shape))
 
 

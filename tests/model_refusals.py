@@ -1,0 +1,108 @@
+"""What a conversion of a Keras model may refuse, and faults that are known.
+
+Refusals are announced by the documentation; `tests.test_random_models` checks that.
+"""
+
+from typing import NamedTuple
+
+
+class Refusal(NamedTuple):
+    """An error that a conversion is allowed to raise.
+
+    Parameters
+    ----------
+    error : type
+        Its type.
+    words : str
+        A regular expression that its message contains.
+    option : tuple or None
+        An option of `nengo_dl.Converter` and the value that it must have.
+    page : str
+        A file of the documentation, or with public docstrings.
+    quote : str
+        What is written there.
+    """
+
+    error: type
+    words: str
+    option: tuple | None
+    page: str
+    quote: str
+
+
+CONVERTER = "nengo_dl/converter/converter.py"
+TABLE = "docs/converter.rst"
+REFUSALS = [
+    Refusal(
+        TypeError,
+        r"Pass allow_fallback=True to keep it as a TensorNode",
+        ("allow_fallback", False),
+        TABLE,
+        "``allow_fallback=False`` makes it an error, which lists all such layers.",
+    ),
+    Refusal(
+        ValueError,
+        r"expected one call of a layer with weights",
+        ("split_shared_weights", False),
+        CONVERTER,
+        "otherwise a second call is an error",
+    ),
+    Refusal(
+        ValueError,
+        r"expected a shape that is known beyond the minibatch",
+        None,
+        CONVERTER,
+        "If shapes are unknown",
+    ),
+    *(
+        Refusal(
+            TypeError,
+            words,
+            ("temporal_model", True),
+            CONVERTER,
+            "All layers must then work on each time step for itself",
+        )
+        for words in (
+            r"treats each time step for itself",
+            r"has no native Nengo form",
+            r"expected (inference_only=True|no regularizers|shared_axes|one input)",
+            r"expected (return_sequences|return_state|go_backwards|stateful)=",
+            r"expected (dropout|recurrent_dropout)=",
+            r"expected axes of the signal",
+        )
+    ),
+]
+
+
+class Known(NamedTuple):
+    """A fault that is known, and counted as such.
+
+    Parameters
+    ----------
+    name : str
+        What it is.
+    words : str
+        A regular expression that the reason contains.
+    parts : tuple of str
+        Words in the description, one of which a model with this fault has.
+    """
+
+    name: str
+    words: str
+    parts: tuple = ("",)
+
+
+KNOWN = [
+    Known("numbers in half precision", r"off by|that differ by", ("(17, 18, 1)",)),
+    Known("layers that add losses", r"adds \d+ loss"),
+    Known("integers and booleans", r"got an? (u?int\d*|bool) tensor"),
+    Known("masks", r"unexpected keyword argument 'mask'", ("mask_zero", "Masking")),
+    Known("masks", r"zip\(\) argument 2 is longer", ("mask_zero", "Masking")),
+    Known("not built from its configuration", r"Error when deserializing class"),
+    Known("TimeDistributed", r"expected temporal_model=True \(got False"),
+    Known(
+        "random layers",
+        r"off by|that differ by",
+        ("Random", "Twice", "'training': True"),
+    ),
+]
