@@ -13,6 +13,9 @@ import numpy as np
 
 from nengo_dl.converter.build import array
 from nengo_dl.converter.keras_graph import LayerCall
+from nengo_dl.converter.operators import is_operator
+
+N_ITEMS = 3  # of a minibatch, where an operator is tried
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,3 +125,38 @@ def elementwise(call: LayerCall, converter: Any) -> str | None:
                 f"(got one of shape {shape})"
             )
     return learned(call, converter)
+
+
+def keeps_items(call: LayerCall, converter: Any) -> str | None:
+    """Say if an operator makes more or fewer items of a minibatch.
+
+    Parameters
+    ----------
+    call : `LayerCall`
+        Of any operator; layers are taken to keep them.
+    converter : `Converter`
+        Whose options count.
+
+    Returns
+    -------
+    reason : str or None
+    """
+    del converter
+    if not is_operator(call.layer):
+        return None
+    values = [
+        keras.ops.ones([N_ITEMS, *(n or 1 for n in x.shape[1:])], x.dtype)
+        for x in call.inputs
+    ]
+    try:
+        outputs = keras.tree.flatten(call.replay(call.layer, values))
+    except Exception:  # whatever TensorFlow raises for such values: nothing is known
+        return None
+    for y in outputs:
+        if tuple(y.shape[:1]) != (N_ITEMS,):
+            return (
+                "expected an operator that keeps the items of a minibatch apart (got "
+                f"an output of shape {tuple(y.shape)} for {N_ITEMS} items). Leave the "
+                "first axis as it is"
+            )
+    return None

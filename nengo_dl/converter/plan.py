@@ -138,6 +138,7 @@ def _step(call: LayerCall, converter, findings: Findings, wrapper=None) -> Step:
     elif reason and call.n_outer_axes > 1 and wrapper is None:
         findings.errors.append((TypeError, f"{title(layer)}: {reason}."))
     elif reason:
+        _check_fallback(call, converter, findings)
         _note(f"{title(layer)}: {reason}", converter, findings)
         entry = REGISTRY[ANY_LAYER]
     else:
@@ -167,6 +168,13 @@ def _check_activation(call, converter, findings) -> None:
         converter,
         findings,
     )
+
+
+def _check_fallback(call, converter, findings) -> None:
+    """Note if a `TensorNode` cannot do it, either."""
+    problem = REGISTRY[ANY_LAYER].problem(call, converter)
+    if problem is not None:
+        findings.errors.append((ValueError, f"{title(call.layer)}: {problem}."))
 
 
 def _note(what: str, converter, findings: Findings) -> None:

@@ -42,9 +42,11 @@ def joined(cases, shape):
 ACTIVATIONS = {
     name: kl.Activation(name)
     for name in (
-        *("celu", "elu", "exponential", "gelu", "hard_sigmoid", "hard_silu"),
-        *("hard_tanh", "leaky_relu", "linear", "log_sigmoid", "mish", "relu", "relu6"),
-        *("selu", "sigmoid", "silu", "softmax", "softplus", "softsign", "tanh"),
+        *("celu", "elu", "exponential", "gelu", "hard_shrink", "hard_sigmoid"),
+        *("hard_silu", "hard_tanh", "leaky_relu", "linear", "log_sigmoid", "mish"),
+        *("relu", "relu6", "selu", "sigmoid", "silu", "soft_shrink", "softmax"),
+        *("softplus", "softsign", "sparse_plus", "sparse_sigmoid", "squareplus"),
+        *("tanh", "tanh_shrink"),
     )
 }
 
@@ -107,6 +109,11 @@ NATIVE = {
         "prelu_shared": kl.PReLU(shared_axes=[1]),
         "prelu_one": kl.PReLU(shared_axes=[1, 2]),
         "normalization": kl.Normalization(mean=[1, 2, 3], variance=[1, 2, 3]),
+        "layer_normalization": kl.LayerNormalization(),
+        "layer_normalization_all": kl.LayerNormalization(axis=(1, 2), epsilon=0.1),
+        "layer_normalization_plain": kl.LayerNormalization(center=False, scale=False),
+        "layer_normalization_shift": kl.LayerNormalization(scale=False),
+        "rms_normalization": kl.RMSNormalization(),
     },
     (5, 6, 4): {
         "dense": kl.Dense(3),

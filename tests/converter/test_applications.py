@@ -16,6 +16,14 @@ APPLICATIONS = {
     "VGG16": {},
     "ResNet50": {},
     "MobileNetV2": {"alpha": 0.35},
+    "MobileNetV3Small": {"minimalistic": False},
+    "EfficientNetB0": {},
+    "ConvNeXtTiny": {},
+}
+# Only up to this layer: what follows is more of the same, and takes minutes.
+LAST_LAYERS = {
+    "EfficientNetB0": "block3a_expand_activation",
+    "ConvNeXtTiny": "convnext_tiny_downsampling_block_0",
 }
 TOLERANCE = 1e-9
 
@@ -43,7 +51,13 @@ def made(name, typical, rng):
             layer.momentum = 0.0
             layer.gamma.assign(rng.uniform(0.5, 1.5, size=layer.gamma.shape))
             layer.beta.assign(rng.normal(scale=0.3, size=layer.beta.shape))
+        elif type(layer).__name__ == "LayerScale":
+            layer.gamma.assign(rng.uniform(0.5, 1.5, size=layer.gamma.shape))
     model(typical, training=True)
+    if name in LAST_LAYERS:
+        last = model.get_layer(LAST_LAYERS[name]).output
+        last = kl.Dense(10)(kl.GlobalAveragePooling2D()(last))
+        model = keras.Model(model.inputs, last)
     return model
 
 

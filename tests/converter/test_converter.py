@@ -175,11 +175,13 @@ class Swapped(kl.Layer):
 
 
 FALLBACKS = {
-    "layer_norm": kl.LayerNormalization(),
+    "group_norm": kl.GroupNormalization(1),
     "lstm": kl.LSTM(2),
     "lambda": kl.Lambda(lambda x: x**2, output_shape=(4, 3)),
-    "ops": lambda x: keras.ops.sin(x) + 2 * x,
-    "slice": lambda x: x[:, 1:],
+    "ops": lambda x: keras.ops.cumsum(x, axis=1) + 2 * x,
+    "ops_of_two_tensors": lambda x: keras.ops.matmul(x, kl.Permute((2, 1))(x)),
+    "ops_with_outputs": lambda x: keras.ops.top_k(x, 2)[0],
+    "ops_with_arguments": lambda x: keras.ops.cumprod(x + 2.0, axis=-1),
     "several": lambda x: kl.Add()(Swapped()([x, kl.ReLU()(x)])),
     "attention": lambda x: kl.Attention()([x, kl.Dense(3)(x)]),
     "activation": kl.Dense(2, activation=tf.sin),
@@ -202,7 +204,7 @@ def test_fallbacks(name):
 
 def test_all_layers_at_fault_are_listed():
     inputs = keras.Input((4, 3))
-    x = kl.LayerNormalization(name="first")(inputs)
+    x = kl.UnitNormalization(name="first")(inputs)
     x = kl.Dense(3, kernel_regularizer="l2", name="second")(x)
     x = kl.Dense(3, activation=tf.sin, name="third")(x)
     x = kl.BatchNormalization(name="fourth")(x)

@@ -314,7 +314,7 @@ def branched():
     x = keras.Input((4,))
     inner = keras.Model(x, kl.Dense(4, name="inside")(shared(x)), name="nested")
     a, b = keras.Input((4,)), keras.Input((4,))
-    y = kl.LayerNormalization(name="norm")(kl.Add(name="sum")([inner(a), shared(b)]))
+    y = kl.UnitNormalization(name="norm")(kl.Add(name="sum")([inner(a), shared(b)]))
     z = kl.Dense(2, activation=keras.ops.sin, name="sine")(y)
     model = keras.Model([a, b], [kl.Dense(3, name="last")(z), y])
     return seeded(model), {"split_shared_weights": True}
@@ -345,7 +345,7 @@ def test_every_layer_has_a_row():
     assert list(rows) == names
     kinds = {name: row.kind for name, row in rows.items() if row.kind != "native"}
     assert kinds == {"norm": "fallback", "sine": "fallback"}
-    assert rows["norm"].reason == "LayerNormalization has no native Nengo form"
+    assert rows["norm"].reason == "UnitNormalization has no native Nengo form"
     assert rows["sine"].reason == "activation sin has no native Nengo form"
     assert report.uncounted == ("norm",)
     assert rows["norm"].effective_macs is None

@@ -7,7 +7,7 @@ import nengo
 
 from nengo_dl.converter import activations
 from nengo_dl.converter.activations import Clipped, SoftmaxOver
-from nengo_dl.converter.functions.axes import axes_of, signal_axes
+from nengo_dl.converter.axes import axes_of, signal_axes
 from nengo_dl.converter.functions.elementwise import computed
 from nengo_dl.converter.operands import numbers
 from nengo_dl.converter.operators import exists
@@ -79,7 +79,9 @@ def convert_relu(call, build):
     """Convert a rectifier, which has arguments in ``keras.activations`` alone."""
     names = ("max_value", "negative_slope", "threshold")
     given = [vars(call.layer).get(name) for name in names]
-    return _convert(build, activations.relu(*given))
+    is_plain = given[0] is None and not any(given[1:])
+    found = keras.activations.relu if is_plain else activations.relu(*given)
+    return _convert(build, found)
 
 
 @register(keras.ops.leaky_relu, temporal=True, native="neurons")

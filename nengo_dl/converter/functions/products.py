@@ -16,7 +16,7 @@ from nengo_dl.converter.layers.core import along_last_axis
 from nengo_dl.converter.operands import learned
 from nengo_dl.converter.registry import register
 
-FUNCTIONS = ("dot", "einsum", "inner", "matmul", "tensordot", "vdot")
+FUNCTIONS = ("dot", "einsum", "inner", "matmul", "tensordot")
 MAX_ELEMENTS = 2**24  # of a matrix between all elements
 N_ITEMS, N_STEPS = 2, 3  # that show whether items or steps are mixed
 DENSITY = 0.5  # from which on a matrix is not sparse

@@ -18,13 +18,12 @@ N_ITEMS, N_STEPS = 2, 3  # where the model does not say it
 
 # Functions of one tensor; then those of several.
 MOVES = (
-    *("array_split", "broadcast_to", "copy", "diagonal", "expand_dims", "flip"),
-    *("fliplr", "flipud", "full_like", "get_item", "hsplit", "moveaxis", "ones_like"),
-    *("pad", "ravel", "repeat", "reshape", "roll", "rot90", "slice", "split"),
-    *("squeeze", "swapaxes", "take", "take_along_axis", "tile", "transpose", "tril"),
-    *("triu", "unstack", "vsplit", "zeros_like"),
+    *("array_split", "copy", "diagonal", "expand_dims", "flip", "fliplr", "full_like"),
+    *("get_item", "hsplit", "moveaxis", "ones_like", "pad", "repeat", "reshape"),
+    *("roll", "rot90", "split", "squeeze", "swapaxes", "take", "take_along_axis"),
+    *("tile", "transpose", "tril", "triu", "unstack", "zeros_like"),
 )
-JOINS = ("append", "concatenate", "dstack", "hstack", "stack", "vstack")
+JOINS = ("append", "concatenate", "dstack", "hstack", "stack")
 
 
 @dataclass(frozen=True, eq=False)

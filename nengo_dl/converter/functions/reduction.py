@@ -12,7 +12,7 @@ import nengo
 import numpy as np
 
 from nengo_dl.array_node import Function, MaxPool, Reduce
-from nengo_dl.converter.functions.axes import axes_of, signal_axes
+from nengo_dl.converter.axes import axes_of, signal_axes
 from nengo_dl.converter.layers.pooling import SPIKING_TAU
 from nengo_dl.converter.registry import register
 

@@ -75,14 +75,27 @@ def convert_prelu(call, build):
     build.link(
         negative,
         node,
-        transform=_slopes(-alpha, build.size),
+        transform=slopes(-alpha, build.size),
         trainable=call.layer.alpha.trainable,
         part="slopes",
     )
     return node
 
 
-def _slopes(alpha, size):
+def slopes(alpha, size):
+    """Return the transform that multiplies each channel, or each element, by its own.
+
+    Parameters
+    ----------
+    alpha : ndarray
+        One factor for each element, each channel (the last axis), or for all.
+    size : int
+        Number of elements.
+
+    Returns
+    -------
+    transform : float or ndarray or Convolution
+    """
     if alpha.size == size:
         return np.ravel(alpha)
     if alpha.size == 1:

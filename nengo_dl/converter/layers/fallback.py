@@ -5,6 +5,7 @@ import math
 import keras
 import numpy as np
 
+from nengo_dl.converter.operands import keeps_items
 from nengo_dl.converter.registry import ANY_LAYER, register
 from nengo_dl.tensor_node import TensorNode
 
@@ -57,7 +58,7 @@ def copy(layer):
     return copied
 
 
-@register(ANY_LAYER, native="")
+@register(ANY_LAYER, temporal=True, check=keeps_items, native="")
 def convert_other(call, build):
     """Convert any layer, with any number of inputs and outputs."""
     layer = build.converter.copied(call.layer, copy)

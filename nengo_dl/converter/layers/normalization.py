@@ -1,9 +1,12 @@
-"""Layers that scale and shift by fixed numbers."""
+"""Layers that scale and shift, by fixed numbers or by averages of their input."""
 
 import keras
 import numpy as np
 
+from nengo_dl.array_node import Function
+from nengo_dl.converter.axes import axes_of, signal_axes
 from nengo_dl.converter.build import array
+from nengo_dl.converter.layers.activation import slopes
 from nengo_dl.converter.registry import outer_axis, register
 
 
@@ -46,8 +49,11 @@ def convert_batch_normalization(call, build):
 )
 def convert_rescaling(call, build):
     """Convert a scale and an offset."""
-    layer = call.layer
-    return build.affine(np.asarray(layer.scale), np.asarray(layer.offset))
+    scale, offset = (  # rounded as Keras does it
+        array(keras.ops.cast(value, call.layer.compute_dtype)).astype(float)
+        for value in (call.layer.scale, call.layer.offset)
+    )
+    return build.affine(scale, offset)
 
 
 @register(
@@ -63,3 +69,111 @@ def convert_normalization(call, build):
         return build.affine(deviation, mean)
     deviation = np.maximum(deviation, keras.config.epsilon())
     return build.affine(1 / deviation, -mean / deviation)
+
+
+def _last_axes(call, converter):
+    rank, axes = len(call.input_shape), axes_of(call)
+    if axes != tuple(range(rank - len(axes), rank)):
+        return f"expected the last axis, or the last ones (got axis={call.layer.axis})"
+    return signal_axes(call, converter)
+
+
+def scaled_by(build, obj, variable):
+    """Return a node with the values of an object times weights of each channel.
+
+    Parameters
+    ----------
+    build : `Build`
+        Of the layer.
+    obj : Nengo object
+        What is multiplied.
+    variable : keras.Variable
+        The weights; the last axis, or the last ones, of the layer's output have their
+        shape.
+
+    Returns
+    -------
+    node : Node
+    """
+    node = build.node()
+    transform = slopes(np.ravel(array(variable)), build.size)
+    build.link(
+        obj, node, transform=transform, trainable=variable.trainable, part="gamma"
+    )
+    return node
+
+
+def _normalized(call, build, center):
+    arguments = {
+        "axes": axes_of(call),
+        "epsilon": call.layer.epsilon,
+        "center": center,
+    }
+    shape = call.output_shape
+    node = build.array_node(
+        Function(shape, shape, "normalize", tuple(arguments.items()))
+    )
+    build.connect(node)
+    return node
+
+
+def _is_plain(call, converter):
+    if vars(call.layer).get("rms_scaling"):
+        return "expected rms_scaling=False (got True)"
+    return _last_axes(call, converter)
+
+
+@register(
+    keras.layers.LayerNormalization,
+    temporal=True,
+    check=_is_plain,
+    native="a node that normalises; a factor and a bias for each channel",
+    restrictions="the last axis, or the last ones",
+)
+def convert_layer_normalization(call, build):
+    """Convert a normalisation by averages of each item."""
+    layer = call.layer
+    obj = _normalized(call, build, center=True)
+    if layer.scale:
+        obj = scaled_by(build, obj, layer.gamma)
+    if layer.center:
+        node = obj if layer.scale else build.node(part="beta")
+        if node is not obj:
+            build.link(obj, node)
+        build.channel_bias(node, layer.beta)
+        return node
+    return obj
+
+
+def convert_rms_normalization(call, build):
+    """Convert a normalisation by the root mean square of each item."""
+    return scaled_by(build, _normalized(call, build, center=False), call.layer.scale)
+
+
+def _register_rms():
+    layer_type = vars(keras.layers).get("RMSNormalization")
+    if layer_type is not None:  # Keras 3.9 is the first to have it
+        register(
+            layer_type,
+            temporal=True,
+            check=_last_axes,
+            native="a node that normalises; a factor for each channel",
+            restrictions="the last axis, or the last ones",
+        )(convert_rms_normalization)
+
+
+RMS = _register_rms()
+
+
+# Layers of models in ``keras.applications`` that Keras does not export.
+@register("LayerScale", temporal=True, native="a factor for each channel")
+def convert_layer_scale(call, build):
+    """Convert the factors of ConvNeXt."""
+    return scaled_by(build, build.input(), call.layer.gamma)
+
+
+@register("StochasticDepth", temporal=True, trains=True, native="nothing")
+def convert_stochastic_depth(call, build):
+    """Convert what ConvNeXt leaves out in training."""
+    del call
+    return build.input()
