@@ -8,8 +8,8 @@ from nengo_dl.converter.registry import register
 
 
 def _needs_time(call, converter):
-    del call
-    if converter.temporal_model:
+    del converter
+    if call.n_outer_axes > 1:
         return None
     return "expected temporal_model=True (got False)"
 
