@@ -1,6 +1,7 @@
 """Models with an axis of time, step by step: recurrent layers, and others."""
 
 import keras
+import nengo
 import numpy as np
 import pytest
 from keras import layers as kl
@@ -129,6 +130,24 @@ def test_recurrent_layers():
     check(converter, sequences(), jit_compile=True)
 
 
+def test_native_forms_run_anywhere():
+    """Without a TensorNode, so that ``nengo.Simulator`` runs them, too."""
+    names = ("lstm", "lstm_last", "gru_before", "simple_last", "states_used")
+    cases = {name: RECURRENT[name] for name in names}
+    cases["gru"] = lambda x: kl.GRU(3, recurrent_activation="hard_sigmoid")(x)
+    model = model_of(cases)
+    converter = nengo_dl.Converter(model, temporal_model=True, allow_fallback=False)
+    x = sequences(n_items=1)
+    node = converter.inputs[model.inputs[0]]
+    node.output = lambda t: x[0, round(t / 0.001) - 1]
+    with nengo.Simulator(converter.net, progress_bar=False) as sim:
+        sim.run_steps(N_STEPS)
+    for tensor, y in zip(model.outputs, model.predict(x, verbose=0), strict=True):
+        got = sim.data[converter.outputs[tensor]]
+        wanted = y[0] if y.ndim > 2 else y
+        np.testing.assert_allclose(got[-len(wanted) :], wanted, atol=ATOL)
+
+
 def test_one_item_and_any_number_of_steps():
     model = model_of(
         {"lstm": RECURRENT["lstm"], "gru": RECURRENT["gru_before"]}, (None, 4)
@@ -140,7 +159,7 @@ def test_one_item_and_any_number_of_steps():
 
 def test_training_is_that_of_keras():
     """Of all steps, or of the last one where Keras has no other."""
-    names = ("lstm", "lstm_last", "gru_before", "simple_last", "stacked", "states_used")
+    names = ("lstm", "lstm_last", "gru_before", "simple_last", "stacked", "cell")
     model = model_of({name: RECURRENT[name] for name in names})
     converter = converted(model, temporal_model=True)
     with converter.net:
