@@ -3,6 +3,7 @@
 All that is wrong is collected: one error lists every layer at fault.
 """
 
+import inspect
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -11,7 +12,7 @@ from typing import Any
 import keras
 from nengo.neurons import NeuronType
 
-from nengo_dl.converter import activations, keras_graph
+from nengo_dl.converter import activations, keras_graph, stepwise
 from nengo_dl.converter.activations import Composite
 from nengo_dl.converter.keras_graph import LayerCall
 from nengo_dl.converter.operators import kind_of, title
@@ -95,9 +96,9 @@ def plan(model: keras.Model, converter: Any) -> tuple[Step, ...]:
         For each layer that becomes a TensorNode.
     """
     findings = Findings()
-    n_outer_axes = 2 if converter.temporal_model else 1
-    _check_shapes(model.inputs, "Input", n_outer_axes, findings)
-    steps = _steps(model, n_outer_axes, converter, findings)
+    outer = (2 if converter.temporal_model else 1,) * len(model.inputs)
+    _check_tensors(model.inputs, outer, "Input", findings)
+    steps = _steps(model, outer, converter, findings)
     if not converter.split_shared_weights:
         _check_shared(steps, findings)
     findings.report()
@@ -111,9 +112,29 @@ def flattened(steps: tuple[Step, ...]) -> Iterator[Step]:
         yield from flattened(step.inner)
 
 
-def _steps(model, n_outer_axes, converter, findings) -> tuple[Step, ...]:
-    calls = keras_graph.calls(model, n_outer_axes)
-    return tuple(_step(call, converter, findings) for call in calls)
+def _steps(model, outer, converter, findings) -> tuple[Step, ...]:
+    """Plan the calls in a model; ``outer`` has the outer axes of its inputs."""
+    known = dict(zip(map(id, model.inputs), outer, strict=True))
+    steps = []
+    for call in keras_graph.calls(model):
+        axes = {known[id(tensor)] for tensor in call.inputs}
+        if len(axes) > 1:
+            _refuse_mixture(call, findings)
+        call = replace(call, n_outer_axes=max(axes))
+        call = replace(call, outer_axes=stepwise.outer_axes(call))
+        step = _step(call, converter, findings)
+        known.update(zip(map(id, call.outputs), step.call.outer_axes, strict=True))
+        steps.append(step)
+    return tuple(steps)
+
+
+def outer_axes(steps: tuple[Step, ...]) -> dict[int, int]:
+    """Return the number of outer axes of what calls put out, by the tensors' ids."""
+    return {
+        id(tensor): n
+        for step in steps
+        for tensor, n in zip(step.call.outputs, step.call.outer_axes, strict=True)
+    }
 
 
 def _step(call: LayerCall, converter, findings: Findings, wrapper=None) -> Step:
@@ -121,23 +142,21 @@ def _step(call: LayerCall, converter, findings: Findings, wrapper=None) -> Step:
     if type(layer) is keras.layers.TimeDistributed:
         problem = REGISTRY[type(layer)].problem(call, converter)
         if problem is None:
-            inner = replace(call, layer=layer.layer, replay=_on_first, is_wrapped=True)
+            inner = _within(call)
             return _step(inner, converter, findings, wrapper=layer)
-    if keras_graph.is_graph(layer):
-        n_outer_axes = 1 if wrapper is not None else call.n_outer_axes
-        return Step(
-            call, None, _steps(layer, n_outer_axes, converter, findings), wrapper
-        )
-    _check_shapes(call.outputs, title(layer), call.n_outer_axes, findings)
+    if keras_graph.is_graph(layer) and not call.has_mask:
+        return _nested(call, converter, findings, wrapper)
+    _check_tensors(call.outputs, call.outer_axes, title(layer), findings)
     entry = REGISTRY.find(layer)
     if wrapper is not None and entry is not None:
         entry = replace(entry, temporal=True)
     reason = _reason(entry, call, converter)
     if reason and entry is not None and not entry.allow_fallback:
         findings.errors.append((TypeError, f"{title(layer)}: {reason}."))
-    elif reason and call.n_outer_axes > 1 and wrapper is None:
-        findings.errors.append((TypeError, f"{title(layer)}: {reason}."))
-    elif reason:
+        return Step(call, entry, wrapper=wrapper, reason=reason)
+    if reason and call.n_outer_axes > 1 and wrapper is None:
+        call, reason = _by_step(call, entry, reason, converter, findings)
+    if reason:
         _check_fallback(call, converter, findings)
         _note(f"{title(layer)}: {reason}", converter, findings)
         entry = REGISTRY[ANY_LAYER]
@@ -146,16 +165,66 @@ def _step(call: LayerCall, converter, findings: Findings, wrapper=None) -> Step:
     return Step(call, entry, wrapper=wrapper, reason=reason)
 
 
-def _on_first(layer, values):
-    """Call a layer inside of another, whose other arguments it does not take."""
-    return layer(values[0])
+def _nested(call, converter, findings, wrapper) -> Step:
+    n_outer_axes = 1 if wrapper is not None else call.n_outer_axes
+    inner = _steps(call.layer, (n_outer_axes,) * len(call.inputs), converter, findings)
+    if wrapper is None:
+        known = dict.fromkeys(map(id, call.layer.inputs), n_outer_axes)
+        known.update(outer_axes(inner))
+        outer = tuple(known[id(tensor)] for tensor in call.layer.outputs)
+        call = replace(call, outer_axes=outer)
+    return Step(call, None, inner, wrapper)
+
+
+def _by_step(call, entry, reason, converter, findings):
+    """Return a call that does a step at a time, and why it has no native form."""
+    problem = stepwise.problem(call, entry, converter)
+    layer = call.layer
+    if problem is not None:
+        findings.errors.append((TypeError, f"{title(layer)}: {problem}."))
+    elif entry is not None and not entry.temporal:
+        reason = f"{kind_of(layer)} has no native Nengo form over time"
+    return replace(call, by_step=True), reason
+
+
+def _within(call: LayerCall) -> LayerCall:
+    """Return the call of the layer in a ``TimeDistributed``, for one time step."""
+    layer = call.layer.layer
+    if "mask" in inspect.signature(layer.call).parameters:
+        return replace(call, layer=layer, is_wrapped=True)
+
+    def replay(layer, values, training=None):
+        def unmasked(*args, mask=None, **kwargs):
+            del mask  # which is for layers that take one
+            if training is not None:
+                kwargs["training"] = training
+            return layer(*args, **kwargs)
+
+        return call.replay(unmasked, values)
+
+    return replace(call, layer=layer, has_mask=False, replay=replay, is_wrapped=True)
+
+
+def _refuse_mixture(call, findings) -> None:
+    findings.errors.append(
+        (
+            TypeError,
+            f"{title(call.layer)}: expected inputs that all have the axis of "
+            "time, or none that has it, because temporal_model=True (got some of "
+            "both). What a recurrent layer returns of its last step is not known "
+            "before.",
+        )
+    )
 
 
 def _reason(entry, call, converter) -> str:
     """Say why a call has no native form; "" if it has one."""
     if entry is None:
         return f"{kind_of(call.layer)} has no native Nengo form"
-    return entry.problem(call, converter) or ""
+    problem = entry.problem(call, converter)
+    if problem is None and call.has_mask:
+        return f"{kind_of(call.layer)} with a mask has no native Nengo form"
+    return problem or ""
 
 
 def _check_activation(call, converter, findings) -> None:
@@ -172,7 +241,8 @@ def _check_activation(call, converter, findings) -> None:
 
 def _check_fallback(call, converter, findings) -> None:
     """Note if a `TensorNode` cannot do it, either."""
-    problem = REGISTRY[ANY_LAYER].problem(call, converter)
+    check = REGISTRY[ANY_LAYER].check
+    problem = None if check is None else check(call, converter)
     if problem is not None:
         findings.errors.append((ValueError, f"{title(call.layer)}: {problem}."))
 
@@ -187,8 +257,18 @@ def _note(what: str, converter, findings: Findings) -> None:
         )
 
 
-def _check_shapes(tensors, what, n_outer_axes, findings: Findings) -> None:
-    for tensor in tensors:
+def _check_tensors(tensors, outer_axes, what, findings: Findings) -> None:
+    """Check that tensors can be signals: of known shape, and made of numbers."""
+    for tensor, n_outer_axes in zip(tensors, outer_axes, strict=True):
+        if tensor.dtype == "string" or _makes_strings(tensor):
+            findings.errors.append(
+                (
+                    TypeError,
+                    f"{what} '{tensor.name}': expected numbers, as signals hold "
+                    "nothing else (got strings). Leave layers with strings out of the "
+                    "model, and apply them to the data.",
+                )
+            )
         shape = tuple(tensor.shape)
         if None in shape[n_outer_axes:] or len(shape) < n_outer_axes:
             hint = "Give the model inputs of fixed shape"
@@ -201,6 +281,12 @@ def _check_shapes(tensors, what, n_outer_axes, findings: Findings) -> None:
                     f"the minibatch (got {shape}). {hint}.",
                 )
             )
+
+
+def _makes_strings(tensor) -> bool:
+    """Whether a tensor comes from a look-up of words, which Keras takes for numbers."""
+    layer = keras_graph.source(tensor)
+    return isinstance(layer, keras.layers.StringLookup) and layer.invert
 
 
 def _check_shared(steps: tuple[Step, ...], findings: Findings) -> None:

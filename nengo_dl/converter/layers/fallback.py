@@ -1,71 +1,106 @@
 """What has no native form: a `TensorNode` that calls a copy of the layer."""
 
 import math
+import warnings
+from functools import partial
 
 import keras
 import numpy as np
 
 from nengo_dl.converter.operands import keeps_items
 from nengo_dl.converter.registry import ANY_LAYER, register
+from nengo_dl.converter.unpacked import Unpacked, UnpackedCell, random_values
 from nengo_dl.tensor_node import TensorNode
 
+_KERAS = "keras"
 
-class Unpacked(keras.layers.Layer):
-    """Call a layer on the parts of one flat tensor, and pack what it returns.
+
+def copy(layer, call):
+    """Return a layer with the same configuration and weights.
+
+    Without weights, and where Keras cannot make it again from its configuration, this
+    is the layer itself.
 
     Parameters
     ----------
     layer : keras.Layer
-        What to call, or an operation of ``keras.ops``.
+        A layer, or an operation of ``keras.ops``.
     call : `LayerCall`
-        How it is called.
+        One of its calls.
+
+    Warns
+    -----
+    UserWarning
+        If a layer with weights is used itself.
     """
-
-    def __init__(self, layer, call, **kwargs):
-        super().__init__(**kwargs)
-        self.inner = layer
-        self._shapes = call.input_shapes
-        self._replay = call.replay
-
-    def build(self, input_shape):
-        """Do nothing: the layer inside has its weights."""
-        del input_shape
-
-    def call(self, x, training=None):
-        """Call the layer."""
-        sizes = [math.prod(shape) for shape in self._shapes]
-        starts = np.cumsum([0, *sizes])
-        parts = [x[:, a:b] for a, b in zip(starts[:-1], starts[1:], strict=True)]
-        values = [
-            keras.ops.reshape(part, (-1, *shape))
-            for part, shape in zip(parts, self._shapes, strict=True)
-        ]
-        outputs = keras.tree.flatten(self._replay(self.inner, values, training))
-        flat = [keras.ops.reshape(y, (-1, math.prod(y.shape[1:]))) for y in outputs]
-        return flat[0] if len(flat) == 1 else keras.ops.concatenate(flat, axis=1)
-
-
-def copy(layer):
-    """Return a layer with the same configuration and weights; itself if it has none."""
     if not isinstance(layer, keras.layers.Layer) or not layer.variables:
         return layer
+    try:
+        return _made_again(layer, call)
+    except Exception as exc:
+        warnings.warn(
+            f"Converter: expected to copy layer '{layer.name}' by way of its "
+            f"configuration (got {type(exc).__name__}: {_first_line(exc)}). The "
+            "network uses the layer itself: what trains the network changes the "
+            f"weights of the model, too. For a copy, give {type(layer).__name__} a "
+            "get_config that returns all arguments of its constructor, and the "
+            "constructor **kwargs for name, trainable and dtype.",
+            stacklevel=8,
+        )
+        return layer
+
+
+def _made_again(layer, call):
+    """Return a copy, or raise an exception."""
     copied = type(layer).from_config(layer.get_config())
+    if copied is layer:
+        raise ValueError("from_config returns the layer itself")
     build_config = layer.get_build_config()
     if layer.built and build_config:
         copied.build_from_config(build_config)
+    values = random_values(call, (2, 3) if call.by_step else (2,))
+    if len(copied.weights) != len(layer.weights):
+        call.replay(copied, values)  # what has no build method is built by a call
     if layer.weights:
         copied.set_weights(layer.get_weights())
+    if type(layer).__module__.split(".")[0] != _KERAS:
+        _check_equal(layer, copied, call, values)
     return copied
+
+
+def _check_equal(layer, copied, call, values):
+    """Raise ValueError if a copy computes something else than the layer.
+
+    Attributes that are no arguments of the constructor are lost on the way.
+    """
+    try:
+        with keras.StatelessScope():
+            wanted = call.replay(layer, values, False)
+    except Exception:
+        return  # random values are not what it takes
+    with keras.StatelessScope():
+        got = call.replay(copied, values, False)
+    pairs = zip(keras.tree.flatten(got), keras.tree.flatten(wanted), strict=True)
+    for a, b in pairs:
+        a, b = keras.ops.convert_to_numpy(a), keras.ops.convert_to_numpy(b)
+        if not np.allclose(a, b, rtol=1e-3, atol=1e-5, equal_nan=True):
+            raise ValueError("a layer that computes something else")
+
+
+def _first_line(exc):
+    return str(exc).strip().split("\n")[0].rstrip(".")
 
 
 @register(ANY_LAYER, temporal=True, check=keeps_items, native="")
 def convert_other(call, build):
     """Convert any layer, with any number of inputs and outputs."""
-    layer = build.converter.copied(call.layer, copy)
+    layer = build.converter.copied(call.layer, partial(copy, call=call))
+    is_cell = call.by_step and isinstance(layer, keras.layers.RNN)
+    unpacked = UnpackedCell if is_cell else Unpacked
     sizes_in = [math.prod(shape) for shape in call.input_shapes]
     sizes_out = [math.prod(shape) for shape in call.output_shapes]
     node = TensorNode(
-        Unpacked(layer, call, name=call.layer.name),
+        unpacked(layer, call, name=call.layer.name),
         shape_in=(sum(sizes_in),),
         shape_out=(sum(sizes_out),),
         pass_time=False,
