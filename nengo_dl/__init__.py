@@ -1,5 +1,6 @@
 """Nengo networks on TensorFlow: compiled, differentiable, at home in Keras."""
 
+import nengo_dl.backend as _backend  # noqa: F401
 from nengo_dl import callbacks, converter, dists, losses, neurons, plots, surrogates
 from nengo_dl.config import configure_settings
 from nengo_dl.converter import Converter

@@ -144,6 +144,11 @@ class Regularize(Loss):
         Returns
         -------
         loss : tensor of shape (minibatch_size, n_steps)
+
+        Raises
+        ------
+        ValidationError
+            If the signal has no such axis.
         """
         del y_true
         shape = ops.shape(y_pred)
