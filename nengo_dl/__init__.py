@@ -1,5 +1,6 @@
 """Nengo networks on TensorFlow: compiled, differentiable, at home in Keras."""
 
+import nengo_dl.backend as _backend  # noqa: F401
 from nengo_dl import (
     callbacks,
     converter,

@@ -685,7 +685,7 @@ MISTAKES = [
         (
             "Simulator.fit",
             "got a simulator that has not been compiled",
-            'Call e.g. sim.compile("adam", loss',
+            "Call sim.compile(",
         ),
     ),
     (
@@ -694,7 +694,7 @@ MISTAKES = [
         (
             "Simulator.evaluate",
             "got a simulator that has not been compiled",
-            'Call e.g. sim.compile("adam", loss',
+            "Call sim.compile(",
         ),
     ),
     (

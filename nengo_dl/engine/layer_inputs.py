@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 from nengo import Node
@@ -87,7 +88,8 @@ class LayerInputs:
                 )
             inputs = dict(zip(names, listed, strict=False))
         for name, x in inputs.items():
-            if not hasattr(x, "shape"):
+            others = np.ndarray | keras.KerasTensor | keras.Variable
+            if not (keras.ops.is_tensor(x) or isinstance(x, others)):
                 raise InputsError(
                     f"expected a tensor or an array for '{name}' (got {x!r}). Convert "
                     "it with np.asarray."

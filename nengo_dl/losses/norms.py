@@ -92,6 +92,11 @@ class Regularize(AnySteps, Loss):
         Returns
         -------
         loss : tensor of shape (minibatch_size, n_steps)
+
+        Raises
+        ------
+        ValidationError
+            If the signal has no such axis.
         """
         del y_true
         shape = ops.shape(y_pred)

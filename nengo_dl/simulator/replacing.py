@@ -10,15 +10,13 @@ import errno
 import hashlib
 import os
 import re
+import sys
 from collections.abc import Iterator
 from typing import IO
 from uuid import uuid4
 
-try:
-    import fcntl
-except ImportError:  # on Windows, where nobody can remove a file that is open
-    fcntl = None
-
+# On Windows, there is no need: nobody can remove a file that is open
+HAS_LOCKS = sys.platform != "win32"
 ATTEMPTS = 10
 
 
@@ -46,9 +44,9 @@ def replacing(target: str) -> Iterator[IO[bytes]]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-            if fcntl is not None:
+            if HAS_LOCKS:
                 os.replace(temporary, place)  # while it is locked
-        if fcntl is None:
+        if not HAS_LOCKS:
             os.replace(temporary, place)
     finally:
         with contextlib.suppress(OSError):
@@ -81,11 +79,9 @@ def _remove_stale(folder: str, name: str) -> None:
 
 
 def _remove_if_stale(path: str) -> None:
-    if fcntl is None:
-        os.remove(path)
-        return
-    with open(path, "rb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with open(path, "rb") if HAS_LOCKS else contextlib.nullcontext() as file:
+        if HAS_LOCKS:
+            _lock_now(file)
         os.remove(path)
 
 
@@ -101,12 +97,18 @@ def _open_temporary(folder: str, name: str) -> tuple[str, IO[bytes]]:
 
 
 def _lock(file: IO[bytes]) -> bool:
-    if fcntl is None:
+    if not HAS_LOCKS:
         return True
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock_now(file)
     except BlockingIOError:
         return False
     except OSError:
         return True  # a file system without locks, where nothing counts as stale
     return True
+
+
+def _lock_now(file: IO[bytes]) -> None:
+    import fcntl  # Unix has it, and nothing else
+
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
