@@ -1,19 +1,25 @@
 """Whether a simulator agrees with Nengo's on a network, to 1e-6 of each probe's range.
 
+Each network runs with two sizes of minibatches, in two threads, in pieces and then as a
+whole. Every item of a minibatch has random streams of its own, with which Nengo is run
+again where it matters.
+
 A network cannot tell if Nengo itself fails on it, if its values are not finite, or if
 it is chaotic: if changing all its values by 1e-10, at the start and thrice later, moves
 its probes by more than what counts as agreement. Such networks are left out, and
-counted.
+counted; chaos counts only where simulators disagree.
 """
 
 import warnings
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import NamedTuple
 
 import nengo
 import numpy as np
 from nengo.builder.processes import SimProcess
 
-from tests.network_specs import build
+from tests.network_specs import build, draws_freely
 
 RELATIVE = 1e-6
 ABSOLUTE = 1e-12
@@ -35,7 +41,25 @@ class Outcome(NamedTuple):
     reason: str = ""
 
 
-def run_nengo(spec, jitter=None, optimize=False):
+class Result(NamedTuple):
+    """What a simulator makes of a network.
+
+    Parameters
+    ----------
+    how : str
+        How it was run.
+    item : int
+        Which item of the minibatch it is.
+    data : list of ndarray
+        Of all probes.
+    """
+
+    how: str
+    item: int
+    data: list
+
+
+def run_nengo(spec, jitter=None, optimize=False, item=0):
     """Run Nengo's simulator, with its values changed a little now and then if asked.
 
     Its optimizer is off, because it fails on some of these networks, for example on
@@ -46,7 +70,11 @@ def run_nengo(spec, jitter=None, optimize=False):
     n_steps = sum(spec["n_steps"])
     pauses = [0, 1, n_steps // 3, 2 * n_steps // 3, n_steps]
     with nengo.Simulator(
-        network, dt=spec["dt"], progress_bar=False, optimize=optimize
+        network,
+        dt=spec["dt"],
+        seed=seed_of(spec, item),
+        progress_bar=False,
+        optimize=optimize,
     ) as sim:
         for start, stop in zip(pauses[:-1], pauses[1:], strict=True):
             if jitter is not None:
@@ -78,32 +106,77 @@ def shake(sim, rng):
         value *= 1 + JITTER * rng.choice([-1, 1], value.shape)
 
 
-def run_nengo_dl(spec):
-    """Run this package's simulator; one list of results per minibatch item."""
+def seed_of(spec, item):
+    """Return the seed with which Nengo draws the numbers of an item of a minibatch."""
+    from nengo_dl.graph.streams import Streams
+
+    return Streams(seed=spec["seed"] + 1).seed_of(item) if item else None
+
+
+def run_nengo_dl(spec, xla=(True,)):
+    """Run this package's simulator in all ways.
+
+    Parameters
+    ----------
+    spec : dict
+        What to build and how to run it.
+    xla : tuple of bool
+        With or without XLA, or both.
+
+    Returns
+    -------
+    results : list of `Result`
+    """
+    import nengo_dl
+
+    del nengo_dl  # before there are threads
+    results = []
+    for setting in xla:
+        run = partial(run_minibatch, spec, setting)
+        with ThreadPoolExecutor(2) as pool:
+            for found in pool.map(run, spec["minibatch_sizes"]):
+                results += found
+    return results
+
+
+def run_minibatch(spec, xla, minibatch_size):
+    """Run in pieces, and as a whole."""
     import nengo_dl
 
     network = build(spec)
     with network:
-        nengo_dl.configure_settings(dtype="float64")
+        nengo_dl.configure_settings(
+            dtype="float64", jit_compile="auto" if xla else False
+        )
+    how = f"minibatch {minibatch_size}, {'with' if xla else 'without'} XLA"
+    results = []
     with nengo_dl.Simulator(
         network,
         dt=spec["dt"],
-        minibatch_size=spec["minibatch_size"],
+        minibatch_size=minibatch_size,
         unroll_simulation=spec["unroll_simulation"],
         progress_bar=False,
     ) as sim:
-        if spec["reset_after"]:
-            sim.run_steps(spec["reset_after"])
+        for name, pieces in (
+            ("in pieces", spec["n_steps"]),
+            ("as a whole", [sum(spec["n_steps"])]),
+        ):
             sim.reset()
-        for n_steps in spec["n_steps"]:
-            sim.run_steps(n_steps)
-        data = [np.array(sim.data[probe]) for probe in network.all_probes]
-    if spec["minibatch_size"] is None:
-        return [data]
-    return [
-        [values[min(i, len(values) - 1)] for values in data]
-        for i in range(spec["minibatch_size"])
-    ]
+            for n_steps in pieces:
+                sim.run_steps(n_steps)
+            data = [np.array(sim.data[probe]) for probe in network.all_probes]
+            for item in range(minibatch_size or 1):
+                results.append(
+                    Result(f"{how}, {name}", item, of_item(data, minibatch_size, item))
+                )
+    return results
+
+
+def of_item(data, minibatch_size, item):
+    """Pick an item; what all of them share has one for all."""
+    if minibatch_size is None:
+        return data
+    return [values[min(item, len(values) - 1)] for values in data]
 
 
 def distance(spec, expected, actual):
@@ -128,22 +201,27 @@ def distance(spec, expected, actual):
     return ""
 
 
-def reference(spec):
+def reference(spec, item=0):
     """Run Nengo; return its results, or the outcome where they cannot serve."""
     try:
-        expected = run_nengo(spec)
+        expected = run_nengo(spec, item=item)
     except Exception as error:
         return Outcome("left out", f"Nengo: {type(error).__name__}: {error}")
     if not all(np.isfinite(values).all() for values in expected):
         return Outcome("left out", "not finite")
+    return expected
+
+
+def chaos(spec, expected, item):
+    """Describe how a small change moves Nengo's results; empty if it does not."""
     for jitter in (1, 2):
         try:
-            moved = distance(spec, expected, run_nengo(spec, jitter))
+            moved = distance(spec, expected, run_nengo(spec, jitter, item=item))
         except Exception as error:
             moved = f"{type(error).__name__}: {error}"
         if moved:
-            return Outcome("left out", f"chaotic: {moved}")
-    return expected
+            return moved
+    return ""
 
 
 def compare(spec, run=run_nengo_dl):
@@ -154,7 +232,7 @@ def compare(spec, run=run_nengo_dl):
     spec : dict
         What to build and how to run it.
     run : callable
-        Takes the description; returns, per minibatch item, the data of all probes.
+        Takes the description; returns a list of `Result`.
 
     Returns
     -------
@@ -163,15 +241,23 @@ def compare(spec, run=run_nengo_dl):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         nengo.rc.set("decoder_cache", "enabled", "False")
-        expected = reference(spec)
-        if isinstance(expected, Outcome):
-            return expected
+        expected = {0: reference(spec)}
+        if isinstance(expected[0], Outcome):
+            return expected[0]
         try:
-            items = run(spec)
+            results = run(spec)
         except Exception as error:
             return Outcome("failed", f"{type(error).__name__}: {error}")
-    for item, actual in enumerate(items):
-        difference = distance(spec, expected, actual)
-        if difference:
-            return Outcome("disagreed", f"item {item}, {difference}")
+        for how, item, data in results:
+            if item not in expected:
+                is_own = draws_freely(spec)
+                expected[item] = reference(spec, item) if is_own else expected[0]
+            if isinstance(expected[item], Outcome):
+                continue
+            difference = distance(spec, expected[item], data)
+            if difference:
+                moved = chaos(spec, expected[item], item)
+                if moved:
+                    return Outcome("left out", f"chaotic: {moved}")
+                return Outcome("disagreed", f"{how}, item {item}, {difference}")
     return Outcome("agreed")

@@ -74,6 +74,22 @@ class Differences(nengo.Process):
         return step_differences
 
 
+class Jitter(nengo.Process):
+    """A random process with input: what comes in, and some noise."""
+
+    def make_state(self, shape_in, shape_out, dt, dtype=None):
+        return {}
+
+    def make_step(self, shape_in, shape_out, dt, rng, state):
+        return lambda t, x: x + rng.uniform(-0.1, 0.1, shape_out)
+
+
+OWN_PROCESSES = {
+    "Differences": Differences,
+    "Jitter": lambda seed: Jitter(seed=seed),
+}
+
+
 class SlowSoftplus(nengo.neurons.NeuronType):
     """A neuron type with state that no backend knows."""
 
@@ -276,8 +292,9 @@ def build_passthrough(spec):
 def build_process_node(spec):
     """Build a node with a process that has an input."""
     size = spec["size"]
-    process = spec["process"]
-    process = Differences() if process is None else build_synapse(process)
+    kind, *args = spec["process"]
+    own = OWN_PROCESSES.get(kind)
+    process = build_synapse(spec["process"]) if own is None else own(*args)
     return nengo.Node(process, size_in=size, size_out=size)
 
 
@@ -409,6 +426,17 @@ def build_probe(spec, objects, connections):
         synapse=build_synapse(spec["synapse"]),
         sample_every=spec["sample_every"],
         **kwargs,
+    )
+
+
+def draws_freely(spec):
+    """Whether a network has a random process without a seed of its own."""
+    parts = [obj.get("output", obj.get("process")) or () for obj in spec["objects"]]
+    noises = [obj["noise"] for obj in spec["objects"] if "noise" in obj]
+    return ("Jitter", None) in parts or any(
+        "seed" in part[-1] and part[-1]["seed"] is None
+        for part in parts + noises
+        if part and isinstance(part[-1], dict)
     )
 
 

@@ -5,14 +5,18 @@
 program, this module draws many and compares both simulators on each
 (`tests.agreement`)::
 
-    python -m tests.random_networks --count 1000 --seed 0 --jobs 2
+    python -m tests.random_networks --count 1000 --seed 0 --jobs 2 --xla both
+
+Parts of it can run on other machines: ``--first 500 --count 250``.
 """
 
 import argparse
 import collections
+import functools
 import gc
 import multiprocessing
 import os
+import time
 from typing import NamedTuple
 
 import hypothesis
@@ -20,11 +24,12 @@ import hypothesis.strategies as st
 import nengo
 import numpy as np
 
-from tests.agreement import compare, run_nengo
+from tests.agreement import Result, compare, run_nengo, run_nengo_dl
 from tests.network_specs import (
     FUNCTIONS,
     NODE_FUNCTIONS,
     build_neurons,
+    draws_freely,
     key_size,
 )
 from tests.random_parts import (
@@ -350,16 +355,15 @@ def networks(draw):
     """Draw the description of a network and of how to run it."""
     spec = {
         "seed": draw(SEEDS),
-        "dt": draw(st.sampled_from([0.001, 0.001, 0.0005, 0.002])),
-        "n_steps": draw(st.sampled_from([(40,), (30,), (17, 25), (60,)])),
-        "minibatch_size": draw(st.sampled_from([None, None, 1, 3])),
-        "unroll_simulation": draw(st.sampled_from([1, 1, 1, 4])),
-        "reset_after": draw(st.sampled_from([0, 0, 7])),
+        "dt": draw(st.sampled_from([0.001, 0.001, 0.0005, 0.002, 0.005, 0.01])),
+        "n_steps": draw(st.sampled_from([(17, 25), (1, 39), (30, 1, 9), (8, 32)])),
+        "minibatch_sizes": draw(st.sampled_from([(None, 3), (1, 3)])),
+        "unroll_simulation": draw(st.sampled_from([1] * 9 + [2])),
         "objects": [draw(nodes())],
         "connections": [],
         "probes": [],
     }
-    for _ in range(draw(st.integers(1, 5))):
+    for _ in range(draw(st.sampled_from([1, 1, 1, 2, 2, 3, 4]))):
         spec["objects"].append(draw(objects()))
     listed = [ports(i, obj) for i, obj in enumerate(spec["objects"])]
     pre_ports = [port for pre, _ in listed for port in pre]
@@ -371,11 +375,11 @@ def networks(draw):
             pre, post = draw(st.sampled_from(earlier)), draw(st.sampled_from(post))
             spec["connections"].append(draw(connections(pre, post, PLAIN)))
     if pre_ports and post_ports:
-        for _ in range(draw(st.integers(0, 4))):
+        for _ in range(draw(st.sampled_from([0, 0, 1, 1, 2, 3]))):
             add_connection(draw, spec, pre_ports, post_ports)
 
     groups = probe_targets(spec, pre_ports)
-    for _ in range(draw(st.integers(1, 6)) if groups else 0):
+    for _ in range(draw(st.integers(1, 4)) if groups else 0):
         spec["probes"].append(draw(probes(groups, spec)))
     return spec
 
@@ -401,7 +405,8 @@ def add_connection(draw, spec, pre_ports, post_ports):
 
 def features(spec):
     """List what a description contains, to see what random ones cover."""
-    found = [f"dt {spec['dt']}", f"minibatch {spec['minibatch_size']}"]
+    found = [f"dt {spec['dt']}", f"minibatches {spec['minibatch_sizes']}"]
+    found += ["process without seed"] * draws_freely(spec)
     for obj in spec["objects"]:
         found.append(f"object {obj['kind']}")
         found += [f"nested {obj['kind']}"] * ("nested" in obj)
@@ -412,7 +417,7 @@ def features(spec):
         if obj["kind"] == "function_node":
             found.append(f"node function {obj['function']}")
         if obj["kind"] == "process_node":
-            found.append(f"node process {(obj['process'] or ['Differences'])[0]}")
+            found.append(f"node process {obj['process'][0]}")
         if "neurons" in obj:
             found.append(f"neurons {obj['neurons'][0]}")
             found += [f"{obj['neurons'][0]} {name}" for name in obj["neurons"][1]]
@@ -452,9 +457,20 @@ def connection_features(spec, connection):
 
 # --- as a program -----------------------------------------------------------------
 
+# Networks that are drawn together; all others do not depend on them.
+BLOCK = 20
 
-def draw_specs(count, seed):
-    """Draw descriptions of networks, the same for the same seed.
+
+def draw_specs(count, seed, first=0):
+    """Draw descriptions of networks, the same for the same seed and number."""
+    blocks = range(first // BLOCK, (first + count - 1) // BLOCK + 1)
+    specs = [spec for block in blocks for spec in draw_block(seed, block)]
+    start = first % BLOCK
+    return specs[start : start + count]
+
+
+def draw_block(seed, block):
+    """Draw some descriptions.
 
     Hypothesis likes to vary what it has drawn a little; what is known by half is
     skipped here.
@@ -462,7 +478,7 @@ def draw_specs(count, seed):
     specs, seen = [], set()
 
     @hypothesis.settings(
-        max_examples=4 * count,
+        max_examples=4 * BLOCK,
         database=None,
         deadline=None,
         phases=[hypothesis.Phase.generate],
@@ -475,58 +491,75 @@ def draw_specs(count, seed):
             specs.append(spec)
         seen.update(parts)
 
-    while len(specs) < count:
-        hypothesis.seed(f"{seed}, {len(specs)}")(collect)()
-    return specs[:count]
+    while len(specs) < BLOCK:
+        hypothesis.seed(f"{seed}, {block}, {len(specs)}")(collect)()
+    return specs[:BLOCK]
 
 
 def run_optimized(spec):
     """Stand in for this package to try the strategy out."""
-    return [run_nengo(spec, optimize=True)]
+    return [Result("optimized", 0, run_nengo(spec, optimize=True))]
 
 
-def report(specs, outcomes):
+def report(specs, outcomes, first=0):
     """Print outcomes as they come, in full where simulators disagree."""
     counts, reasons = collections.Counter(), collections.Counter()
-    for i, (spec, outcome) in enumerate(zip(specs, outcomes, strict=True)):
+    start = time.monotonic()
+    for i, (spec, outcome) in enumerate(zip(specs, outcomes, strict=True), first):
         counts[outcome.kind] += 1
         if outcome.kind == "left out":
             reasons[":".join(outcome.reason.split(":")[:2])[:60]] += 1
         if outcome.kind in ("disagreed", "failed"):
             print(f"network {i} {outcome.kind}: {outcome.reason}\n  {spec!r}\n")
         if (i + 1) % 50 == 0:
-            print(f"{i + 1} networks: {dict(counts)}", flush=True)
+            print(f"{i + 1 - first} networks: {dict(counts)}", flush=True)
         gc.collect()
-    print("\n".join(f"{n:6d} {kind}" for kind, n in counts.most_common()))
     print("\n".join(f"{n:6d} left out: {why}" for why, n in reasons.most_common()))
+    kinds = ("agreed", "left out", "disagreed", "failed")
+    listed = ", ".join(f"{counts[kind]} {kind}" for kind in kinds)
+    seconds = (time.monotonic() - start) / max(1, counts.total())
+    print(f"{counts.total()} networks: {listed}; {seconds:.2f} s each")
     return counts
 
 
-def main():
-    """Compare many random networks."""
+XLA = {"on": (True,), "off": (False,), "both": (True, False)}
+
+
+def read_arguments():
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--first", type=int, default=0, help="start at this network")
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--skip", type=int, default=0, help="start at this network")
+    parser.add_argument("--xla", choices=XLA, default="both")
     parser.add_argument("--coverage", action="store_true", help="count features only")
     parser.add_argument(
         "--nengo", action="store_true", help="compare Nengo with itself, optimized"
     )
-    arguments = parser.parse_args()
-    specs = draw_specs(arguments.count, arguments.seed)[arguments.skip :]
+    return parser.parse_args()
+
+
+def main():
+    """Compare many random networks."""
+    arguments = read_arguments()
+    first = arguments.first
+    specs = draw_specs(arguments.count, arguments.seed, first)
     if arguments.coverage:
         counts = collections.Counter(name for spec in specs for name in features(spec))
         print("\n".join(f"{n:6d} {name}" for name, n in sorted(counts.items())))
         return 0
     if arguments.nengo:
         outcomes = (compare(spec, run_optimized) for spec in specs)
-        return 0 if report(specs, outcomes).keys() <= {"agreed", "left out"} else 1
+        counts = report(specs, outcomes, first)
+        return 0 if counts.keys() <= {"agreed", "left out"} else 1
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     context = multiprocessing.get_context("spawn")
+    run = functools.partial(run_nengo_dl, xla=XLA[arguments.xla])
     # processes are replaced now and then, because compiled functions stay in memory
-    with context.Pool(arguments.jobs, maxtasksperchild=50) as pool:
-        counts = report(specs, pool.imap(compare, specs))
+    with context.Pool(arguments.jobs, maxtasksperchild=150) as pool:
+        outcomes = pool.imap(functools.partial(compare, run=run), specs)
+        counts = report(specs, outcomes, first)
     return 0 if counts.keys() <= {"agreed", "left out"} else 1
 
 

@@ -11,6 +11,7 @@ from tests.network_specs import NODE_FUNCTIONS, TIME_FUNCTIONS, build_conv
 # --- what to choose from ----------------------------------------------------------
 
 SEEDS = st.integers(0, 999)
+PROCESS_SEEDS = st.none() | SEEDS
 SIZES = st.sampled_from([1, 2, 3, 4, 5, 6, 8, 12, 16])
 
 SYNAPSES = [
@@ -235,7 +236,8 @@ def nodes(draw):
     if form == "array":
         output = ("array", seed, size)
     elif form == "noise":
-        output = ("process", *draw(st.sampled_from(NOISES))(seed))
+        noise = draw(st.sampled_from(NOISES))
+        output = ("process", *noise(draw(PROCESS_SEEDS)))
     elif form == "Present":
         arguments = {
             "inputs": (seed, (3, size)),
@@ -260,7 +262,12 @@ def other_nodes(draw):
     if kind == "function_node":
         node["function"] = draw(st.sampled_from(list(NODE_FUNCTIONS)))
     if kind == "process_node":
-        node["process"] = draw(st.sampled_from([None, *SYNAPSES]))
+        form = draw(st.sampled_from(["Differences", "Jitter", "synapse", "synapse"]))
+        node["process"] = (form,)
+        if form == "Jitter":
+            node["process"] = (form, draw(PROCESS_SEEDS))
+        elif form == "synapse":
+            node["process"] = draw(st.sampled_from(SYNAPSES))
     return node
 
 
@@ -316,7 +323,7 @@ def ensembles(draw):
         if sometimes(draw):
             ensemble["encoders"] = (draw(SEEDS), draw(st.booleans()))
     if sometimes(draw, out_of=6):
-        ensemble["noise"] = draw(st.sampled_from(NOISES))(draw(SEEDS))
+        ensemble["noise"] = draw(st.sampled_from(NOISES))(draw(PROCESS_SEEDS))
     return ensemble
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from tests.agreement import compare, run_nengo
+from tests.agreement import Result, compare, run_nengo
 from tests.random_networks import draw_specs, networks
 
 # At most this part of the networks may be left out, or the law would say little.
@@ -25,9 +25,8 @@ CHAOTIC = {
     "seed": 0,
     "dt": 0.001,
     "n_steps": (30,),
-    "minibatch_size": None,
+    "minibatch_sizes": (None, 3),
     "unroll_simulation": 1,
-    "reset_after": 0,
     "objects": [
         {
             "kind": "ensemble",
@@ -59,7 +58,6 @@ FOUND = {
     # a filter without state, of weights that all minibatch items share
     "unbatched state": CHAOTIC
     | {
-        "minibatch_size": 3,
         "objects": [NODE, {"kind": "passthrough", "size": 2}],
         "connections": [
             {
@@ -83,7 +81,6 @@ FOUND = {
     # learned weights differ between minibatch items, and what they multiply does not
     "shared activities": CHAOTIC
     | {
-        "minibatch_size": 3,
         "objects": [
             NODE,
             {
@@ -137,12 +134,12 @@ def off_by_a_millionth(spec):
     data = run_nengo(spec)
     size = np.max(np.abs(data[-1]))
     data[-1][-1] += 1.1e-6 * size
-    return [data]
+    return [Result("wrongly", 0, data)]
 
 
 def nearly_right(spec):
     """Stand in for a simulator that is right but for rounding."""
-    return [[values * (1 + 1e-9) for values in run_nengo(spec)]]
+    return [Result("nearly", 0, [values * (1 + 1e-9) for values in run_nengo(spec)])]
 
 
 def broken(spec):
@@ -160,9 +157,9 @@ GOOD = CHAOTIC | {
     "spec, run, kind, reason",
     [
         (GOOD, nearly_right, "agreed", ""),
-        (GOOD, off_by_a_millionth, "disagreed", "item 0, probe 1"),
+        (GOOD, off_by_a_millionth, "disagreed", "wrongly, item 0, probe 1"),
         (GOOD, broken, "failed", "RuntimeError: broken"),
-        (CHAOTIC, nearly_right, "left out", "chaotic"),
+        (CHAOTIC, off_by_a_millionth, "left out", "chaotic"),
         (FAILING, nearly_right, "left out", "Nengo: IndexError"),
     ],
 )
