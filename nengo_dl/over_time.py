@@ -92,7 +92,8 @@ def targets_of_items(y_true: Any, y_pred: Any, where: str) -> Any:
     ----------
     y_true : tensor of shape (items,), (items, ...) or (items, 1, ...)
         One target for each item, where ``...`` are the axes that an output has without
-        time, as labels have them: of size 1, or the number of classes.
+        time, as labels have them: of size 1, or the number of classes. If a dataset
+        does not say the number of steps of targets, the first one counts.
     y_pred : tensor of shape (items, n_steps, ...)
         Outputs.
     where : str

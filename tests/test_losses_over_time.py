@@ -59,8 +59,9 @@ def make_losses(reduce, dtype=None):
     ]
 
 
-@pytest.mark.parametrize("dtype", TOLERANCE)
-@pytest.mark.parametrize("weights", WEIGHTS)
+@pytest.mark.parametrize(
+    "weights, dtype", [*((kind, "float32") for kind in WEIGHTS), ("steps", "float64")]
+)
 @pytest.mark.parametrize("reduce", REDUCTIONS)
 def test_losses_equal_numpy(reduce, weights, dtype):
     given, full = sample_weights(weights)
@@ -258,3 +259,23 @@ def test_shapes_are_checked(y, outputs, weights, message):
     weights = None if weights is None else np.ones(weights)
     with pytest.raises(ValidationError, match=message):
         CrossentropyOverTime()(np.zeros(y), np.zeros(outputs), weights)
+
+
+def test_labels_of_unknown_size():
+    """That are integers or one-hot, nobody knows; of an unknown number of steps."""
+
+    def traced(*shape):
+        signature = [tf.TensorSpec(shape, "int64")]
+        function = tf.function(
+            lambda y: CrossentropyOverTime()(y, OUTPUTS),
+            input_signature=signature,
+            autograph=False,
+        )
+        return function(targets("sparse", "nengo"))
+
+    expected = CrossentropyOverTime()(targets("sparse", "nengo"), OUTPUTS)
+    np.testing.assert_allclose(traced(None, None, 1), expected, rtol=1e-6)
+    with pytest.raises(
+        ValidationError, match="Labels: expected a known last axis.*1 f"
+    ):
+        traced(None, None, None)
