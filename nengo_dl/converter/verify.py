@@ -35,7 +35,7 @@ def verify(converter, training, inputs, atol, rtol):
         }
         if training:
             _check_parameters(model, sim)
-            _train_network(sim, data, converter.net.probes)
+            _train_network(sim, data, converter)
         found = sim.predict_on_batch(data)
     # layers that could not be copied are those of the model
     _restore(model, before)
@@ -119,7 +119,7 @@ def _restore(model, values):
 def _train_network(sim, data, converter):
     """Fit a network to ones."""
     n_items, n_steps, _ = next(iter(data.values())).shape
-    probes = [converter.outputs[tensor] for tensor in converter.model.outputs]
+    probes = converter.net.probes
     targets = {probe: np.ones((n_items, n_steps, probe.size_in)) for probe in probes}
     losses = dict.fromkeys(probes, "mse")
     for probe, is_series in zip(probes, _has_time(converter), strict=True):
