@@ -18,7 +18,16 @@ TREES = {
 LAYERS = (
     ("version", "names", "surrogates"),
     ("setting_types",),
-    ("config", "progress", "neurons", "dists", "losses", "stencil", "array_node"),
+    (
+        "biases",
+        "config",
+        "progress",
+        "neurons",
+        "dists",
+        "losses",
+        "stencil",
+        "array_node",
+    ),
     ("plots",),
     ("tensor_function",),
     ("tensor_node",),
