@@ -282,7 +282,18 @@ def configure_settings(**settings: "Unpack[SettingTypes]") -> None:
         network = nengo.Network.context[-1 if name == "trainable" else 0]
         enable_setting(network, name)
         for cls in _SPECS[name].classes:
-            setattr(network.config[cls], name, value)
+            _set_for_all(network.config, cls, name, value)
+
+
+def _set_for_all(config: Config, cls: type, name: str, value: Any) -> None:
+    """Set a setting for a class; neurons go on following their ensembles' value."""
+    if cls is not Neurons:
+        setattr(config[cls], name, value)
+        return
+    param = config[cls].get_param(name)
+    param.default = value
+    if config[cls] in param:
+        param.del_default(config[cls])
 
 
 def enable_setting(network: nengo.Network, name: str) -> None:
@@ -405,9 +416,11 @@ def _first_value(configs: Iterable[Config], name: str, obj: Any) -> Any:
             if class_params is not None and own is not None and name in own:
                 return getattr(own, name)
         for class_params in params:
-            value = None if class_params is None else getattr(class_params, name)
-            if value is not None:
-                return value
+            param = None if class_params is None else class_params.get_param(name)
+            if param is not None and class_params in param:
+                value = param.get_default(class_params)
+                if value is not None:
+                    return value
     return None
 
 

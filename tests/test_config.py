@@ -318,3 +318,21 @@ def test_settings_survive_copying_and_pickling():
         assert object_settings(other, "trainable")[copied] is True
         other.config[nengo.Network].dtype = "float32"
     assert Settings.read(net).dtype == "float64"
+
+
+@pytest.mark.parametrize("before", [False, None, True])
+def test_ensembles_are_encoders_and_biases(before):
+    """Whatever has been said for everything, until it is said for neurons."""
+    with nengo.Network() as net:
+        configure_settings(trainable=before)
+        ens = nengo.Ensemble(3, 1)
+    assert net.config[Neurons].trainable is before
+    for value in (not before, before, None, True):
+        net.config[nengo.Ensemble].trainable = value
+        values = object_settings(net.copy(), "trainable").values()
+        assert list(values) == ([] if value is None else [value, value])
+    net.config[Neurons].trainable = False
+    assert object_settings(net, "trainable") == {ens: True, ens.neurons: False}
+    with net:
+        configure_settings(trainable=True)
+    assert object_settings(net, "trainable") == {ens: True, ens.neurons: True}

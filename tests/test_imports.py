@@ -18,7 +18,7 @@ TREES = {
 LAYERS = (
     ("backend", "version", "names", "silence", "surrogates", "labels", "over_time"),
     ("setting_types", "array_functions"),
-    ("config", "progress", "neurons", "dists", "stencil", "array_node"),
+    ("biases", "config", "progress", "neurons", "dists", "stencil", "array_node"),
     ("losses", "metrics"),
     ("plots",),
     ("recurrent_cell",),

@@ -222,8 +222,7 @@ class Build:
         self.converter.channels.append(self._channels(size))
         if np.any(tuning.amplitude != height):
             self._add_heights(ensemble.neurons, tuning.amplitude / height)
-        self.converter.set_trainable(ensemble, False)
-        self.converter.set_trainable(ensemble.neurons, False)
+        self.converter.biases[ensemble.neurons] = ()
         return ensemble.neurons
 
     def connect(self, obj: Any, index: int = 0, **kwargs) -> nengo.Connection:
@@ -318,17 +317,18 @@ class Build:
         index : array_like of int, of shape (size of the object,), optional
             Which constant each element gets, by default each its own.
         trainable : bool, optional
-            Whether they are trained; by default what a variable says.
+            Whether they are trained; by default what a variable says. What is set for
+            neurons, or their ensemble, counts for their constants and goes first.
         """
         if trainable is None:
             trainable = values.trainable
         column = array(values).reshape(-1, 1)
-        if index is None:
-            self.link(self.converter.one(), obj, column, trainable, part="bias")
-        else:
-            relay = self.node(len(column), "bias")
-            self.link(self.converter.one(), relay, column, trainable, part="bias")
+        relay = obj if index is None else self.node(len(column), "bias")
+        conn = self.link(self.converter.one(), relay, column, trainable, part="bias")
+        if index is not None:
             self.link(relay, obj, take=index)
+        if obj in self.converter.biases:
+            self.converter.biases[obj] += (conn,)
 
     def channel_bias(self, obj: Any, variable: Any, channels_last: bool = True) -> None:
         """Add one constant per channel of the layer's output.
@@ -430,7 +430,9 @@ class Build:
 
 def array(values: Any) -> np.ndarray:
     """Return a Keras variable or an array as a NumPy array."""
-    return np.asarray(values)
+    found = np.asarray(keras.ops.convert_to_numpy(values))
+    # half precision, of which NumPy does not know all types, is exact in single
+    return found.astype(np.float32) if found.dtype.itemsize == 2 else found
 
 
 def one() -> ArrayNode:

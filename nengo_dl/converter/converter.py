@@ -13,6 +13,7 @@ import numpy as np
 from nengo.ensemble import Neurons
 from nengo.synapses import Synapse
 
+from nengo_dl.biases import set_biases
 from nengo_dl.config import configure_settings
 from nengo_dl.converter import plan, registry
 from nengo_dl.converter.arguments import (
@@ -222,6 +223,7 @@ class Converter:
         self.channels: list[np.ndarray] = []
         self.heights: dict[Neurons, nengo.Node] = {}
         self.swapped: set[Neurons] = set()
+        self.biases: dict[Neurons, tuple] = {}
         self.spiking: set[Any] = set()
         self._converters: dict[int, LayerConverter] = {}
         self._copies: dict[int, Any] = {}
@@ -238,6 +240,8 @@ class Converter:
             if self.inference_only:
                 configure_settings(inference_only=True)
             self._convert(steps)
+        for neurons, conns in self.biases.items():
+            set_biases(self.net, neurons.ensemble, conns)
         self.swaps.warn_of_unused()
         warn_of_rates(self.populations, self.swapped)
         self._check_scales(steps)

@@ -82,7 +82,7 @@ def _shape(tensor, converter):
 def _outputs(model, inputs):
     """Call a model as Keras does in prediction."""
     outputs = keras.tree.flatten(model(_structured(model, inputs), training=False))
-    return [keras.ops.convert_to_numpy(y) for y in outputs]
+    return [array(y) for y in outputs]
 
 
 def _structured(model, inputs):

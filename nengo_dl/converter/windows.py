@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from nengo_dl.converter.keras_graph import LayerCall
+from nengo_dl.converter.numbering import positions
 
 
 @dataclass(frozen=True)
@@ -100,10 +101,8 @@ def taps(geometry: Geometry, transposed: keras.Layer | None = None) -> np.ndarra
         dtype="float32",
         **arguments,
     )
-    numbers = np.arange(1, math.prod(geometry.space) + 1, dtype=np.float32)
-    numbers = numbers.reshape(1, *geometry.space, 1)
+    shape = (*geometry.space, 1)
     with tf.device("/cpu:0"):
-        layer.build(numbers.shape)
+        layer.build((None, *shape))
         layer.kernel.assign(one_each)
-        found = keras.ops.convert_to_numpy(layer(numbers))
-    return np.rint(found).astype(np.int64).reshape(-1, n_taps) - 1
+        return positions(layer, shape).reshape(-1, n_taps)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import nengo
 from nengo.builder import Model, Signal
 
+from nengo_dl.biases import biases
 from nengo_dl.config import object_settings
 from nengo_dl.names import legal_name
 
@@ -58,7 +59,7 @@ def parameters(model: Model, inference_only: bool = False) -> tuple[Parameter, .
         If an object is set to be trainable that a learning rule changes.
     """
     network = model.toplevel
-    chosen = {} if network is None else object_settings(network, "trainable")
+    chosen = {} if network is None else _chosen(network)
     connections = set() if network is None else set(network.all_connections)
     learned = _written(model)
     found: dict[Signal, Parameter] = {}
@@ -80,6 +81,18 @@ def parameters(model: Model, inference_only: bool = False) -> tuple[Parameter, .
         name = _unique(f"{_stem(obj)}.{attr}", names)
         found[base] = Parameter(name, base, is_free and wanted is not False)
     return tuple(found.values())
+
+
+def _chosen(network: nengo.Network) -> dict[object, bool]:
+    """Return what is set to be trained; biases follow the neurons that they are of."""
+    chosen = object_settings(network, "trainable")
+    for ensemble, conns in biases(network).items():
+        wanted = chosen.get(ensemble.neurons)
+        for conn in conns if wanted is not None else ():
+            chosen[conn] = wanted
+        chosen[ensemble] = False
+        chosen[ensemble.neurons] = bool(wanted) and not conns
+    return chosen
 
 
 def _signals(model: Model) -> Iterator[tuple[object, str, Signal]]:

@@ -10,6 +10,7 @@ import numpy as np
 from nengo.transforms import Sparse
 from scipy.sparse import csr_matrix, identity, kron
 
+from nengo_dl.converter.numbering import positions
 from nengo_dl.converter.registry import register
 
 MOVES = (
@@ -30,11 +31,8 @@ MOVES = (
 
 def convert_move(call, build):
     """Convert a layer that moves elements."""
-    size = math.prod(call.input_shape)
-    numbers = np.arange(1, size + 1, dtype=np.float32).reshape(1, *call.input_shape)
-    moved = keras.ops.convert_to_numpy(call.layer(numbers)).ravel()
-    index = np.rint(moved).astype(np.int64) - 1
-    if np.array_equal(index, np.arange(size)):
+    index = positions(call.layer, call.input_shape).ravel()
+    if np.array_equal(index, np.arange(math.prod(call.input_shape))):
         return build.input()
     node = build.node()
     into = np.flatnonzero(index >= 0)
@@ -55,7 +53,11 @@ def convert_interpolation(call, build):
     units = np.eye(n, dtype=np.float32).reshape(
         n, *((*space, 1) if last else (1, *space))
     )
-    weights = keras.ops.convert_to_numpy(call.layer(units)).reshape(n, -1).T
+    # weights are rounded as the products with them, but not before
+    exact = type(call.layer).from_config(
+        {**call.layer.get_config(), "dtype": "float32"}
+    )
+    weights = keras.ops.convert_to_numpy(exact(units)).reshape(n, -1).T
     channel = identity(channels)
     matrix = csr_matrix(kron(weights, channel) if last else kron(channel, weights))
     node = build.node()
