@@ -1,5 +1,6 @@
 """What has no native form: a `TensorNode` that calls a copy of the layer."""
 
+import contextlib
 import math
 
 import keras
@@ -49,13 +50,25 @@ def copy(layer):
     """Return a layer with the same configuration and weights; itself if it has none."""
     if not isinstance(layer, keras.layers.Layer) or not layer.variables:
         return layer
-    copied = type(layer).from_config(layer.get_config())
+    with _policy_of(layer):
+        copied = type(layer).from_config(layer.get_config())
     build_config = layer.get_build_config()
     if layer.built and build_config:
         copied.build_from_config(build_config)
     if layer.weights:
         copied.set_weights(layer.get_weights())
     return copied
+
+
+@contextlib.contextmanager
+def _policy_of(layer):
+    """Have layers that a layer makes of itself get its dtype policy."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(layer.dtype_policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 @register(ANY_LAYER, native="")
