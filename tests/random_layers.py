@@ -12,7 +12,7 @@ ACTIVATIONS = [
     *("leaky_relu", "relu6", "softmax", "linear", "exponential", "hard_sigmoid"),
     *("mish", "celu", "log_sigmoid", "softsign", "hard_tanh", "hard_silu", None),
     *("squareplus", "sparse_plus", "tanh_shrink", "soft_shrink", "hard_shrink"),
-    *("log_softmax", "glu", "sparsemax", "threshold", "sparse_sigmoid", "silu"),
+    *("log_softmax", "sparsemax", "sparse_sigmoid", "silu"),
     *(("tf.nn", name) for name in ("relu", "relu6", "tanh", "elu", "softmax", "gelu")),
     *(("tf.nn", name) for name in ("leaky_relu", "sigmoid", "silu", "softplus")),
     *(("keras.ops", name) for name in ("relu", "relu6", "tanh", "sin", "gelu", "abs")),

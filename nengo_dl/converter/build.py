@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import keras
 import nengo
 import numpy as np
 from nengo.base import ObjView

@@ -1,5 +1,6 @@
 """What has no native form: a `TensorNode` that calls a copy of the layer."""
 
+import contextlib
 import math
 import warnings
 from functools import partial
@@ -52,7 +53,8 @@ def copy(layer, call):
 
 def _made_again(layer, call):
     """Return a copy, or raise an exception."""
-    copied = type(layer).from_config(layer.get_config())
+    with _policy_of(layer):
+        copied = type(layer).from_config(layer.get_config())
     if copied is layer:
         raise ValueError("from_config returns the layer itself")
     build_config = layer.get_build_config()
@@ -89,6 +91,17 @@ def _check_equal(layer, copied, call, values):
 
 def _first_line(exc):
     return str(exc).strip().split("\n")[0].rstrip(".")
+
+
+@contextlib.contextmanager
+def _policy_of(layer):
+    """Have layers that a layer makes of itself get its dtype policy."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(layer.dtype_policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 @register(ANY_LAYER, temporal=True, check=keeps_items, native="")
