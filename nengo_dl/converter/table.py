@@ -1,10 +1,11 @@
-"""The table of Keras layers and what they become, for ``docs/converter.rst``.
+"""The tables of layers and operators and what they become, for ``docs/converter.rst``.
 
-``python -m nengo_dl.converter.table`` prints it.
+``python -m nengo_dl.converter.table`` prints them.
 """
 
 import keras
 
+from nengo_dl.converter.operators import SIGNS
 from nengo_dl.converter.registry import ANY_LAYER, REGISTRY
 
 # Base classes, and what has converters of its own kind.
@@ -35,12 +36,43 @@ def fallbacks():
     )
 
 
+def operators():
+    """List what the registered functions of ``keras.ops`` become.
+
+    Returns
+    -------
+    rows : list of (tuple of str, str, str)
+        The names of functions, their native form, and the restrictions on them.
+    """
+    found = {}
+    for key, entry in REGISTRY.items():
+        if callable(key) and not isinstance(key, type):
+            form = (entry.native, entry.restrictions)
+            found.setdefault(form, []).append(key.__name__)
+    return sorted((tuple(sorted(names)), *form) for form, names in found.items())
+
+
 def table():
-    """Return the table as reStructuredText."""
+    """Return the table of layers as reStructuredText."""
+    named = [(f"``{name}``", *rest) for name, *rest in rows()]
+    return _table([("Layer", "Native form", "Restrictions"), *named])
+
+
+def operator_table():
+    """Return the table of operators as reStructuredText."""
+    header = ("Functions of ``keras.ops``", "Native form", "Restrictions")
+    listed = [(", ".join(map(_shown, names)), *rest) for names, *rest in operators()]
+    return _table([header, *listed])
+
+
+def _shown(name):
+    sign = SIGNS.get(name)
+    return f"``{name}``" if sign is None else f"``{name}`` (``{sign}``)"
+
+
+def _table(all_rows):
     lines = [".. list-table::", "   :header-rows: 1", "   :widths: 30 40 30", ""]
-    header = ("Layer", "Native form", "Restrictions")
-    for row in (header, *rows()):
-        name, *rest = row if row is header else (f"``{row[0]}``", *row[1:])
+    for name, *rest in all_rows:
         lines.append(f"   * - {name}")
         lines += [f"     - {text}".rstrip() for text in rest]
     return "\n".join(lines) + "\n"
@@ -56,4 +88,5 @@ def _keras_layers():
 
 if __name__ == "__main__":
     print(table())
+    print(operator_table())
     print(", ".join(f"``{name}``" for name in fallbacks()))

@@ -22,3 +22,10 @@ def test_the_page_lists_all_other_layers():
 def test_every_registered_layer_says_what_it_becomes():
     assert all(native for _, native, _ in table.rows())
     assert len({name for name, _, _ in table.rows()}) == len(table.rows()) > 50
+
+
+def test_the_page_has_the_table_of_operators():
+    assert table.operator_table() in PAGE.read_text(encoding="utf-8")
+    assert all(native for _, native, _ in table.operators())
+    names = [name for names, _, _ in table.operators() for name in names]
+    assert len(names) == len(set(names)) > 100
