@@ -228,6 +228,16 @@ def test_what_needs_more_than_the_steps_so_far(make, message):
         converted(keras.Model(x, make(x)), temporal_model=True)
 
 
+def test_reports_need_all_steps():
+    x = keras.Input((N_STEPS, 4))
+    model = seeded(keras.Model(x, kl.Dense(2)(kl.GRU(3, name="read")(x))))
+    converter = converted(model, temporal_model=True, calibration_data=sequences())
+    with pytest.raises(ValueError, match="report: expected layers .*got 'read'"):
+        converter.report(sequences())
+    with pytest.raises(ValueError, match="recommended_steps: expected .*got 'read'"):
+        _ = converter.recommended_steps
+
+
 def test_losses_of_steps_add_up():
     """Each step is a call of the layer, so Keras' sum over time is the sum of steps."""
     x = keras.Input((N_STEPS, 4))
