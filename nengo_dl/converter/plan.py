@@ -137,6 +137,26 @@ def outer_axes(steps: tuple[Step, ...]) -> dict[int, int]:
     }
 
 
+def check_series(converter: Any, where: str) -> None:
+    """Raise ValueError if something in a temporal model has no axis of time.
+
+    Parameters
+    ----------
+    converter : `Converter`
+        The converted model.
+    where : str
+        What compares all time steps with those of Keras, for the message.
+    """
+    for step in flattened(converter.steps):
+        call = step.call
+        if call.n_outer_axes > 1 and step.wrapper is None and 1 in call.outer_axes:
+            raise ValueError(
+                f"{where}: expected layers that return all time steps (got "
+                f"'{call.layer.name}', which returns the last one alone). Make it with "
+                "return_sequences=True and return_state=False."
+            )
+
+
 def _step(call: LayerCall, converter, findings: Findings, wrapper=None) -> Step:
     layer = call.layer
     if type(layer) is keras.layers.TimeDistributed:

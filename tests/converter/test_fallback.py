@@ -65,7 +65,6 @@ WHOLE = {
     )(embedded(i)),
     "mask_pool": lambda i: pool(embedded(i)),
     "mask_through": lambda i: pool(kl.Dense(2)(kl.Dropout(0.5)(embedded(i)))),
-    "mask_bidirectional": lambda i: kl.Bidirectional(kl.SimpleRNN(2))(embedded(i)),
     "mask_attention": lambda i: kl.Attention()([embedded(i), embedded(i)]),
     "mask_nested": lambda i: keras.Sequential([keras.Input((4, 3)), kl.GRU(2)])(
         embedded(i)
@@ -75,7 +74,6 @@ WHOLE = {
     "one_hot": lambda i: kl.CategoryEncoding(5, output_mode="multi_hot")(i),
     "flat": lambda i: kl.Embedding(9, 2)(kl.Flatten()(kl.Reshape((2, 2))(i))),
     "remainder": lambda i: ops.mod(i * 3 + 1, 4),
-    "quotient": lambda i: i // 2,
     "cast": lambda i: kl.Dense(2)(ops.cast(i, "float32")),
 }
 # Functions of floats, of shape (4,).
@@ -88,12 +86,10 @@ FLOATS = {
     "truncated": lambda x: ops.cast(3 * x, "int32"),
     "taken": lambda x: ops.take_along_axis(x, ops.argsort(x), axis=1),
     "top": lambda x: ops.top_k(x, 2)[1],
-    "counts": lambda x: ops.sum(ops.cast(x > 0, "int32"), axis=1, keepdims=True),
 }
 # Functions of floats, of shape (4, 2).
 MASKED = {
     "lstm": lambda x: kl.LSTM(2)(kl.Masking()(x)),
-    "sequences": lambda x: kl.SimpleRNN(2, return_sequences=True)(kl.Masking()(x)),
     "softmax": lambda x: kl.Softmax()(x, mask=x > 0),
     "pool": lambda x: pool(kl.Masking()(x)),
     "max": lambda x: kl.GlobalMaxPooling1D()(kl.Masking()(x)),

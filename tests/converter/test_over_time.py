@@ -43,7 +43,6 @@ RECURRENT = {
     "lstm_last": lambda x: kl.Dense(2)(kl.LSTM(3)(x)),
     "gru": lambda x: kl.GRU(3, return_sequences=True, unroll=True)(x),
     "gru_before": lambda x: kl.GRU(3, reset_after=False, use_bias=False)(x),
-    "simple": lambda x: kl.SimpleRNN(3, return_sequences=True)(x),
     "simple_last": lambda x: kl.Flatten()(kl.Reshape((3, 1))(kl.SimpleRNN(3)(x))),
     "cell": lambda x: kl.RNN(kl.GRUCell(3), return_sequences=True)(x),
     "stacked": lambda x: kl.RNN([kl.LSTMCell(3), kl.LSTMCell(2)])(x),
@@ -61,7 +60,6 @@ RECURRENT = {
 ALONE = {
     "lambda": lambda x: kl.Lambda(lambda x: 2 * x)(x),
     "layer_norm": lambda x: kl.LayerNormalization()(x),
-    "rms_norm": lambda x: kl.RMSNormalization()(x),
     "own": lambda x: Squared()(x),
     "operator": lambda x: ops.sin(x),
     "regularized": lambda x: kl.Dense(3, kernel_regularizer="l2")(x),
@@ -70,8 +68,6 @@ ALONE = {
         3, return_sequences=True, activity_regularizer="l2"
     )(x),
     "conv": lambda x: kl.TimeDistributed(kl.Lambda(lambda x: x[:, 1:]))(x),
-    "softmax": lambda x: kl.Softmax()(x),
-    "normalized": lambda x: kl.UnitNormalization()(x),
     "where": lambda x: ops.where(x > 0, x, 0.1 * x),
 }
 MASKED = {
@@ -81,7 +77,6 @@ MASKED = {
         kl.SimpleRNNCell(3), return_sequences=True, zero_output_for_mask=True
     )(x),
     "simple": lambda x: kl.SimpleRNN(3, return_sequences=True)(x),
-    "dense": lambda x: kl.GRU(2)(kl.Dense(2)(x)),
     "distributed": lambda x: kl.GRU(2)(kl.TimeDistributed(kl.Dense(2))(x)),
     "stacked": lambda x: kl.LSTM(2)(kl.LSTM(2, return_sequences=True)(x)),
 }
@@ -123,11 +118,16 @@ def check(converter, x, minibatch_size=N_ITEMS, jit_compile=False):
 
 
 def test_recurrent_layers():
-    """Steps are compiled with XLA; `predict` is not."""
-    model = model_of(RECURRENT)
     options = {"inference_only": True, "split_shared_weights": True}
-    converter = converted(model, temporal_model=True, **options)
-    check(converter, sequences(), jit_compile=True)
+    converter = converted(model_of(RECURRENT), temporal_model=True, **options)
+    check(converter, sequences())
+
+
+def test_steps_can_be_compiled():
+    """With XLA, that is; `predict` is not."""
+    names = ("lstm_last", "gru_before", "stacked")
+    model = model_of({name: RECURRENT[name] for name in names})
+    check(converted(model, temporal_model=True), sequences(), jit_compile=True)
 
 
 def test_native_forms_run_anywhere():
@@ -226,6 +226,16 @@ def test_what_needs_more_than_the_steps_so_far(make, message):
     x = keras.Input((N_STEPS, 4))
     with pytest.raises(TypeError, match=f"Layer '.*': .*{message}"):
         converted(keras.Model(x, make(x)), temporal_model=True)
+
+
+def test_reports_need_all_steps():
+    x = keras.Input((N_STEPS, 4))
+    model = seeded(keras.Model(x, kl.Dense(2)(kl.GRU(3, name="read")(x))))
+    converter = converted(model, temporal_model=True, calibration_data=sequences())
+    with pytest.raises(ValueError, match="report: expected layers .*got 'read'"):
+        converter.report(sequences())
+    with pytest.raises(ValueError, match="recommended_steps: expected .*got 'read'"):
+        _ = converter.recommended_steps
 
 
 def test_losses_of_steps_add_up():

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from nengo_dl.converter.calibration.data import presented, run
+from nengo_dl.converter.plan import check_series
 
 # The average counts as right once its error stays below this part of the output.
 TOLERANCE = 0.05
@@ -33,6 +34,7 @@ def errors(converter: Any, arrays: tuple[np.ndarray, ...]) -> np.ndarray:
         Root mean square over items and elements, as a part of that of the output; of
         the output for which it is largest. For at most 128 steps.
     """
+    check_series(converter, "Converter.recommended_steps")
     arrays = tuple(x[:N_ITEMS] for x in arrays)
     data = presented(arrays, MAX_STEPS, converter.temporal_model)
     nodes = converter.inputs.values()

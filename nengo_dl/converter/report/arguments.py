@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from nengo_dl.converter.arguments import as_array
+from nengo_dl.converter.plan import check_series
 
 DEFAULT_STEPS = 32
 
@@ -43,6 +44,7 @@ def check(converter: Any, x: Any, y: Any, n_steps: int | None) -> Data:
     ValueError
         If data does not fit the model.
     """
+    check_series(converter, "Converter.report")
     inputs = _inputs(converter, x)
     if converter.temporal_model:
         n_steps = _given_steps(inputs[0].shape[1], n_steps)
