@@ -67,6 +67,10 @@ class NengoLayer(EngineLayer):
     Random processes (of nodes, or noise of ensembles) go on from call to call; random
     neurons repeat themselves, but in training.
 
+    What learning rules change is a weight as well, with a first axis for the items if
+    there is a `minibatch_size`. Calls start from it, and change it if the layer is
+    stateful.
+
     The network's settings count, see `nengo_dl.configure_settings`. A loop over time is
     much faster with XLA, which Keras turns on by itself on GPUs alone: on the CPU, call
     ``model.compile(..., jit_compile=True)``.

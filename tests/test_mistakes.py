@@ -187,7 +187,7 @@ MISTAKES = [
     (
         lambda w: setattr(w.sim, "dt", 0.1),
         ReadonlyError,
-        ("Simulator.dt", "is read-only", "when making the Simulator"),
+        ("Simulator.dt", "is read-only", "Pass it to Simulator"),
     ),
     (
         lambda w: setattr(w.sim, "seed", 1),

@@ -5,7 +5,7 @@ Keras it is a parameter. Between two calls its place is in the weights, so that 
 Keras does with weights (files, callbacks) holds for it, too.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import keras
@@ -92,7 +92,7 @@ class LearnedWeights:
             One of shape (size, minibatch_size) per block of state.
         """
         return tuple(
-            self._filled(block, list(self._within(number)))
+            self._filled(block, self._within(number))
             for number, block in enumerate(blocks)
         )
 
@@ -167,10 +167,10 @@ class LearnedWeights:
             trainable=False,
         )
 
-    def _within(self, number: int) -> Iterator[Learned]:
+    def _within(self, number: int) -> list[Learned]:
         """List what is in a block, by position."""
-        found = (item for item in self._learned if item.block == number)
-        return iter(sorted(found, key=lambda item: item.start))
+        found = [item for item in self._learned if item.block == number]
+        return sorted(found, key=lambda item: item.start)
 
     def _filled(self, block: tf.Tensor, items: list[Learned]) -> tf.Tensor:
         if not items:

@@ -177,7 +177,7 @@ class Simulator(KerasMethods, ParameterMethods):
     @dt.setter
     def dt(self, value):
         raise ReadonlyError(
-            attr="dt", obj=self, msg="is read-only. Pass it when making the Simulator."
+            attr="dt", obj=self, msg="dt is read-only. Pass it to Simulator."
         )
 
     @property
@@ -188,7 +188,7 @@ class Simulator(KerasMethods, ParameterMethods):
     @seed.setter
     def seed(self, value):
         raise ReadonlyError(
-            attr="seed", obj=self, msg="is read-only. Pass another one to `reset`."
+            attr="seed", obj=self, msg="seed is read-only. Pass it to `reset`."
         )
 
     @property

@@ -195,7 +195,7 @@ class Sequence(keras.utils.PyDataset):
         return {"in": X}, {"a": Y}
 
 
-DATASETS = [iter([X]), tf.data.Dataset.from_tensors(X), Sequence(), object()]
+DATASETS = [iter([X]), tf.data.Dataset.from_tensors(X), Sequence(), {1}]
 NO_DATASETS = [None, {}, [X], (X,), X, tf.constant(X), "a", b"a", 5, 1.5]
 
 
@@ -207,6 +207,12 @@ def test_datasets():
 @pytest.mark.parametrize("data", DATASETS[1:])
 def test_datasets_stay_as_they_are(data):
     assert check_dataset(data, None, "Simulator.fit") is data
+
+
+def test_what_is_no_dataset_at_all():
+    message = "Data of fit: must be None, .* generator .*of type object.*Pass a dict"
+    with pytest.raises(ValidationError, match=message):
+        check_dataset(object(), None, "fit")
 
 
 def test_elements_of_iterators():

@@ -57,7 +57,7 @@ def test_forms_of_arrays(form):
         np.testing.assert_array_equal(one, other)
 
 
-LABELS = ["a" * 70_000, "a\ud800b", "a\0b", "größe → 大", " ", "a/b", "time"]
+LABELS = ["a" * 70_000, "a\ud800b", "a\0b", "größe → 大", " ", "a/b"]
 
 
 @pytest.mark.parametrize("label", LABELS, ids=range(len(LABELS)))

@@ -94,7 +94,9 @@ def test_attributes():
         assert (sim.n_steps, sim.time) == (3, 0.006)
         with pytest.raises(ReadonlyError, match="dt is read-only"):
             sim.dt = 0.1
-        for name in ("seed", "n_steps", "time"):
+        with pytest.raises(ReadonlyError, match="seed is read-only.*to `reset`"):
+            sim.seed = 1
+        for name in ("n_steps", "time"):
             with pytest.raises(AttributeError):
                 setattr(sim, name, 1)
     assert sim.closed
