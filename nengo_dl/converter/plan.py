@@ -198,7 +198,7 @@ def _nested(call, converter, findings, wrapper) -> Step:
 
 def _by_step(call, entry, reason, converter, findings):
     """Return a call that does a step at a time, and why it has no native form."""
-    problem = stepwise.problem(call, entry, converter)
+    problem = stepwise.problem(call, entry, reason, converter)
     layer = call.layer
     if problem is not None:
         findings.errors.append((TypeError, f"{title(layer)}: {problem}."))

@@ -20,7 +20,9 @@ N_STEPS = 4  # where their number is not fixed
 N_ITEMS = 2
 
 
-def problem(call: LayerCall, entry: Entry | None, converter: Any) -> str | None:
+def problem(
+    call: LayerCall, entry: Entry | None, reason: str, converter: Any
+) -> str | None:
     """Return why a call cannot be done step by step, or None.
 
     Parameters
@@ -29,6 +31,8 @@ def problem(call: LayerCall, entry: Entry | None, converter: Any) -> str | None:
         Of a layer whose inputs have an axis of time.
     entry : `Entry` or None
         The layer's native form.
+    reason : str
+        Why the call cannot have it.
     converter : `Converter`
         Whose options count.
     """
@@ -44,6 +48,8 @@ def problem(call: LayerCall, entry: Entry | None, converter: Any) -> str | None:
         modes.append(True)
     if all(_treats_steps_alone(call, training) for training in modes):
         return None
+    if entry is not None and entry.temporal:
+        return reason
     return (
         "expected a layer that treats each time step for itself, because "
         f"temporal_model=True (got {kind_of(layer)}, which mixes them, or does "

@@ -159,7 +159,9 @@ def test_fallback_keeps_shared_weights():
     inputs = keras.Input((4, 4))
     gru = kl.GRU(4, return_sequences=True)
     model = seeded(keras.Model(inputs, gru(kl.ReLU()(gru(inputs)))))
-    with pytest.warns(UserWarning, match="GRU has no native Nengo form. A TensorNode"):
+    with pytest.warns(
+        UserWarning, match="temporal_model=True .got False.. A TensorNode"
+    ):
         converter = Converter(model)
     assert verify(converter, training=True)
 
@@ -196,7 +198,7 @@ def test_fallbacks(name):
     model = seeded(keras.Model(inputs, kl.Dense(2)(make(inputs))))
     with pytest.raises(TypeError, match="Pass allow_fallback=True to keep it as"):
         Converter(model, allow_fallback=False)
-    with pytest.warns(UserWarning, match="has no native Nengo form|inference_only"):
+    with pytest.warns(UserWarning, match="has no native Nengo|expected .*TensorNode"):
         converter = Converter(model)
     assert any(isinstance(n, nengo_dl.TensorNode) for n in converter.net.all_nodes)
     assert verify(converter, training=name != "batch_normalization")

@@ -5,7 +5,6 @@ import nengo
 import numpy as np
 from nengo.neurons import NeuronType
 
-from nengo_dl.converter import activations
 from nengo_dl.converter.activations import Composite
 from nengo_dl.converter.build import array, reduction
 from nengo_dl.converter.registry import register
@@ -13,6 +12,8 @@ from nengo_dl.converter.registry import register
 
 def _needs_time(call, converter):
     del converter
+    if call.is_wrapped:
+        return "expected steps in the axis of time (got steps within each time step)"
     if call.n_outer_axes > 1:
         return None
     return "expected temporal_model=True (got False)"
@@ -45,7 +46,7 @@ def _is_plain(call, converter):
         return "expected no dropout unless inference_only is True"
     for name in ("activation", "recurrent_activation"):
         activation = getattr(layer, name, None)
-        found = activations.resolve(activation, converter.swaps)
+        found = converter.swaps(activation)
         if not (found is None or isinstance(found, NeuronType | Composite)):
             return f"expected an {name} with a native Nengo form (got {activation})"
     return None
