@@ -135,6 +135,7 @@ ONE = {
             ops.where(ops.logical_not(ops.not_equal(x, x)), x, 0),
         ],
         "cast": lambda x: ops.cast(x, "float32"),
+        "cast to integers": lambda x: ops.cast(ops.cast(3 * x, "int32"), "float32"),
         "slice": lambda x: x[:, :2],
         "slice with a step": lambda x: x[:, ::2],
         "slice backwards": lambda x: x[:, ::-1],
@@ -254,7 +255,7 @@ ONE = {
 }
 
 # Where Keras' own gradients are not numbers.
-NO_GRADIENTS = {"by zero in parts"}
+NO_GRADIENTS = {"by zero in parts", "numbers"}
 
 # Two tensors, of the same shape or one that broadcasts, in both orders.
 PAIRS = [((5,), (5,)), ((4, 4, 3), (1, 1, 3)), ((1, 3), (4, 1)), ((3, 1), (3, 2))]
