@@ -254,8 +254,8 @@ ONE = {
     },
 }
 
-# Those of the first shape whose gradients are compared: what is neither a connection nor
-# an activation, of which tests of layers take care, and has gradients that are numbers.
+# Those of the first shape whose gradients are compared: neither connections nor
+# activations, which tests of layers have, and with gradients that are numbers.
 GRADIENTS = (
     *(
         "absolute",
