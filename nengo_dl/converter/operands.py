@@ -113,10 +113,6 @@ def elementwise(call: LayerCall, converter: Any) -> str | None:
         return "expected real numbers (got complex ones)"
     n, rank = call.n_outer_axes, len(call.outputs[0].shape)
     outer = tuple(call.outputs[0].shape[:n])
-    for tensor in call.inputs:
-        if len(tensor.shape) != rank or tuple(tensor.shape[:n]) != outer:
-            shapes = ", ".join(str(tuple(x.shape)) for x in call.inputs)
-            return f"expected tensors with the same number of axes (got {shapes})"
     for operand in operands(call):
         shape = operand.numbers.shape if operand.is_constant else ()
         if set(shape[: max(0, len(shape) - rank + n)]) - {1}:
@@ -124,6 +120,10 @@ def elementwise(call: LayerCall, converter: Any) -> str | None:
                 "expected constants that are the same for all items and time steps "
                 f"(got one of shape {shape})"
             )
+    for tensor in call.inputs:
+        if len(tensor.shape) != rank or tuple(tensor.shape[:n]) != outer:
+            shapes = ", ".join(str(tuple(x.shape)) for x in call.inputs)
+            return f"expected tensors with the same number of axes (got {shapes})"
     return learned(call, converter)
 
 

@@ -135,6 +135,7 @@ ONE = {
             ops.where(ops.logical_not(ops.not_equal(x, x)), x, 0),
         ],
         "cast": lambda x: ops.cast(x, "float32"),
+        "cast to integers": lambda x: ops.cast(ops.cast(3 * x, "int32"), "float32"),
         "slice": lambda x: x[:, :2],
         "slice with a step": lambda x: x[:, ::2],
         "slice backwards": lambda x: x[:, ::-1],
@@ -253,8 +254,23 @@ ONE = {
     },
 }
 
-# Where Keras' own gradients are not numbers.
-NO_GRADIENTS = {"by zero in parts"}
+# Those of the first shape whose gradients are compared: neither connections nor
+# activations, which tests of layers have, and with gradients that are numbers.
+GRADIENTS = (
+    *(
+        "absolute",
+        "arctan2",
+        "array by",
+        "by itself",
+        "clip",
+        "cube",
+        "einsum",
+        "expm1",
+    ),
+    *("log_softmax", "logsumexp", "max", "maximum with an array", "maximum with zero"),
+    *("min", "minimum with an array", "normalized", "pad with a number", "polynomial"),
+    *("power of itself", "root", "slice backwards", "sqrt", "standardized", "where"),
+)
 
 # Two tensors, of the same shape or one that broadcasts, in both orders.
 PAIRS = [((5,), (5,)), ((4, 4, 3), (1, 1, 3)), ((1, 3), (4, 1)), ((3, 1), (3, 2))]

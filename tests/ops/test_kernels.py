@@ -24,6 +24,7 @@ from nengo.transforms import SparseMatrix
 
 from nengo_dl.array_node import (
     Constant,
+    Function,
     MaxPool,
     Reduce,
     Scale,
@@ -578,6 +579,32 @@ ARRAYS = [
     ),
     array_case(
         "scale", lambda n: Scale((n, 2), (n, 2), np.arange(2.0 * n).reshape(n, 2))
+    ),
+    *(
+        array_case(how, lambda n, how=how, m=m: Reduce((m, n), (n,), how))
+        for how, m in (("greater", 2), ("divide", 2), ("logical_and", 2), ("where", 3))
+    ),
+    *(
+        array_case(name, lambda n, name=name: Function((n, 3), (n, 3), name))
+        for name in ("erf", "isfinite", "logical_not", "sin", "square", "trunc")
+    ),
+    *(
+        array_case(name, lambda n, name=name: Function((3, n), (n,), name))
+        for name in ("logsumexp", "std", "var")
+    ),
+    *(
+        array_case(
+            name,
+            lambda n, name=name, arguments=arguments: Function(
+                (n, 3), (n, 3), name, arguments
+            ),
+        )
+        for name, arguments in (
+            ("clip", (("low", -0.2), ("high", 0.3))),
+            ("log_softmax", (("axis", (1,)),)),
+            ("normalize", (("axes", (1,)), ("epsilon", 0.1))),
+            ("power", (("exponent", 2.0),)),
+        )
     ),
     array_case("softmax", lambda n: Softmax((n, 3), (n, 3), (0,))),
     array_case("softmax of all", lambda n: Softmax((n, 3), (n, 3), (0, 1))),

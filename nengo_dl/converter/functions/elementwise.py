@@ -41,21 +41,28 @@ def _register():
 REGISTERED = _register()
 
 
-def _keeps_values(call, converter):
-    del converter
-    before, after = call.inputs[0].dtype, call.outputs[0].dtype
-    if before == after or after.startswith("float") or after == "bfloat16":
-        return None
-    return f"expected a cast to floats (got {after})"
+def _is_number(call, converter):
+    after = call.outputs[0].dtype
+    if after == "bool" or after == "string":
+        return f"expected a cast to numbers (got {after})"
+    return _is_real(call, converter)
 
 
 @register(
     keras.ops.cast,
     temporal=True,
-    check=_keeps_values,
-    native="nothing",
-    restrictions="to floats",
+    check=_is_number,
+    native="nothing; a node that cuts off decimals, for integers",
+    restrictions="to numbers",
 )
+def convert_cast(call, build):
+    """Convert a cast: values are floats, whatever they stand for."""
+    before, after = call.inputs[0].dtype, call.outputs[0].dtype
+    if "float" in before and "int" in after:
+        return computed(call, build, "trunc")
+    return build.input()
+
+
 @register(keras.ops.stop_gradient, temporal=True, trains=True, native="nothing")
 @register(keras.ops.real, temporal=True, check=_is_real, native="nothing")
 def convert_identity(call, build):

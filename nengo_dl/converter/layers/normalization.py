@@ -165,15 +165,8 @@ def _register_rms():
 RMS = _register_rms()
 
 
-# Layers of models in ``keras.applications`` that Keras does not export.
+# Part of models in ``keras.applications``, but not exported.
 @register("LayerScale", temporal=True, native="a factor for each channel")
 def convert_layer_scale(call, build):
     """Convert the factors of ConvNeXt."""
     return scaled_by(build, build.input(), call.layer.gamma)
-
-
-@register("StochasticDepth", temporal=True, trains=True, native="nothing")
-def convert_stochastic_depth(call, build):
-    """Convert what ConvNeXt leaves out in training."""
-    del call
-    return build.input()
