@@ -88,7 +88,11 @@ NATIVE = {
         "transpose_gaps": kl.Conv1DTranspose(2, 2, strides=3),
         "transpose_padded": kl.Conv1DTranspose(2, 3, strides=2, output_padding=1),
         "depthwise": kl.DepthwiseConv1D(2, depth_multiplier=2, activation="relu"),
+        "depthwise_both": kl.DepthwiseConv1D(2, strides=2, dilation_rate=2),
         "separable": kl.SeparableConv1D(4, 3, padding="same", activation="relu"),
+        "separable_both": kl.SeparableConv1D(
+            3, 2, padding="same", strides=2, dilation_rate=2
+        ),
         "average_pool": kl.AveragePooling1D(2),
         "average_pool_same": kl.AveragePooling1D(3, strides=2, padding="same"),
         "max_pool": kl.MaxPooling1D(2, strides=1),
@@ -124,7 +128,12 @@ NATIVE = {
         "depthwise": kl.DepthwiseConv2D(3, padding="same", activation="relu"),
         "depthwise_strides": kl.DepthwiseConv2D(2, strides=2, depth_multiplier=2),
         "depthwise_dilated": kl.DepthwiseConv2D(2, dilation_rate=2),
+        "depthwise_both": kl.DepthwiseConv2D(2, strides=3, dilation_rate=2),
+        "depthwise_both_same": kl.DepthwiseConv2D(
+            3, strides=2, padding="same", dilation_rate=2
+        ),
         "separable": kl.SeparableConv2D(3, 2, depth_multiplier=2, activation="relu"),
+        "separable_both": kl.SeparableConv2D(3, 2, strides=2, dilation_rate=2),
         "average_pool": kl.AveragePooling2D((2, 3)),
         "average_pool_same": kl.AveragePooling2D(3, strides=2, padding="same"),
         "max_pool": kl.MaxPooling2D(2),
