@@ -372,7 +372,7 @@ class Build:
     def _channels(self, size):
         """Return the channel of each neuron, counted from 0."""
         shape = self.call.output_shape
-        if size != math.prod(shape):
+        if size != math.prod(shape) or not shape:
             return np.zeros(size, dtype=int)
         is_first = getattr(self.call.layer, "data_format", None) == "channels_first"
         numbers = np.indices(shape)[0 if is_first else -1]

@@ -49,6 +49,16 @@ ACTIVATIONS = {
 }
 
 NATIVE = {
+    (): {
+        "activation": kl.Activation("sigmoid"),
+        "relu_clipped": kl.ReLU(max_value=0.4),
+        "leaky_relu": kl.LeakyReLU(0.15),
+        "elu": kl.ELU(0.7),
+        "identity": kl.Identity(),
+        "rescaling": kl.Rescaling(2.0, offset=-0.5),
+        "flatten": kl.Flatten(),
+        "reshape": kl.Reshape((1,)),
+    },
     (7,): {
         "dense": kl.Dense(3),
         "dense_relu": kl.Dense(3, activation="relu"),
