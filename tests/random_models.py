@@ -362,7 +362,7 @@ def report(arguments):
             if not arguments.as_drawn:
                 spec, outcome = smaller(spec, outcome)
             print(f"  {outcome.reason[:500]}\n  {spec!r}\n", flush=True)
-        if (i + 1) % 25 == 0:
+        if (i + 1) % 50 == 0:
             pace = (time.time() - start) / (i + 1)
             print(f"{i + 1} models: {dict(counts)}, {pace:.2f} s each", flush=True)
         if i % 20 == 0:

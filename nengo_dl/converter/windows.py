@@ -65,6 +65,19 @@ def _each(value, n):
     return (value,) * n if isinstance(value, int) else tuple(value)
 
 
+def _layer(geometry, n_taps):
+    """Return a type of layers with such windows, and arguments for one per tap.
+
+    Keras has both strides and dilation for depthwise convolutions alone.
+    """
+    layers, n = keras.layers, len(geometry.space)
+    if max(geometry.strides) > 1 and max(geometry.dilation) > 1:
+        types = (layers.DepthwiseConv1D, layers.DepthwiseConv2D)
+        return types[n - 1], {"depth_multiplier": n_taps}
+    types = (layers.Conv1D, layers.Conv2D, layers.Conv3D)
+    return types[n - 1], {"filters": n_taps}
+
+
 def taps(geometry: Geometry, transposed: keras.Layer | None = None) -> np.ndarray:
     """Find which position each tap of a window reads, for each window.
 
@@ -80,19 +93,16 @@ def taps(geometry: Geometry, transposed: keras.Layer | None = None) -> np.ndarra
     index : ndarray of int, shape (n_windows, n_taps)
         Positions of the input in row-major order; -1 for the padding.
     """
-    n, n_taps = len(geometry.space), math.prod(geometry.kernel_size)
-    layers = keras.layers
-    arguments = {}
+    n_taps = math.prod(geometry.kernel_size)
+    one_each = np.eye(n_taps).reshape(*geometry.kernel_size, 1, n_taps)
     if transposed is None:
-        layer_type = (layers.Conv1D, layers.Conv2D, layers.Conv3D)[n - 1]
-        one_each = np.eye(n_taps).reshape(*geometry.kernel_size, 1, n_taps)
+        layer_type, arguments = _layer(geometry, n_taps)
     else:
         layer_type = type(transposed)
         one_each = np.eye(n_taps).reshape(*geometry.kernel_size, n_taps, 1)
-        arguments = {"output_padding": transposed.output_padding}
+        arguments = {"filters": n_taps, "output_padding": transposed.output_padding}
     layer = layer_type(
-        n_taps,
-        geometry.kernel_size,
+        kernel_size=geometry.kernel_size,
         strides=geometry.strides,
         padding=geometry.padding,
         dilation_rate=geometry.dilation,

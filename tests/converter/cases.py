@@ -51,6 +51,16 @@ ACTIVATIONS = {
 }
 
 NATIVE = {
+    (): {
+        "activation": kl.Activation("sigmoid"),
+        "relu_clipped": kl.ReLU(max_value=0.4),
+        "leaky_relu": kl.LeakyReLU(0.15),
+        "elu": kl.ELU(0.7),
+        "identity": kl.Identity(),
+        "rescaling": kl.Rescaling(2.0, offset=-0.5),
+        "flatten": kl.Flatten(),
+        "reshape": kl.Reshape((1,)),
+    },
     (7,): {
         "dense": kl.Dense(3),
         "dense_relu": kl.Dense(3, activation="relu"),
@@ -90,7 +100,11 @@ NATIVE = {
         "transpose_gaps": kl.Conv1DTranspose(2, 2, strides=3),
         "transpose_padded": kl.Conv1DTranspose(2, 3, strides=2, output_padding=1),
         "depthwise": kl.DepthwiseConv1D(2, depth_multiplier=2, activation="relu"),
+        "depthwise_both": kl.DepthwiseConv1D(2, strides=2, dilation_rate=2),
         "separable": kl.SeparableConv1D(4, 3, padding="same", activation="relu"),
+        "separable_both": kl.SeparableConv1D(
+            3, 2, padding="same", strides=2, dilation_rate=2
+        ),
         "average_pool": kl.AveragePooling1D(2),
         "average_pool_same": kl.AveragePooling1D(3, strides=2, padding="same"),
         "max_pool": kl.MaxPooling1D(2, strides=1),
@@ -131,7 +145,12 @@ NATIVE = {
         "depthwise": kl.DepthwiseConv2D(3, padding="same", activation="relu"),
         "depthwise_strides": kl.DepthwiseConv2D(2, strides=2, depth_multiplier=2),
         "depthwise_dilated": kl.DepthwiseConv2D(2, dilation_rate=2),
+        "depthwise_both": kl.DepthwiseConv2D(2, strides=3, dilation_rate=2),
+        "depthwise_both_same": kl.DepthwiseConv2D(
+            3, strides=2, padding="same", dilation_rate=2
+        ),
         "separable": kl.SeparableConv2D(3, 2, depth_multiplier=2, activation="relu"),
+        "separable_both": kl.SeparableConv2D(3, 2, strides=2, dilation_rate=2),
         "average_pool": kl.AveragePooling2D((2, 3)),
         "average_pool_same": kl.AveragePooling2D(3, strides=2, padding="same"),
         "max_pool": kl.MaxPooling2D(2),
