@@ -36,6 +36,28 @@ class Outcome(NamedTuple):
     losses: tuple[tf.Tensor, ...] = ()
 
 
+class _Assignments(keras.StatelessScope):
+    """A scope that keeps what is assigned in it, to be assigned afterwards.
+
+    Variables are, e.g., averages of normalisations; not all are among those of a layer.
+    """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self._assigned: dict[int, tuple[Any, Any]] = {}
+
+    def add_update(self, update: tuple[Any, Any]) -> None:
+        """Take in a variable and its new value."""
+        super().add_update(update)
+        self._assigned[id(update[0])] = update
+
+    def assign(self, but_not: set[int]) -> None:
+        """Assign all values, but those of some variables, by their ids."""
+        for key, (variable, value) in self._assigned.items():
+            if key not in but_not:
+                variable.assign(value)
+
+
 @dataclass(frozen=True, eq=False)
 class TensorFunction:
     """A function or a Keras layer, together with what it is called with.
@@ -147,14 +169,9 @@ class TensorFunction:
         if self.layer is None:
             return Outcome(*self(*args))
         kept = [] if self.cell is None else self.cell.mask_seeds(seed)
-        with keras.StatelessScope(kept, collect_losses=True) as scope:
+        with _Assignments(kept, collect_losses=True) as scope:
             result, after = self(*args, states=states, training=training)
-        # the scope has kept what the call assigns, e.g. averages of normalisations
-        not_kept = {id(variable) for variable, _ in kept}
-        for variable in (*self.layer.variables, *self.layer.metrics_variables):
-            value = scope.get_current_value(variable)
-            if value is not None and id(variable) not in not_kept:
-                variable.assign(value)
+        scope.assign(but_not={id(variable) for variable, _ in kept})
         return Outcome(result, after, tuple(scope.losses))
 
     def zeros(self, dtype: Any, minibatch_size: int = 1) -> tuple[tf.Tensor, ...]:

@@ -150,6 +150,69 @@ class UnpackedCell(Unpacked):
             self.add_loss(loss / n_items)
 
 
+class UnpackedStateful(Unpacked):
+    """Call a recurrent layer on whole sequences, each of which goes on from the last.
+
+    The layer itself would keep its state in variables, for a fixed number of items; as
+    a cell, it is passed the state, which is then one of the simulation.
+
+    Parameters
+    ----------
+    layer : `keras.layers.RNN`
+        A copy, which is changed.
+    call : `LayerCall`
+        How the layer is called.
+    **kwargs
+        See `keras.layers.Layer`.
+    """
+
+    def __init__(self, layer: Any, call: LayerCall, **kwargs):
+        super().__init__(layer, call, **kwargs)
+        self._shows = len(call.outputs)
+        layer.stateful, layer.return_state = False, True
+
+    @property
+    def state_size(self) -> Any:
+        """(object) That of the layer."""
+        return self.inner.state_size
+
+    def get_initial_state(self, batch_size: int) -> Any:
+        """Return the states of the layer before the first sequence.
+
+        Parameters
+        ----------
+        batch_size : int
+            Number of items.
+        """
+        return self.inner.get_initial_state(batch_size)
+
+    def call(self, x, states, training=None):
+        """Run one sequence.
+
+        Parameters
+        ----------
+        x : tensor of shape (minibatch_size, size)
+            The input, and a mask if the layer gets one.
+        states : list of tensor
+            After the last sequence.
+        training : bool, optional
+            Whether the layer drops out.
+
+        Returns
+        -------
+        output : tensor of shape (minibatch_size, size)
+            What the layer puts out.
+        states : list of tensor
+            After this sequence.
+        """
+        value, mask = self._replay(_sequence_and_mask, self._values(x))
+        output, *after = self.inner(
+            value, initial_state=states, mask=mask, training=training
+        )
+        shown = [output, *keras.tree.flatten(after)][: self._shows]
+        return _packed(shown, x.dtype), after
+
+
 def _sequence_and_mask(sequences, initial_state=None, mask=None, training=None):
     """Take the arguments of a recurrent layer apart."""
     del initial_state, training

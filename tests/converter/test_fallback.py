@@ -157,6 +157,24 @@ def test_strings_are_refused():
         converted(keras.Model(x, kl.StringLookup(vocabulary=["b"])(words)))
 
 
+def test_stateful_layers_go_on():
+    """From sequence to sequence, until the simulator is reset."""
+    x = keras.Input(batch_shape=(3, 4, 2))
+    y = kl.LSTM(2, stateful=True, return_state=True)(x)
+    model = seeded(keras.Model(x, kl.Concatenate()(y)))
+    converter = converted(model)
+    data = inputs_for((2, 4, 2), "float32")[0]
+    wanted = [model.predict(data[:, i], verbose=0) for i in range(2)]
+    node = converter.inputs[model.inputs[0]]
+    with nengo_dl.Simulator(converter.net, minibatch_size=3, progress_bar=False) as sim:
+        for _ in range(2):
+            sim.reset()
+            for i in range(2):
+                sim.run_steps(1, data={node: data[:, i].reshape(3, 1, 8)})
+            got = sim.data[converter.outputs[model.outputs[0]]]
+            np.testing.assert_allclose(got, np.stack(wanted, axis=1), atol=ATOL)
+
+
 class NoKwargs(kl.Layer):
     def __init__(self):
         super().__init__()

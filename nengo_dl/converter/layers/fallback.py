@@ -10,7 +10,12 @@ import numpy as np
 
 from nengo_dl.converter.operands import keeps_items
 from nengo_dl.converter.registry import ANY_LAYER, register
-from nengo_dl.converter.unpacked import Unpacked, UnpackedCell, random_values
+from nengo_dl.converter.unpacked import (
+    Unpacked,
+    UnpackedCell,
+    UnpackedStateful,
+    random_values,
+)
 from nengo_dl.tensor_node import TensorNode
 
 _KERAS = "keras"
@@ -89,6 +94,19 @@ def _check_equal(layer, copied, call, values):
             raise ValueError("a layer that computes something else")
 
 
+def _form(layer, call):
+    """Return how a layer is called."""
+    if not isinstance(layer, keras.layers.RNN):
+        return Unpacked
+    if call.by_step:
+        return UnpackedCell
+    # a layer that is no copy, and is not to be changed, keeps its state itself
+    is_alone = len(call.inputs) == (2 if call.has_mask else 1)
+    if layer.stateful and layer is not call.layer and is_alone:
+        return UnpackedStateful
+    return Unpacked
+
+
 def _first_line(exc):
     return str(exc).strip().split("\n")[0].rstrip(".")
 
@@ -108,8 +126,7 @@ def _policy_of(layer):
 def convert_other(call, build):
     """Convert any layer, with any number of inputs and outputs."""
     layer = build.converter.copied(call.layer, partial(copy, call=call))
-    is_cell = call.by_step and isinstance(layer, keras.layers.RNN)
-    unpacked = UnpackedCell if is_cell else Unpacked
+    unpacked = _form(layer, call)
     sizes_in = [math.prod(shape) for shape in call.input_shapes]
     sizes_out = [math.prod(shape) for shape in call.output_shapes]
     node = TensorNode(
