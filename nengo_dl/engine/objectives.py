@@ -200,9 +200,10 @@ def build_objectives(
         Factors of the losses in their sum, in the same forms. By default 1. For outputs
         without a loss they have no effect.
     metrics, weighted_metrics : object, list or dict, optional
-        Metrics in the same forms, or a list of metrics instead of one of them. A list
-        that has not as many elements as there are outputs is for every output. Sample
-        weights apply to `weighted_metrics` alone.
+        Metrics in the same forms, or a list of metrics instead of one of them. One, and
+        a list that has not as many elements as there are outputs, is for every output
+        with a loss; if there are no losses, for every output. Sample weights apply to
+        `weighted_metrics` alone.
 
     Returns
     -------
@@ -230,6 +231,7 @@ def build_objectives(
                 f"expected numbers (got {factor!r}). Pass one for each output.",
                 attr="loss_weights",
             )
+    meant = tuple(losses) or None  # what has no loss has no targets, either
     keys = {"loss", *(f"{name}_loss" for name in losses)}
     return Objectives(
         losses=tuple(
@@ -242,8 +244,8 @@ def build_objectives(
             for output, identifier in losses.items()
         ),
         metrics=_output_metrics(
-            lists_per_output(metrics, names, "metrics"),
-            lists_per_output(weighted_metrics, names, "weighted_metrics"),
+            lists_per_output(metrics, names, "metrics", meant),
+            lists_per_output(weighted_metrics, names, "weighted_metrics", meant),
             keys,
         ),
         dtype=keras.config.floatx(),
