@@ -220,7 +220,8 @@ def build_objectives(
     -----
     The keys of reports are ``<output>_loss`` and ``<output>_<metric>``, where the name
     of a metric is the string that was passed, the name of the object, or that of the
-    function. What would get a key for the second time gets ``_1`` appended, and so on.
+    function. What would get a key for the second time (or one that validation data has,
+    with "val_" before) gets ``_1`` appended, and so on.
     An instance of a metric for several outputs is copied, as it has a state.
     """
     losses = per_output(loss, names, "loss")
@@ -232,14 +233,15 @@ def build_objectives(
                 attr="loss_weights",
             )
     meant = tuple(losses) or None  # what has no loss has no targets, either
-    keys = {"loss", *(f"{name}_loss" for name in losses)}
+    keys: set[str] = set()
+    _unused("loss", keys)
     return Objectives(
         losses=tuple(
             OutputLoss(
                 output,
                 _find_loss(identifier),
                 factors.get(output),
-                NamedMetric(f"{output}_loss", keras.metrics.Mean()),
+                NamedMetric(_unused(f"{output}_loss", keys), keras.metrics.Mean()),
             )
             for output, identifier in losses.items()
         ),
@@ -271,12 +273,15 @@ def _output_metrics(
 
 
 def _unused(key: str, taken: set[str]) -> str:
-    """Return the key, with a number if it is taken; take it."""
+    """Return the key, with a number if it is taken; take it.
+
+    Values of validation data get the same keys with "val_" before, so a key takes two.
+    """
     stem, count = key, 0
-    while key in taken:
+    while not taken.isdisjoint((key, f"val_{key}")):
         count += 1
         key = f"{stem}_{count}"
-    taken.add(key)
+    taken.update((key, f"val_{key}"))
     return key
 
 
