@@ -145,6 +145,7 @@ def test_the_learning_phase_in_runs(neuron_type, jit_compile):
             sim.run_steps(15)
             np.testing.assert_allclose(sim.data[probe], predicted, rtol=1e-6)
             if phase is False:
+                sim.reset()
                 sim.compile(keras.optimizers.SGD(0.0), loss="mse")
                 fitted = sim.fit(y=predicted, n_steps=40, verbose=0).history["loss"]
                 assert fitted == [0]
