@@ -151,7 +151,7 @@ def test_the_learning_phase_in_runs(neuron_type, jit_compile):
                 assert fitted == [0]
             outputs[phase] = predicted
     np.testing.assert_array_equal(outputs[None], outputs[False])
-    rates = neuron_type.rates(np.ones((1, 1)), [0.0, 59.0], [1.0, 1.0])
+    rates = neuron_type.rates(np.ones((1, 2)), [1.0, 1.0], [0.0, 59.0])
     np.testing.assert_allclose(outputs[True], np.tile(rates, (1, 40, 1)), rtol=1e-5)
     assert not np.allclose(outputs[False], outputs[True])
 
