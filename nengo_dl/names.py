@@ -70,6 +70,13 @@ def legal_name(label: str | None) -> str:
     return _ILLEGAL.sub("", _TO_UNDERSCORE.sub("_", label or ""))
 
 
+def unused_name(name: str, taken: Iterable[str]) -> str:
+    """Return a name, with underscores where it is taken by something else."""
+    while name in taken:
+        name += "_"
+    return name
+
+
 def listing(known: Iterable[str] | Mapping[str, Any]) -> str:
     """Write names for an error message: ``'a', 'b'``, or ``none``."""
     return ", ".join(repr(name) for name in known) or "none"

@@ -235,7 +235,7 @@ class Engine:
         return int(np.clip(MAX_CHUNK_BYTES // per_step, 1, MAX_CHUNK_STEPS))
 
     def _compile(self):
-        step = self.step()
+        step = self.step(training=bool(self.settings.learning_phase))
         unroll = 1 if self.use_loop and self.jit_compile else self.unroll
         histories = tuple(
             tf.TensorSpec(

@@ -12,10 +12,11 @@ from nengo.exceptions import ValidationError
 from nengo_dl.engine.engine import Engine
 from nengo_dl.engine.feeds import FeedRunner
 from nengo_dl.graph.program import Feed
-from nengo_dl.names import listing, suggestion
+from nengo_dl.names import listing, suggestion, unused_name
 from nengo_dl.ops import host
 
-# The input that tells a network without input nodes how many steps to run.
+# The input that tells a layer without inputs of its own how many steps to run, unless a
+# node has that name.
 TIME = "time"
 
 
@@ -56,6 +57,8 @@ class LayerInputs:
         Names of these nodes.
     calls_python : bool
         Whether there is something to generate, in every call, that is no constant.
+    time : str
+        The input of size 0 that tells nothing but the number of steps.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class LayerInputs:
         self.names = {node: names[node] for node in nodes}
         feeds = engine.program.feeds
         self._nodes = {names[f.node]: f.node for f in feeds if f.node in names}
+        self.time = unused_name(TIME, self._nodes)
         self._feed_runner: tuple[Any, FeedRunner] | None = None
         self.calls_python = any(
             not _is_constant(feed) for feed in feeds if feed.node not in nodes
@@ -78,7 +82,7 @@ class LayerInputs:
         ValidationError
             If there are too many, or one has no known name or not the right shape.
         """
-        names = list(self.names.values()) or [TIME]
+        names = list(self.names.values()) or [self.time]
         if not isinstance(inputs, Mapping):
             listed = inputs if isinstance(inputs, list | tuple) else [inputs]
             if len(listed) > len(names):
@@ -94,7 +98,9 @@ class LayerInputs:
                     f"expected a tensor or an array for '{name}' (got {x!r}). Convert "
                     "it with np.asarray."
                 )
-        sizes = {name: node.size_out for name, node in self._nodes.items()} | {TIME: 0}
+        sizes = {name: node.size_out for name, node in self._nodes.items()}
+        sizes.setdefault(TIME, 0)
+        sizes.setdefault(self.time, 0)
         for name, x in inputs.items():
             if name not in sizes:
                 raise InputsError(
@@ -169,7 +175,7 @@ class LayerInputs:
         """Check that there are inputs, with equal numbers of items and steps."""
         if not extents:
             raise InputsError(
-                f"expected at least one of {listing(self._nodes) or repr(TIME)} (got "
+                f"expected at least one of {listing(self._nodes or [self.time])} (got "
                 "none). It tells the number of items and of time steps."
             )
         axes = zip(*extents.values(), strict=True)

@@ -246,10 +246,13 @@ class ProbeModel(keras.Model):
     def _inputs_by_name(self, x: Any) -> dict[str, Any]:
         """Drop the number of steps; use it for inputs of width 0 that are missing."""
         names = tuple(self.input)
+        n_steps = None
         if isinstance(x, list | tuple) and x and len(x[-1].shape) == 2:
-            x = {**by_name(x[:-1], names, "x"), N_STEPS: x[-1]}
-        given = by_name(x, (*names, N_STEPS), "x")
-        n_steps = given.pop(N_STEPS, None)
+            *x, n_steps = x
+        if isinstance(x, Mapping) and N_STEPS not in names:
+            x = dict(x)
+            n_steps = x.pop(N_STEPS, None)
+        given = by_name(x, names, "x")
         if n_steps is not None:
             shape = (keras.ops.shape(n_steps)[0], n_steps[0, 0], 0)
             for name, tensor in self.input.items():

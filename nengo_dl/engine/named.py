@@ -49,17 +49,23 @@ def per_output(value: Any, names: Sequence[str], argument: str) -> dict[str, Any
 
 
 def lists_per_output(
-    value: Any, names: Sequence[str], argument: str
+    value: Any,
+    names: Sequence[str],
+    argument: str,
+    meant: Sequence[str] | None = None,
 ) -> dict[str, list[Any]]:
     """Give lists to outputs, see `per_output`; a single object becomes a list of one.
 
-    A list whose elements are no lists is for every output, unless it has one element
-    for each of several.
+    A list whose elements are no lists is for every output (or for those in `meant`),
+    unless it has one element for each of several.
     """
+    meant = names if meant is None else meant
     if isinstance(value, list | tuple):
         nested = any(item is None or isinstance(item, list | tuple) for item in value)
         if not (nested or 1 < len(names) == len(value)):
-            value = dict.fromkeys(names, value)
+            value = dict.fromkeys(meant, value)
+    elif value is not None and not isinstance(value, Mapping):
+        value = dict.fromkeys(meant, value)
     return {
         name: list(found) if isinstance(found, list | tuple) else [found]
         for name, found in per_output(value, names, argument).items()

@@ -200,9 +200,10 @@ def build_objectives(
         Factors of the losses in their sum, in the same forms. By default 1. For outputs
         without a loss they have no effect.
     metrics, weighted_metrics : object, list or dict, optional
-        Metrics in the same forms, or a list of metrics instead of one of them. A list
-        that has not as many elements as there are outputs is for every output. Sample
-        weights apply to `weighted_metrics` alone.
+        Metrics in the same forms, or a list of metrics instead of one of them. One, and
+        a list that has not as many elements as there are outputs, is for every output
+        with a loss; if there are no losses, for every output. Sample weights apply to
+        `weighted_metrics` alone.
 
     Returns
     -------
@@ -219,7 +220,8 @@ def build_objectives(
     -----
     The keys of reports are ``<output>_loss`` and ``<output>_<metric>``, where the name
     of a metric is the string that was passed, the name of the object, or that of the
-    function. What would get a key for the second time gets ``_1`` appended, and so on.
+    function. What would get a key for the second time (or one that validation data has,
+    with "val_" before) gets ``_1`` appended, and so on.
     An instance of a metric for several outputs is copied, as it has a state.
     """
     losses = per_output(loss, names, "loss")
@@ -230,20 +232,22 @@ def build_objectives(
                 f"expected numbers (got {factor!r}). Pass one for each output.",
                 attr="loss_weights",
             )
-    keys = {"loss", *(f"{name}_loss" for name in losses)}
+    meant = tuple(losses) or None  # what has no loss has no targets, either
+    keys: set[str] = set()
+    _unused("loss", keys)
     return Objectives(
         losses=tuple(
             OutputLoss(
                 output,
                 _find_loss(identifier),
                 factors.get(output),
-                NamedMetric(f"{output}_loss", keras.metrics.Mean()),
+                NamedMetric(_unused(f"{output}_loss", keys), keras.metrics.Mean()),
             )
             for output, identifier in losses.items()
         ),
         metrics=_output_metrics(
-            lists_per_output(metrics, names, "metrics"),
-            lists_per_output(weighted_metrics, names, "weighted_metrics"),
+            lists_per_output(metrics, names, "metrics", meant),
+            lists_per_output(weighted_metrics, names, "weighted_metrics", meant),
             keys,
         ),
         dtype=keras.config.floatx(),
@@ -269,12 +273,15 @@ def _output_metrics(
 
 
 def _unused(key: str, taken: set[str]) -> str:
-    """Return the key, with a number if it is taken; take it."""
+    """Return the key, with a number if it is taken; take it.
+
+    Values of validation data get the same keys with "val_" before, so a key takes two.
+    """
     stem, count = key, 0
-    while key in taken:
+    while not taken.isdisjoint((key, f"val_{key}")):
         count += 1
         key = f"{stem}_{count}"
-    taken.add(key)
+    taken.update((key, f"val_{key}"))
     return key
 
 

@@ -1,21 +1,21 @@
 """All that one call of a Keras method needs, as arrays that agree with each other.
 
 Inputs, targets and sample weights are checked one by one in their modules; here, they
-get the same number of items. Data that is no array goes to Keras as it is.
+get the same number of items. Data that is no array is for `datasets`.
 """
 
 import math
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from numbers import Number, Real
+from numbers import Real
 from typing import Any
 
-import keras
 import numpy as np
 from nengo import Node, Probe
-from nengo.exceptions import SimulationError, ValidationError
+from nengo.exceptions import ValidationError
 
+from nengo_dl.simulator.caller import user_level
 from nengo_dl.simulator.inputs import agreed_items, read_inputs
 from nengo_dl.simulator.target_checks import (
     Comparison,
@@ -236,67 +236,6 @@ def check_validation(expected: Expected, validation_data, n_steps=None):
     )
 
 
-def is_dataset(data):
-    """Tell whether data goes to Keras as it is: a generator, a dataset and the like.
-
-    Parameters
-    ----------
-    data : object
-        What was passed as `x` or `validation_data`.
-
-    Returns
-    -------
-    is_dataset : bool
-        False for None, dicts, lists, tuples and arrays, and for strings and numbers,
-        which are no data at all.
-    """
-    others = (Mapping, list, tuple, str, bytes, Number)
-    return not (data is None or isinstance(data, others) or hasattr(data, "__array__"))
-
-
-def check_dataset(data, n_steps, where):
-    """Return a dataset in a form that Keras takes.
-
-    Parameters
-    ----------
-    data : object
-        For which `is_dataset` is true. The elements of an iterator may be inputs alone.
-    n_steps : int or None
-        The argument of that name, which must not be given.
-    where : str
-        The calling method, for messages.
-
-    Returns
-    -------
-    data : object
-        The same object, or a generator that takes its elements from it.
-
-    Raises
-    ------
-    SimulationError
-        If `n_steps` is given.
-    """
-    if n_steps is not None:
-        raise SimulationError(
-            f"{where}: expected no n_steps together with a {type(data).__name__} (got "
-            f"n_steps={n_steps}). The number of steps comes from its elements."
-        )
-    if not isinstance(data, Iterable | keras.utils.PyDataset):
-        raise ValidationError(
-            "must be None, a dict, a list, an array, a dataset or a generator (got "
-            f"{data!r} of type {type(data).__name__}). Pass a dict from input nodes, "
-            "or their names, to arrays.",
-            attr=f"Data of {where}",
-        )
-    return _elements(data) if isinstance(data, Iterator) else data
-
-
-def _elements(iterator: Iterator[Any]) -> Iterator[tuple]:
-    """Yield what Keras requires of a generator: tuples."""
-    for element in iterator:
-        yield tuple(element) if isinstance(element, list | tuple) else (element,)
-
-
 def without_batch_size(kwargs, minibatch_size):
     """Drop the arguments of Keras that are fixed by the simulator.
 
@@ -323,6 +262,6 @@ def without_batch_size(kwargs, minibatch_size):
             warnings.warn(
                 f"{name}={kwargs[name]} is ignored: a minibatch has {minibatch_size} "
                 "items, the simulator's minibatch_size.",
-                stacklevel=3,
+                stacklevel=user_level(),
             )
     return kept

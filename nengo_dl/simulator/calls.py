@@ -7,7 +7,6 @@ an error. Predictions leave all of that as it was, and may go on side by side.
 """
 
 import contextlib
-import functools
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -183,14 +182,3 @@ class Calls:
 def _is_readable(call: _Call) -> bool:
     """Tell whether parameters and state are those of one moment during a call."""
     return call.shares or not call.in_keras
-
-
-def alone(method: Callable) -> Callable:
-    """Let a method of a simulator run only while no other does, see `Calls.alone`."""
-
-    @functools.wraps(method)
-    def call(self, *args, **kwargs):
-        with self.calls.alone(method.__name__):
-            return method(self, *args, **kwargs)
-
-    return call

@@ -14,6 +14,7 @@ from nengo.exceptions import ValidationError
 
 from nengo_dl.engine.model import N_STEPS
 from nengo_dl.names import listing
+from nengo_dl.simulator.caller import user_level
 from nengo_dl.simulator.finite import first_bad
 from nengo_dl.simulator.keys import by_object
 
@@ -179,7 +180,7 @@ def _warn_count(got: str, names: Mapping[Any, str], kind: str) -> None:
         f"Data: expected one array for each of the {len(names)} {kind}s "
         f"({listing(names.values())}), got {got}. Elements go to the first ones in "
         "order; pass a dict to choose by name.",
-        stacklevel=5,
+        stacklevel=user_level(),
     )
 
 
@@ -363,7 +364,7 @@ def agreed_items(sizes, minibatch_size, on_batch=True):
             warnings.warn(
                 f"Data: expected a multiple of minibatch_size={minibatch_size} items, "
                 f"got {n_items}. The last {dropped} will not be used.",
-                stacklevel=4,
+                stacklevel=user_level(),
             )
         return n_items - dropped
     got = ", ".join(f"{size} for '{name}'" for name, size in sizes.items())

@@ -8,20 +8,20 @@ from typing import Any
 import keras
 import nengo
 import numpy as np
-from nengo.exceptions import SimulationError
+import tensorflow as tf
+from nengo.exceptions import SimulationError, ValidationError
 
 from nengo_dl.simulator import arguments
 from nengo_dl.simulator.arrays import (
     Arrays,
     Expected,
     check_arrays,
-    check_dataset,
     check_validation,
-    is_dataset,
     without_batch_size,
 )
-from nengo_dl.simulator.calls import alone
+from nengo_dl.simulator.caller import user_level
 from nengo_dl.simulator.compile_arguments import by_argument
+from nengo_dl.simulator.datasets import Datasets, check_alone, is_dataset
 from nengo_dl.simulator.gradients import check_gradients
 from nengo_dl.simulator.inputs import check_inputs
 from nengo_dl.simulator.keys import with_names
@@ -50,7 +50,6 @@ class KerasMethods:
         self._check_open("tensor_graph")
         return self._learner.layer
 
-    @alone
     def compile(
         self,
         *args,
@@ -73,6 +72,7 @@ class KerasMethods:
             or name, for these probes alone. The total loss is the weighted sum.
         metrics : str or keras.metrics.Metric or callable, or list or dict, optional
             In the same forms; lists of several metrics for a probe are possible, too.
+            One metric, or a list for all probes, goes to those with a loss.
         loss_weights : list or dict of float, optional
             In the same forms.
         **kwargs
@@ -114,10 +114,9 @@ class KerasMethods:
             if key in given:
                 given[key] = with_names(given[key], probes, key)
         given.setdefault("jit_compile", self._learner.layer.supports_jit)
-        with self._scope():
+        with self.calls.alone("compile"), self._scope():
             self._learner.model.compile(**given)
 
-    @alone
     def fit(
         self,
         x: Any = None,
@@ -168,26 +167,13 @@ class KerasMethods:
         arguments.check_keywords("fit", keras.Model.fit, kwargs)
         self._check_compiled("fit")
         kwargs = without_batch_size(kwargs, self.minibatch_size)
-        validation = kwargs.pop("validation_data", None)
-        fraction = kwargs.pop("validation_split", 0.0)
-        class_weight = kwargs.pop("class_weight", None)
-        if is_dataset(x):
-            if class_weight is not None:
-                kwargs["class_weight"] = class_weight
-            data = {"x": check_dataset(x, n_steps, "fit"), **_given(y=y)}
-        else:
-            weights = kwargs.pop("sample_weight", None)
-            arrays = check_arrays(self._expected(), x, y, weights, n_steps)
-            if fraction:
-                arrays, validation = arrays.split(fraction, self.minibatch_size)
-            if class_weight is not None:
-                arrays = arrays.with_class_weight(class_weight)
-            data = self._batched(arrays)
-            stateful = self._check_keras_call(arrays.n_steps, stateful, arrays.targets)
-        if validation is not None:
-            kwargs["validation_data"] = self._validation(validation, n_steps)
-        with self._lent(stateful), self._explained(data):
-            return self._learner.model.fit(**data, **kwargs)
+        with self.calls.alone("fit"):
+            datasets = Datasets(self._expected())
+            data, stateful = self._training_data(
+                datasets, x, y, n_steps, stateful, kwargs
+            )
+            with datasets.errors(), self._lent(stateful), self._explained(data):
+                return self._learner.model.fit(**data, **kwargs)
 
     def evaluate(
         self,
@@ -223,13 +209,17 @@ class KerasMethods:
         arguments.check_keywords("evaluate", keras.Model.evaluate, kwargs)
         self._check_compiled("evaluate")
         kwargs = without_batch_size(kwargs, self.minibatch_size)
-        kwargs.pop("return_dict", None)
+        _check_dict(kwargs.pop("return_dict", True))
+        weights = kwargs.pop("sample_weight", None)
         is_nested = self.calls.is_nested
         with self.calls.beside("evaluate", keeps_state=stateful):
+            datasets = Datasets(self._expected())
             if is_dataset(x):
-                data = {"x": check_dataset(x, n_steps, "evaluate"), **_given(y=y)}
+                others = {"n_steps": n_steps, "y": y, "sample_weight": weights}
+                check_alone(x, "evaluate", **others)
+                data = {"x": self._taken(datasets, x)}
+                stateful = self._check_stateful(stateful)
             else:
-                weights = kwargs.pop("sample_weight", None)
                 arrays = check_arrays(self._expected(), x, y, weights, n_steps)
                 data = self._batched(arrays)
                 stateful = self._check_keras_call(
@@ -237,6 +227,7 @@ class KerasMethods:
                 )
             model = self._learner.model
             with (
+                datasets.errors(),
                 self._lent(stateful),
                 self._handed_over(data) as data,
                 model.metrics_kept() if is_nested else contextlib.nullcontext(),
@@ -257,8 +248,8 @@ class KerasMethods:
         x : None or dict or list or ndarray or dataset, optional
             Data for the input nodes, each array of shape (n_items, n_steps, size_out):
             by node or name, in the order of the nodes, or one for the first node. What
-            is not given is generated from the nodes. Datasets and generators go to
-            Keras as they are: inputs by name.
+            is not given is generated from the nodes. Datasets and generators give all
+            inputs, in batches of any size or item by item.
         n_steps : int, optional
             Number of steps to simulate; needed if `x` does not tell.
         stateful : bool
@@ -318,7 +309,6 @@ class KerasMethods:
         self._check_open("predict_on_batch")
         return self._predict("predict_on_batch", x, n_steps, stateful, kwargs)
 
-    @alone
     def check_gradients(
         self,
         inputs: Any = None,
@@ -362,7 +352,7 @@ class KerasMethods:
             }
         arrays, _ = check_inputs(inputs, self._input_names, self.minibatch_size)
         probes = arguments.check_probes(outputs, self.model.probes, type(self))
-        with self._scope():
+        with self.calls.alone("check_gradients"), self._scope():
             return check_gradients(learner.in_float64(), arrays, probes, atol, rtol)
 
     def train(self, *args, **kwargs):
@@ -394,18 +384,20 @@ class KerasMethods:
     def _predict(self, method, x, n_steps, stateful, kwargs):
         kwargs = without_batch_size(kwargs, self.minibatch_size)
         model, on_batch = self._learner.model, method == "predict_on_batch"
+        expected = self._expected(targets=())
+        datasets = Datasets(expected)
         if is_dataset(x) and not on_batch:
-            data, given = {"x": check_dataset(x, n_steps, "predict")}, self._input_names
+            check_alone(x, "predict", n_steps=n_steps)
+            data, given = {"x": self._taken(datasets, x)}, self._input_names
+            stateful = self._check_stateful(stateful)
         else:
-            arrays = check_arrays(
-                self._expected(targets=()), x, n_steps=n_steps, on_batch=on_batch
-            )
+            arrays = check_arrays(expected, x, n_steps=n_steps, on_batch=on_batch)
             data, given = None, arrays.inputs
             stateful = self._check_keras_call(arrays.n_steps, stateful)
         shares = not stateful and self._learner.is_pure(given)
         with self.calls.beside(method, shares, stateful):
             data = self._batched(arrays) if data is None else data
-            with self._lent(stateful):
+            with datasets.errors(), self._lent(stateful):
                 if on_batch:
                     outputs = model.predict_on_batch(data["x"], **kwargs)
                 else:
@@ -462,11 +454,40 @@ class KerasMethods:
         n_steps = next(iter(x.values())).shape[1] if isinstance(x, dict) else None
         return gradients_explained(layer.engine, probes, n_steps)
 
-    def _validation(self, validation, n_steps):
+    def _training_data(self, datasets, x, y, n_steps, stateful, kwargs):
+        """Turn arguments of ``fit`` that hold data into those of Keras."""
+        validation = kwargs.pop("validation_data", None)
+        fraction = kwargs.pop("validation_split", 0.0)
+        class_weight = kwargs.pop("class_weight", None)
+        weights = kwargs.pop("sample_weight", None)
+        if is_dataset(x):
+            others = {"n_steps": n_steps, "y": y, "sample_weight": weights}
+            check_alone(x, "fit", **others, validation_split=fraction or None)
+            data = {"x": self._taken(datasets, x), **_given(class_weight=class_weight)}
+            stateful = self._check_stateful(stateful)
+        else:
+            arrays = check_arrays(self._expected(), x, y, weights, n_steps)
+            if fraction and validation is None:  # else it does not count, as in Keras
+                arrays, validation = arrays.split(fraction, self.minibatch_size)
+            if class_weight is not None:
+                arrays = arrays.with_class_weight(class_weight)
+            data = self._batched(arrays)
+            stateful = self._check_keras_call(arrays.n_steps, stateful, arrays.targets)
+        if validation is not None:
+            data["validation_data"] = self._validation(datasets, validation, n_steps)
+        return data, stateful
+
+    def _taken(self, datasets, data):
+        """Return a dataset as Keras is to take it."""
+        if self._strategy is not None and isinstance(data, tf.data.Dataset):
+            return data  # which Keras distributes
+        return datasets.in_minibatches(data)
+
+    def _validation(self, datasets, validation, n_steps):
         """Return validation data in a form that Keras takes."""
         if not isinstance(validation, Arrays):
             if is_dataset(validation):
-                return check_dataset(validation, None, "fit")
+                return self._taken(datasets, validation)
             validation = check_validation(self._expected(), validation, n_steps)
         data = self._batched(validation)
         return tuple(data[key] for key in ("x", "y", "sample_weight") if key in data)
@@ -486,23 +507,37 @@ class KerasMethods:
                 "configure_settings(inference_only=False)."
             )
 
-    def _check_keras_call(self, n_steps, stateful, targets=()):
-        """Warn of what a call cannot do; return whether it is stateful."""
-        if not self._settings.use_loop:
-            arguments.check_steps_without_loop(n_steps, self.unroll)
+    def _check_stateful(self, stateful):
+        """Warn if a call cannot be stateful; return whether it is."""
         if stateful and not self._learner.layer.stateful:
             warnings.warn(
                 "stateful=True has no effect in a network with "
                 "configure_settings(stateful=False), or under a tf.distribute "
                 "strategy.",
-                stacklevel=4,
+                stacklevel=user_level(),
             )
-            stateful = False
+            return False
+        return stateful
+
+    def _check_keras_call(self, n_steps, stateful, targets=()):
+        """Warn of what a call cannot do; return whether it is stateful."""
+        if not self._settings.use_loop:
+            arguments.check_steps_without_loop(n_steps, self.unroll)
+        stateful = self._check_stateful(stateful)
         if n_steps == 1 and not stateful:
             probes = self._learner.layer.output_names
             filtered = [probe for probe, name in probes.items() if name in targets]
             arguments.warn_of_delays(self.model.toplevel, filtered)
         return stateful
+
+
+def _check_dict(return_dict):
+    if return_dict is not True:
+        raise ValidationError(
+            f"must be True (got {return_dict!r}). Leave it out, and take the values "
+            "from the dict: list(result.values()).",
+            attr="return_dict",
+        )
 
 
 def _given(**arguments):

@@ -1,7 +1,7 @@
-"""Arrays that go to Keras minibatch by minibatch."""
+"""Arrays and datasets that go to Keras minibatch by minibatch."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -56,6 +56,89 @@ def minibatches(data: dict[str, Any], size: int) -> Iterator[tf.data.Dataset]:
     finally:
         # TensorFlow keeps functions of Python for as long as it runs
         arrays.clear()
+
+
+def inspected(
+    dataset: tf.data.Dataset,
+    size: int,
+    is_single: bool,
+    look: Callable[[bool, Any, int], bool],
+) -> tf.data.Dataset:
+    """Cut a dataset into minibatches, and look at those that may not be as expected.
+
+    Parameters
+    ----------
+    dataset : tf.data.Dataset
+        Of batches of any size, or of single items.
+    size : int
+        Of a minibatch.
+    is_single : bool
+        Whether its elements are single items.
+    look : callable
+        Is called with the first minibatch of each pass and with those that are too
+        small: whether it is the first one, the element (of arrays), and its number of
+        items. Returns whether to use it.
+
+    Returns
+    -------
+    dataset : tf.data.Dataset
+        Of minibatches. Datasets of other things than tensors stay as they are.
+    """
+    spec = dataset.element_spec
+    specs = tf.nest.flatten(spec)
+    if not all(isinstance(leaf, tf.TensorSpec) for leaf in specs):
+        return dataset
+    length = 1 if is_single else _length(specs)
+    number = _number(dataset.cardinality().numpy(), length, size)
+    if is_single:
+        dataset = dataset.batch(size)
+    elif length != size:
+        dataset = dataset.rebatch(size)
+
+    def call(index, n_items, *leaves):
+        element = tf.nest.pack_sequence_as(spec, leaves)
+        return np.asarray(look(index == 0, element, int(n_items)), bool)
+
+    def inspect(index, element):
+        leaves = tf.nest.flatten(element)
+        n_items = tf.shape(leaves[0])[0]
+        is_good = tf.cond(
+            (index == 0) | (n_items != size),
+            lambda: tf.numpy_function(call, [index, n_items, *leaves], tf.bool),
+            lambda: True,
+        )
+        with tf.control_dependencies([is_good]):
+            return tf.ensure_shape(is_good, ()), tf.nest.map_structure(
+                tf.identity, element
+            )
+
+    def of_size(is_good, element):
+        for leaf in tf.nest.flatten(element):
+            leaf.set_shape((size, *leaf.shape[1:]))
+        return element
+
+    dataset = dataset.enumerate().map(inspect)
+    if is_single or length != size:
+        dataset = dataset.filter(lambda is_good, element: is_good)
+        if number is not None:
+            dataset = dataset.apply(tf.data.experimental.assert_cardinality(number))
+    return dataset.map(of_size).prefetch(1)
+
+
+def _length(specs: list[tf.TensorSpec]) -> int | None:
+    """Return the number of items of all elements; None if it is not known."""
+    ranks_known = all(spec.shape.rank for spec in specs)
+    lengths = {spec.shape[0] for spec in specs} if ranks_known else ()
+    return lengths.pop() if len(lengths) == 1 else None
+
+
+def _number(n_elements: int, length: int | None, size: int) -> int | None:
+    """Return the number of whole minibatches; None if it is not known."""
+    if n_elements == tf.data.INFINITE_CARDINALITY:
+        return n_elements
+    if n_elements == tf.data.UNKNOWN_CARDINALITY or length is None:
+        return None
+    return n_elements * length // size or None
 
 
 def _dtype(array):

@@ -22,7 +22,7 @@ from nengo_dl.graph.program import from_model, input_nodes
 from nengo_dl.names import listing, unique_names
 from nengo_dl.progress import progress
 from nengo_dl.simulator import arguments
-from nengo_dl.simulator.calls import Calls, alone
+from nengo_dl.simulator.calls import Calls
 from nengo_dl.simulator.data import SimulationData
 from nengo_dl.simulator.inputs import check_inputs
 from nengo_dl.simulator.keras_methods import KerasMethods
@@ -252,7 +252,6 @@ class Simulator(KerasMethods, ParameterMethods):
         if n_steps > 0:
             self.run_steps(n_steps, **kwargs)
 
-    @alone
     def run_steps(
         self,
         n_steps: int,
@@ -310,6 +309,7 @@ class Simulator(KerasMethods, ParameterMethods):
         if n_steps == 1 and not stateful:
             arguments.warn_of_delays(self.model.toplevel)
         with (
+            self.calls.alone("run_steps"),
             progress(progress_bar, "Simulating", n_steps) as display,
             self._scope(),
         ):
@@ -326,7 +326,6 @@ class Simulator(KerasMethods, ParameterMethods):
         self._check_open("step")
         self.run_steps(1, **{"progress_bar": False, **kwargs})
 
-    @alone
     def reset(
         self,
         seed: int | None = None,
@@ -350,7 +349,7 @@ class Simulator(KerasMethods, ParameterMethods):
         """
         self._check_open("reset")
         seed = self.seed if seed is None else arguments.check_seed(seed, type(self))
-        with self._scope():
+        with self.calls.alone("reset"), self._scope():
             self._runner.start(
                 seed, include_trainable, include_probes, include_processes
             )
@@ -379,11 +378,11 @@ class Simulator(KerasMethods, ParameterMethods):
             include_processes=False,
         )
 
-    @alone
     def clear_probes(self) -> None:
         """Drop the recorded data of all probes."""
         self._check_open("clear_probes")
-        self._runner.clear_probes()
+        with self.calls.alone("clear_probes"):
+            self._runner.clear_probes()
 
     def trange(
         self, sample_every: float | None = None, dt: float | None = None
@@ -438,12 +437,12 @@ class Simulator(KerasMethods, ParameterMethods):
             )
         return self._names[obj]
 
-    @alone
     def close(self) -> None:
         """Release the compiled simulation. Probe data stays readable."""
-        self.closed = True
-        self._made_learner = None
-        self._runner.close()
+        with self.calls.alone("close"):
+            self.closed = True
+            self._made_learner = None
+            self._runner.close()
 
     def __enter__(self) -> "Simulator":
         self._check_open("__enter__")

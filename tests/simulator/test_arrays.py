@@ -1,18 +1,14 @@
 import warnings
 
-import keras
 import nengo
 import numpy as np
 import pytest
-import tensorflow as tf
-from nengo.exceptions import SimulationError, ValidationError
+from nengo.exceptions import ValidationError
 
 from nengo_dl.simulator.arrays import (
     Expected,
     check_arrays,
-    check_dataset,
     check_validation,
-    is_dataset,
     without_batch_size,
 )
 
@@ -185,53 +181,6 @@ def test_class_weight():
     arrays = check_arrays(expected, {NODE: X}, [labels, labels])
     with pytest.raises(ValidationError, match="class_weight: .*Pass sample_weight"):
         arrays.with_class_weight({1: 3.0})
-
-
-class Sequence(keras.utils.PyDataset):
-    def __len__(self):
-        return 1
-
-    def __getitem__(self, index):
-        return {"in": X}, {"a": Y}
-
-
-DATASETS = [iter([X]), tf.data.Dataset.from_tensors(X), Sequence(), {1}]
-NO_DATASETS = [None, {}, [X], (X,), X, tf.constant(X), "a", b"a", 5, 1.5]
-
-
-def test_datasets():
-    assert all(map(is_dataset, DATASETS))
-    assert not any(map(is_dataset, NO_DATASETS))
-
-
-@pytest.mark.parametrize("data", DATASETS[1:])
-def test_datasets_stay_as_they_are(data):
-    assert check_dataset(data, None, "Simulator.fit") is data
-
-
-def test_what_is_no_dataset_at_all():
-    message = "Data of fit: must be None, .* generator .*of type object.*Pass a dict"
-    with pytest.raises(ValidationError, match=message):
-        check_dataset(object(), None, "fit")
-
-
-def test_elements_of_iterators():
-    elements = [{"in": X}, ({"in": X}, {"a": Y}), [X, Y, W], X, (X,)]
-    source = iter(elements)
-    found = check_dataset(source, None, "Simulator.fit")
-    assert len(next(found)) == 1
-    assert len(list(source)) == len(elements) - 1, "elements are taken when needed"
-    found = check_dataset(iter(elements), None, "Simulator.fit")
-    assert [(type(element), len(element)) for element in found] == [
-        (tuple, size) for size in (1, 2, 3, 1, 1)
-    ]
-
-
-@pytest.mark.parametrize("data", DATASETS)
-def test_datasets_tell_the_number_of_steps(data):
-    message = "Simulator.fit: expected no n_steps together with a .*got n_steps=3"
-    with pytest.raises(SimulationError, match=message):
-        check_dataset(data, 3, "Simulator.fit")
 
 
 def test_batch_size():

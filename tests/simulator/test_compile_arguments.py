@@ -76,3 +76,29 @@ def test_what_a_simulator_reports():
         with pytest.raises(ValidationError, match="loss once"):
             sim.compile("adam", "mse", loss="mae")
     assert isinstance(net.probes[0], nengo.Probe)
+
+
+@pytest.mark.parametrize(
+    "metrics, reported",
+    [
+        (["mae"], ["b_mae"]),
+        ("mae", ["b_mae"]),
+        (["mae", "mse", "acc"], ["b_mae", "b_mse", "b_acc"]),
+        (["mae", "mse"], ["a_mae", "b_mse"]),  # one for each
+        ({"a": "mae"}, ["a_mae"]),
+        ([["mae"], None], ["a_mae"]),
+    ],
+)
+def test_metrics_of_probes_with_a_loss(metrics, reported):
+    net = relay([0.0], [0.0])
+    for probe, label in zip(net.probes, "ab", strict=True):
+        probe.label = label
+    with make_sim(net) as sim:
+        y = np.zeros((1, 1, 1))
+        needed = {key[0] for key in reported} | {"b"}
+        for argument in ("metrics", "weighted_metrics"):
+            sim.compile(loss={"b": "mse"}, **{argument: metrics})
+            values = sim.evaluate(
+                n_steps=1, y=dict.fromkeys(sorted(needed), y), verbose=0
+            )
+            assert list(values) == ["loss", "b_loss", *reported]

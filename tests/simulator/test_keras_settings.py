@@ -108,9 +108,52 @@ def test_the_learning_phase_chooses_what_neurons_do():
             1, 1, gain=[1], bias=[250.0], neuron_type=nengo.SpikingRectifiedLinear()
         ).neurons
         probe = nengo.Probe(neurons)
+    expected = np.full((BATCH, STEPS, 1), 250.0)
     with make_sim(net, minibatch_size=BATCH) as sim:
         rates = sim.predict(n_steps=STEPS, verbose=0)[probe]
-    np.testing.assert_allclose(rates, np.full((BATCH, STEPS, 1), 250.0))
+        sim.compile(loss="mse")
+        assert sim.evaluate(n_steps=STEPS, y=expected, verbose=0)["loss"] == 0
+        sim.run_steps(STEPS)
+        np.testing.assert_allclose(sim.data[probe], expected)
+    np.testing.assert_allclose(rates, expected)
+
+
+NEURONS = [
+    nengo.SpikingRectifiedLinear(),
+    nengo.LIF(),
+    nengo.RegularSpiking(nengo.LIFRate()),
+    nengo.PoissonSpiking(nengo.RectifiedLinear()),
+    nengo_dl.SpikingLeakyReLU(),
+]
+
+
+@pytest.mark.parametrize("neuron_type", NEURONS, ids=str)
+@pytest.mark.parametrize("jit_compile", [False, "auto"])
+def test_the_learning_phase_in_runs(neuron_type, jit_compile):
+    """With True, rates in all methods; with False, spikes also where a fit starts."""
+    outputs = {}
+    for phase in (True, False, None):
+        with nengo.Network(seed=0) as net:
+            nengo_dl.configure_settings(learning_phase=phase, jit_compile=jit_compile)
+            neurons = nengo.Ensemble(
+                2, 1, gain=np.ones(2), bias=[1.0, 60.0], neuron_type=neuron_type
+            ).neurons
+            probe = nengo.Probe(neurons)
+        with make_sim(net, minibatch_size=1) as sim:
+            predicted = sim.predict(n_steps=40, verbose=0)[probe]
+            sim.run_steps(25)
+            sim.run_steps(15)
+            np.testing.assert_allclose(sim.data[probe], predicted, rtol=1e-6)
+            if phase is False:
+                sim.reset()
+                sim.compile(keras.optimizers.SGD(0.0), loss="mse")
+                fitted = sim.fit(y=predicted, n_steps=40, verbose=0).history["loss"]
+                assert fitted == [0]
+            outputs[phase] = predicted
+    np.testing.assert_array_equal(outputs[None], outputs[False])
+    rates = neuron_type.rates(np.ones((1, 2)), [1.0, 1.0], [0.0, 59.0])
+    np.testing.assert_allclose(outputs[True], np.tile(rates, (1, 40, 1)), rtol=1e-5)
+    assert not np.allclose(outputs[False], outputs[True])
 
 
 def recurrent(**settings):

@@ -1,0 +1,90 @@
+"""Items that come in groups of any size, in groups of one size."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from nengo.exceptions import ValidationError
+
+
+def regrouped(
+    elements: Iterable[Any], size: int, drop: Callable[[int], None]
+) -> Iterator[Any]:
+    """Yield elements of a number of items each.
+
+    Parameters
+    ----------
+    elements : iterable of nested structures of ndarray
+        All of one structure. The first axes of the arrays of an element are as long.
+    size : int
+        Number of items to yield at a time.
+    drop : callable
+        Is told how many items were left at the end.
+
+    Yields
+    ------
+    element : nested structure of ndarray
+        Of the structure that came; not copied if it had the size already.
+
+    Raises
+    ------
+    ValidationError
+        If the arrays of an element differ in length, or all items are too few.
+
+    Examples
+    --------
+    .. testcode::
+
+       elements = [(np.arange(3),), (np.arange(3, 5),)]
+       for (array,) in regrouped(elements, 2, print):
+           print(array)
+
+    .. testoutput::
+
+       [0 1]
+       [2 3]
+       1
+    """
+    waiting: list[Any] = []
+    has_yielded = False
+    for element in elements:
+        waiting.append(element)
+        if sum(map(_n_items, waiting)) < size:
+            continue
+        whole = waiting[0] if len(waiting) == 1 else _joined(waiting)
+        n_items = _n_items(whole)
+        for start in range(0, n_items - size + 1, size):
+            yield whole if n_items == size else _part(whole, start, start + size)
+            has_yielded = True
+        rest = n_items % size
+        waiting = [_part(whole, n_items - rest, n_items)] if rest else []
+    left = sum(map(_n_items, waiting))
+    if left and not has_yielded:
+        raise ValidationError(
+            f"expected at least {size} items, the simulator's minibatch_size (got "
+            f"{left} in all). Pass other data, or make the Simulator with another "
+            "minibatch_size.",
+            attr="Data",
+        )
+    if left:
+        drop(left)
+
+
+def _n_items(element: Any) -> int:
+    lengths = {len(array) for array in tf.nest.flatten(element)}
+    if len(lengths) > 1:
+        raise ValidationError(
+            f"expected the same number of items everywhere (got {sorted(lengths)}). "
+            "All arrays of an element have the items on their first axis.",
+            attr="Data",
+        )
+    return lengths.pop()
+
+
+def _joined(elements: list[Any]) -> Any:
+    return tf.nest.map_structure(lambda *arrays: np.concatenate(arrays), *elements)
+
+
+def _part(element: Any, start: int, stop: int) -> Any:
+    return tf.nest.map_structure(lambda array: array[start:stop], element)
