@@ -173,6 +173,11 @@ class EngineLayer(keras.layers.Layer):
         """(bool) Whether calls leave the state as it is after their last step."""
         return self._state.keep
 
+    @property
+    def draws(self) -> tf.Variable:
+        """(int) How often training has drawn random numbers."""
+        return self._state.draws
+
     def load(self, values: Values) -> None:
         """Take over the state of a simulation, but not its parameters."""
         self._state.load(values)
