@@ -22,6 +22,10 @@ from nengo_dl.engine.reported import without_compiled
 from nengo_dl.engine.values import Values
 from nengo_dl.engine.weights import Weight, WeightTable, stored_values
 
+# The output of a network without probes, of size 0: Keras wants one of all models. No
+# probe can have this name.
+NOTHING = "nengo>nothing"
+
 
 class EngineLayer(keras.layers.Layer):
     """Runs an engine on tensors of shape (minibatch_size, n_steps, size).
@@ -116,7 +120,8 @@ class EngineLayer(keras.layers.Layer):
         -------
         outputs : dict of str to tensor, or tensor
             By name of the probe, of shape (minibatch_size, n_steps or 1, size); the
-            first axis has length 1 for what all items share.
+            first axis has length 1 for what all items share. Without probes, one of
+            size 0.
         """
         inputs = self._inputs.by_name(inputs)
         items, n_steps = self._inputs.extent(inputs)
@@ -130,6 +135,8 @@ class EngineLayer(keras.layers.Layer):
         # no time has passed if a function of the user's fails on the way
         with tf.control_dependencies([*state, *outputs]):
             self._state.after(before, state, n_steps)
+        if not self.output_names:
+            return {NOTHING: tf.zeros((items, n_steps, 0), self.engine.dtype)}
         return self._wrapped(list(map(_items_first, outputs, self._shapes)))
 
     def compute_output_shape(self, inputs_shape):
@@ -156,7 +163,7 @@ class EngineLayer(keras.layers.Layer):
                 self.engine.program.probes.items(), self._shapes, strict=True
             )
         ]
-        return self._wrapped(shapes)
+        return self._wrapped(shapes) or {NOTHING: (items, n_steps, 0)}
 
     def compute_output_spec(self, inputs, training=None):
         """Describe the outputs without running anything."""

@@ -216,7 +216,7 @@ class Builder:
         """Tell the planner which operators may share a kernel."""
         entry = cls._entry(op)
         key = id(op) if entry.merge_key is None else entry.merge_key(op)
-        return Traits((type(op).__name__, key), entry.is_host(op))
+        return Traits((type(op), key), entry.is_host(op))
 
     @classmethod
     def build(cls, group: Group, ctx: BuildContext) -> Kernel:

@@ -253,7 +253,7 @@ class KerasMethods:
         Returns
         -------
         outputs : dict of Probe to ndarray
-            Of shape (n_items, n_steps, size_in) each.
+            Of shape (n_items, n_steps, size_in) each. Empty without probes.
 
         Raises
         ------
@@ -373,7 +373,7 @@ class KerasMethods:
 
     def _predict(self, x, n_steps, stateful, on_batch, kwargs):
         kwargs = without_batch_size(kwargs, self.minibatch_size)
-        model = self._learner.model
+        model = self._learner.predictor
         if is_dataset(x) and not on_batch:
             data = {"x": check_dataset(x, n_steps, "predict")}
         else:
