@@ -128,7 +128,7 @@ def test_keras_trains_with_them(loss):
 
 
 @pytest.mark.parametrize("order", ["euclidean", 1, np.inf])
-@pytest.mark.parametrize("weight", [None, np.array([0.5, 2.0])])
+@pytest.mark.parametrize("weight", [None, np.array([[0.5] * 3, [2.0] * 3])])
 def test_regularize_needs_no_targets(order, weight):
     x = np.random.RandomState(0).normal(size=(2, 3, 4))
     loss = Regularize(order)
