@@ -114,7 +114,8 @@ class ParameterMethods:
             "load_params", include_state, include_non_trainable, include_optimizer
         )
         stored.write(files.read(path, stored.expected(), stored.advice))
-        self._made_learner.reset(self.seed)
+        if stored.has_state:
+            self._made_learner.reset(self.seed)
 
     def get_nengo_params(
         self, nengo_objs: NengoObjects, as_dict: bool = False

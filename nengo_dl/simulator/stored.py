@@ -39,6 +39,11 @@ class Stored:
         Whether the state of the simulation belongs to it.
     optimizer : `keras.optimizers.Optimizer`, optional
         Whose variables belong to it.
+
+    Attributes
+    ----------
+    has_state : bool
+        Whether the state belongs to it.
     """
 
     def __init__(
@@ -53,7 +58,7 @@ class Stored:
         table = runner.engine.values
         learned = {p.name: p.signal for p in table.learned}
         self._state = dict(learned)
-        self._has_state = include_state
+        self.has_state = include_state
         if include_state:
             for i, signal in enumerate(table.state_signals()):
                 if signal not in learned.values():
@@ -69,7 +74,7 @@ class Stored:
         values = self._runner.values
         for name, signal in self._state.items():
             arrays[name] = self._runner.engine.values.get(values, signal)
-        if self._has_state:
+        if self.has_state:
             arrays[N_STEPS] = np.array(values.n_steps)
             arrays[SEED] = np.array(self._runner.seed)
             arrays[STREAMS_SEED] = np.array(self._runner.streams_seed)
@@ -115,8 +120,8 @@ class Stored:
             As `read` returns them.
         """
         values = self._runner.values
-        n_steps = int(arrays[N_STEPS]) if self._has_state else values.n_steps
-        if self._has_state:
+        n_steps = int(arrays[N_STEPS]) if self.has_state else values.n_steps
+        if self.has_state:
             # ahead of all else, because it makes processes anew, which may fail
             self._runner.resume(
                 int(arrays[SEED]),
