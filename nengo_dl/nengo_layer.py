@@ -163,7 +163,7 @@ class NengoLayer(EngineLayer):
             last_only=last_only_probes(net),
         )
         if seed is None:
-            seed = 0 if net.seed is None else net.seed + 1
+            seed = 0 if net.seed is None else arguments.seed_after(net.seed)
         seed = arguments.check_seed(seed, cls)
         config = {
             "dt": dt,

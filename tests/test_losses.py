@@ -125,3 +125,12 @@ def test_keras_trains_with_them(loss):
     y[:, :3] = np.nan
     history = model.fit(x, y, epochs=3, verbose=0).history["loss"]
     assert history[0] > history[1] > history[2] > 0
+
+
+@pytest.mark.parametrize("order", ["euclidean", 1, np.inf])
+@pytest.mark.parametrize("weight", [None, np.array([[0.5] * 3, [2.0] * 3])])
+def test_regularize_needs_no_targets(order, weight):
+    x = np.random.RandomState(0).normal(size=(2, 3, 4))
+    loss = Regularize(order)
+    without = loss(None, x, sample_weight=weight)
+    np.testing.assert_allclose(without, loss(np.zeros(x.shape), x, weight))

@@ -26,6 +26,7 @@ from nengo_dl.graph.program import Feed, Program
 from nengo_dl.graph.rewrite import rewrite
 from nengo_dl.graph.simplify import DEFAULT
 from nengo_dl.ops import BuildContext, Builder
+from nengo_dl.ops.registry import Host
 
 logger = logging.getLogger(__name__)
 
@@ -148,6 +149,11 @@ class Engine:
     def reset(self, seed: int) -> None:
         """Forget what Python functions keep outside of the state."""
         self._host.reset(self.program.streams.with_seed(seed))
+
+    @property
+    def host(self) -> Host:
+        """What functions in Python keep outside of the state."""
+        return self._host
 
     def run(
         self,

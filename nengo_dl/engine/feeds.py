@@ -6,13 +6,11 @@ each step that is run, in order, whatever the lengths of the chunks; values that
 computed but not used are kept for the next chunk that starts at the same step.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from reprlib import repr as short_repr
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from nengo import Node
-from nengo.exceptions import SimulationError
+from nengo.builder.operator import Operator
 from nengo.processes import (
     BrownNoise,
     FilteredNoise,
@@ -22,13 +20,11 @@ from nengo.processes import (
     WhiteNoise,
     WhiteSignal,
 )
-from nengo.utils.functions import function_name
 
+from nengo_dl.engine.time_functions import TimeFunction, TimeProcess, stacked
 from nengo_dl.graph.program import Feed
 from nengo_dl.graph.streams import Streams
 
-# Numbers that need no further checks, which would cost more than the usual function.
-_SCALARS = frozenset((bool, int, float, np.float32, np.float64, np.int64))
 # Processes whose streams are all alike, always or if they have a seed.
 _ALWAYS_SHARED = (PresentInput, Piecewise)
 _SHARED_WITH_SEED = (WhiteNoise, FilteredNoise, BrownNoise, WhiteSignal)
@@ -111,7 +107,7 @@ class FeedRunner:
             elif isinstance(feed.output, Process):
                 self._streams[feed] = []
             else:
-                self._streams[feed] = [_Stream(feed.output, feed)]
+                self._streams[feed] = [TimeFunction(feed.output, feed)]
         self._start_processes()
 
     def _start_processes(self) -> None:
@@ -120,8 +116,52 @@ class FeedRunner:
             own = [feed for feed in processes if not (item and _is_shared(feed.output))]
             rngs = self._random.of_processes(item, [feed.op for feed in own])
             for feed, rng in zip(own, rngs, strict=True):
-                step = _process_step(feed, self._dt, rng)
-                self._streams[feed].append(_Stream(step, feed))
+                self._streams[feed].append(TimeProcess(feed, self._dt, rng))
+
+    @property
+    def seed(self) -> int:
+        """Seed with which the streams have started."""
+        return self._random.seed
+
+    def processes(self) -> dict[tuple[Operator, str], np.ndarray]:
+        """Return where all processes are.
+
+        Returns
+        -------
+        arrays : dict
+            By operator and name: "random", where its random streams are, the arrays of
+            its state, with "state/" before their names, and "ahead", the values that
+            were computed but not used. The first axis has one stream for each item of
+            the minibatch, or one for all of them.
+        """
+        return {
+            (feed.op, name): array
+            for feed, streams in self._streams.items()
+            if feed.op is not None
+            for name, array in stacked([stream.get() for stream in streams]).items()
+        }
+
+    def go_on(
+        self, arrays: Mapping[tuple[Operator, str], np.ndarray], first_step: int
+    ) -> None:
+        """Put all processes to where they were.
+
+        Functions of time stay what they are, and will be called for all steps to come.
+
+        Parameters
+        ----------
+        arrays : mapping
+            What `processes` has returned.
+        first_step : int
+            Number of steps that had been run.
+        """
+        self._delivered = []
+        self._first_step = self._next_step = first_step
+        self._drop_ahead()
+        for feed, streams in self._streams.items():
+            if feed.op is not None:
+                for item, stream in enumerate(streams):
+                    stream.put({k: arrays[feed.op, k][item] for k in stream.get()})
 
     def run(
         self,
@@ -210,130 +250,8 @@ class FeedRunner:
         return np.ascontiguousarray(array.swapaxes(0, 1), dtype=self._dtype)
 
 
-class _Stream:
-    """The values of one function of time, each computed once.
-
-    Parameters
-    ----------
-    call : callable
-        Takes a time in seconds, a float; gives a number or an array of shape (size,).
-    feed : `Feed`
-        The feed it belongs to.
-    """
-
-    def __init__(self, call: Callable[[float], Any], feed: Feed):
-        self._call = call
-        self._feed = feed
-        self._ahead = np.empty((0, feed.size))
-        self._n_read = 0
-
-    def read(self, times: list[float], out: np.ndarray) -> None:
-        """Put the values at `times` into `out`, of shape (n_steps, size)."""
-        n_kept = self._n_read = min(len(self._ahead), len(out))
-        if n_kept:
-            out[:n_kept] = self._ahead[:n_kept]
-            self._ahead = self._ahead[n_kept:].copy()
-        if n_kept < len(out):
-            self._compute(times, out)
-
-    def give_back(self, out: np.ndarray) -> None:
-        """Take back the values of the last `read`, as far as it came."""
-        self._ahead = np.concatenate([out[: self._n_read], self._ahead])
-
-    def drop_ahead(self) -> None:
-        """Forget the values that were computed but not used."""
-        self._ahead = self._ahead[:0]
-
-    def _compute(self, times: list[float], out: np.ndarray) -> None:
-        """Call the function for the rest of the steps; count the good values."""
-        call, start, size = self._call, self._n_read, self._feed.size
-        rows = np.empty((len(out) - start, size))  # float64: no cast in every step
-        column = rows[:, 0] if size == 1 else None
-        scalars = _SCALARS if size == 1 else ()
-        array, shape, double = np.ndarray, (size,), rows.dtype
-        i = 0
-        try:
-            for i, t in enumerate(times[start:]):
-                try:
-                    y = call(t)
-                except Exception as error:
-                    raise self._failure(error, t) from error
-                if type(y) in scalars:
-                    column[i] = y
-                elif type(y) is array and y.shape == shape and y.dtype is double:
-                    rows[i] = y
-                elif size:
-                    self._store(rows, i, y, t)
-            i = len(rows)
-        except OverflowError:
-            got = f"a number of type {type(y).__name__} beyond the range of floats"
-            raise self._bad_value(got, t, "Return smaller numbers.") from None
-        finally:
-            with np.errstate(over="ignore"):
-                out[start : start + i] = rows[:i]
-            self._n_read = start + i
-        self._check_finite(times, out, start)
-
-    def _store(self, out: np.ndarray, i: int, y: Any, t: float) -> None:
-        """Copy any value that is not a plain number into row `i`."""
-        try:
-            value = np.asarray(y)
-            if value.dtype.kind in "fiub":
-                out[i] = value
-                return
-            advice = "Return numbers for every time t."
-        except ValueError:
-            advice = f"Return an array of shape ({self._feed.size},)."
-        raise self._bad_value(f"{short_repr(y)} of type {type(y).__name__}", t, advice)
-
-    def _check_finite(self, times: list[float], out: np.ndarray, start: int) -> None:
-        """Raise for the first step with a value that is not finite."""
-        finite = np.isfinite(out[start:])
-        if not finite.all():
-            self._n_read = start + int(np.argmin(finite.all(axis=1)))
-            raise self._bad_value(
-                f"{out[self._n_read].tolist()} in {out.dtype}",
-                times[self._n_read],
-                "Look for divisions by zero, overflows and missing data.",
-            )
-
-    def _where(self) -> str:
-        """Name the feed in a message."""
-        feed = self._feed
-        if feed.node is not None:
-            return f"Node '{feed.node.label}'" if feed.node.label else str(feed.node)
-        if isinstance(feed.output, Process):
-            return f"{feed.output} for {feed.signal.name}"
-        return f"Function '{function_name(feed.output)}'"
-
-    def _bad_value(self, got: str, t: float, advice: str) -> SimulationError:
-        size = self._feed.size
-        expected = "one finite number" if size == 1 else f"{size} finite numbers"
-        return SimulationError(
-            f"{self._where()}: output must be {expected} in every step (got {got} at "
-            f"t={t:.6g}). {advice}"
-        )
-
-    def _failure(self, error: Exception, t: float) -> SimulationError:
-        return SimulationError(
-            f"{self._where()}: output must be computed without an error (got "
-            f"{type(error).__name__}: {error} at t={t:.6g}). Correct the function; the "
-            "error it raised is shown above."
-        )
-
-
 def _is_shared(process: Process) -> bool:
     """Tell whether the streams of a process are sure to be equal."""
     return type(process) in _ALWAYS_SHARED or (
         type(process) in _SHARED_WITH_SEED and process.seed is not None
     )
-
-
-def _process_step(
-    feed: Feed, dt: float, rng: np.random.RandomState
-) -> Callable[[float], Any]:
-    """Make the step function of one stream of a process, with a state of its own."""
-    state = {
-        name: np.array(signal.initial_value) for name, signal in feed.op.state.items()
-    }
-    return feed.output.make_step((0,), feed.signal.shape, dt, rng, state)

@@ -25,6 +25,10 @@ from nengo_dl.engine.values import Values
 from nengo_dl.engine.weights import Weight, WeightTable, stored_values
 from nengo_dl.names import listing
 
+# The output of a network without probes, of size 0: Keras wants one of all models. No
+# probe can have this name.
+NOTHING = "nengo>nothing"
+
 
 class EngineLayer(keras.layers.Layer):
     """Runs an engine on tensors of shape (minibatch_size, n_steps, size).
@@ -127,7 +131,8 @@ class EngineLayer(keras.layers.Layer):
         -------
         outputs : dict of str to tensor, or tensor
             By name of the probe, of shape (minibatch_size, n_steps or 1, size); the
-            first axis has length 1 for what all items share.
+            first axis has length 1 for what all items share. Without probes, one of
+            size 0.
         """
         inputs = self._inputs.by_name(inputs)
         items, n_steps = self._inputs.extent(inputs)
@@ -145,6 +150,8 @@ class EngineLayer(keras.layers.Layer):
                 self.learned.update(state)
         for loss in self._state.losses(state):
             self.add_loss(loss)
+        if not self.output_names:
+            return {NOTHING: tf.zeros((items, n_steps, 0), self.engine.dtype)}
         return self._wrapped(list(map(_items_first, outputs, self._shapes)))
 
     def compute_output_shape(self, inputs_shape):
@@ -171,7 +178,7 @@ class EngineLayer(keras.layers.Layer):
                 self.engine.program.probes.items(), self._shapes, strict=True
             )
         ]
-        return self._wrapped(shapes)
+        return self._wrapped(shapes) or {NOTHING: (items, n_steps, 0)}
 
     def compute_output_spec(self, inputs, training=None):
         """Describe the outputs without running anything."""
@@ -187,6 +194,11 @@ class EngineLayer(keras.layers.Layer):
     def keep(self) -> tf.Variable:
         """(bool) Whether calls leave the state as it is after their last step."""
         return self._state.keep
+
+    @property
+    def draws(self) -> tf.Variable:
+        """(int) How often training has drawn random numbers."""
+        return self._state.draws
 
     def load(self, values: Values) -> None:
         """Take over the state of a simulation, and what it has learned by rules."""

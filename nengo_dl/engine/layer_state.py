@@ -31,6 +31,8 @@ class LayerState:
     keep : tf.Variable
         Whether calls leave the state as it is after their last step (True), or put it
         back to what it was before (False).
+    draws : tf.Variable
+        How many calls for training have drawn random numbers.
     """
 
     def __init__(self, engine: Engine, seed: int, kept: bool):
@@ -40,7 +42,7 @@ class LayerState:
         self._loss_masks = self._masks(set(engine.losses))
         self._seed = _variable(np.uint32(seed).astype(np.int32))
         self._start = _variable(0)
-        self._draws = _variable(0)
+        self.draws = _variable(0)
         self.keep = _variable(False)
 
     def clock(self, items, training: bool) -> Clock:
@@ -54,7 +56,7 @@ class LayerState:
         if replica is not None:
             seed += REPLICA_SEED * tf.cast(replica.replica_id_in_sync_group, tf.int32)
         if training and any(kernel.keyed for kernel in self._engine.kernels):
-            seed += self._draws.assign_add(1)
+            seed += self.draws.assign_add(1)
         row = tf.zeros((1, items), self._engine.dtype)
         return Clock(seed, tf.convert_to_tensor(self._start), row)
 
@@ -104,7 +106,7 @@ class LayerState:
     def reseed(self, seed: int) -> None:
         """Change the seed of all random numbers, which start again."""
         self._seed.assign(np.uint32(seed).astype(np.int32))
-        self._draws.assign(0)
+        self.draws.assign(0)
 
     def _masks(self, signals: set[Signal]) -> tuple[np.ndarray, ...]:
         """Mark, in each block of state, where some base signals are."""

@@ -129,3 +129,28 @@ def _in_order(operators: list[Operator]) -> list[SimProcess]:
     except ValueError:  # a circle, which the planner reports
         ordered = operators
     return [op for op in ordered if isinstance(op, SimProcess)]
+
+
+def packed(stream: np.random.RandomState) -> np.ndarray:
+    """Return where a stream is, as numbers.
+
+    Parameters
+    ----------
+    stream : RandomState
+        Of the default algorithm.
+
+    Returns
+    -------
+    numbers : ndarray of float64 of shape (627,)
+        Which hold the 624 words of 32 bits, the position among them, and the second
+        one of two normal numbers that are drawn at once.
+    """
+    _, words, *rest = stream.get_state()
+    return np.concatenate([words.astype(np.float64), rest])
+
+
+def unpack(stream: np.random.RandomState, numbers: np.ndarray) -> None:
+    """Put a stream to where `packed` has found one."""
+    *words, position, has_normal, normal = numbers.tolist()
+    words = np.asarray(words, dtype=np.uint32)
+    stream.set_state(("MT19937", words, int(position), int(has_normal), normal))

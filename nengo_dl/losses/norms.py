@@ -15,7 +15,7 @@ from nengo_dl.over_time import AnySteps
 class Regularize(AnySteps, Loss):
     """Penalise the size of a signal: its norm, averaged over minibatch and time.
 
-    Targets are ignored, but Keras wants some, of any width.
+    Targets are ignored: they can have any width, or be None where the loss is called.
 
     Parameters
     ----------
@@ -78,6 +78,25 @@ class Regularize(AnySteps, Loss):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
         self.order = order
         self.axis = axis
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """Compute the loss, see `keras.losses.Loss`; without targets if they are None.
+
+        Parameters
+        ----------
+        y_true : tensor or None
+            Ignored.
+        y_pred : tensor of shape (minibatch_size, n_steps, ...)
+            The signal.
+        sample_weight : tensor, optional
+            Weights of items, or of items and steps.
+
+        Returns
+        -------
+        loss : tensor
+        """
+        y_true = y_pred if y_true is None else y_true
+        return super().__call__(y_true, y_pred, sample_weight)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Compute the norm at each step.

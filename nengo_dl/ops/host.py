@@ -250,8 +250,9 @@ def _extras(ops, ctx, streams):
 
     def make(item):
         extras = [streams.of_neurons(item, op) for op in ops]
-        for extra in extras:
-            ctx.host.streams.extend(extra.values())
+        for op, extra in zip(ops, extras, strict=True):
+            for name, stream in extra.items():
+                ctx.host.streams[op, name, item] = stream
         return extras
 
     return _PerItem(ctx, make)
@@ -309,7 +310,7 @@ def _make_steps(ops, ctx, streams):
         rngs = streams.of_processes(item, ops)
         for op, stream in zip(ops, rngs, strict=True):
             state = {name: np.array(s.initial_value) for name, s in op.state.items()}
-            ctx.host.streams.append(stream)
+            ctx.host.streams[op, "random", item] = stream
             step = op.process.make_step(
                 op.input.shape, op.output.shape, ctx.dt, stream, state
             )

@@ -5,7 +5,7 @@ Look-up is by exact type, because a subclass may compute something else.
 
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -20,7 +20,7 @@ from nengo.exceptions import BuildError
 from nengo_dl.config import Settings
 from nengo_dl.graph.kernel import Kernel
 from nengo_dl.graph.plan import Group, Traits
-from nengo_dl.graph.streams import Streams
+from nengo_dl.graph.streams import Streams, packed, unpack
 
 # Streams of neighbouring seeds must not meet: operators are this far apart.
 _STREAM_STRIDE = 1_000_003
@@ -43,8 +43,9 @@ class Host:
         From random streams to an object each.
     made : list of object
         What they made at the last reset.
-    streams : list of RandomState
-        All random streams, which are put back when a run fails.
+    streams : dict of (Operator, str, int) to RandomState
+        All random streams, which are put back when a run fails, by operator, name and
+        minibatch item.
     where : str
         The object whose function is running.
     error : BaseException or None
@@ -55,7 +56,9 @@ class Host:
 
     makers: list[Callable[[Streams], Any]] = field(default_factory=list)
     made: list[Any] = field(default_factory=list)
-    streams: list[np.random.RandomState] = field(default_factory=list)
+    streams: dict[tuple[Operator, str, int], np.random.RandomState] = field(
+        default_factory=dict
+    )
     where: str = ""
     error: BaseException | None = None
     functions: dict[int, float] = field(default_factory=dict)
@@ -97,13 +100,31 @@ class Host:
     def restored_on_error(self):
         """Put random streams back to where they were if the block raises."""
         self.error = None
-        states = [stream.get_state() for stream in self.streams]
+        before = self.get()
         try:
             yield
         except BaseException:
-            for stream, state in zip(self.streams, states, strict=True):
-                stream.set_state(state)
+            self.put(before)
             raise
+
+    def get(self) -> dict[tuple[Operator, str], np.ndarray]:
+        """Return where all random streams are.
+
+        Returns
+        -------
+        arrays : dict
+            By operator and name, of shape (n_items, 627).
+        """
+        rows: dict = {}
+        for (op, name, _), stream in self.streams.items():  # in the order of the items
+            rows.setdefault((op, name), []).append(packed(stream))
+        return {key: np.stack(items) for key, items in rows.items()}
+
+    def put(self, arrays: Mapping[tuple[Operator, str], np.ndarray]) -> None:
+        """Put all random streams to where they were when `get` was called."""
+        for (op, name, item), stream in self.streams.items():
+            if item < len(arrays.get((op, name), ())):
+                unpack(stream, arrays[op, name][item])
 
 
 @dataclass(frozen=True)
@@ -232,7 +253,7 @@ class Builder:
         """Tell the planner which operators may share a kernel."""
         entry = cls._entry(op)
         key = id(op) if entry.merge_key is None else entry.merge_key(op)
-        return Traits((type(op).__name__, key), entry.is_host(op))
+        return Traits((type(op), key), entry.is_host(op))
 
     @classmethod
     def build(cls, group: Group, ctx: BuildContext) -> Kernel:

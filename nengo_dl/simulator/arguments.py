@@ -71,12 +71,17 @@ def check_seed(seed, obj):
     return int(seed)
 
 
+def seed_after(seed):
+    """Return the seed of a simulation of a network; the last one is followed by 0."""
+    return (seed + 1) % 2**32
+
+
 def choose_seed(seed, network, obj):
     """Return the given seed, one derived from the network's, or a random one."""
     if seed is not None:
         return check_seed(seed, obj)
     if network is not None and network.seed is not None:
-        return network.seed + 1
+        return seed_after(network.seed)
     return int(np.random.randint(np.iinfo(np.int32).max))
 
 

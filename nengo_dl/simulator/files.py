@@ -51,11 +51,14 @@ class Entry:
     batched : bool
         Whether its first axis is that of the minibatch items. Such an array may also
         come from one item, or from any number of items that are all equal.
+    free : bool
+        Whether its second axis may have another length.
     """
 
     shape: tuple[int, ...]
     dtype: str = "float32"
     batched: bool = False
+    free: bool = False
 
     @property
     def item(self) -> tuple[int, ...]:
@@ -358,7 +361,9 @@ def _fit(shape: tuple[int, ...], entry: Entry, loose: bool = False) -> int | Non
         0 if the array is taken as it is, n if it holds n minibatch items that must be
         equal, None if it does not fit.
     """
-    if shape == entry.shape:
+    if shape == entry.shape or (
+        entry.free and (shape[:1], shape[2:]) == (entry.shape[:1], entry.shape[2:])
+    ):
         return 0
     if shape in (entry.item, (1, *entry.item)):
         return 1
@@ -395,7 +400,8 @@ def _load(
     array = np.ndarray(shape, member.dtype, data, order=member.order)
     if n_items:
         return np.array(np.broadcast_to(_convert(array, entry, name), entry.shape))
-    return _convert(array, entry, name).reshape(entry.shape)
+    values = _convert(array, entry, name)
+    return values if entry.free else values.reshape(entry.shape)
 
 
 def _read_equal(stream: Any, count: int, size: int) -> bytes | None:

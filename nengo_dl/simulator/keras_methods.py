@@ -261,7 +261,7 @@ class KerasMethods:
         Returns
         -------
         outputs : dict of Probe to ndarray
-            Of shape (n_items, n_steps, size_in) each.
+            Of shape (n_items, n_steps, size_in) each. Empty without probes.
 
         Raises
         ------
@@ -383,7 +383,7 @@ class KerasMethods:
 
     def _predict(self, method, x, n_steps, stateful, kwargs):
         kwargs = without_batch_size(kwargs, self.minibatch_size)
-        model, on_batch = self._learner.model, method == "predict_on_batch"
+        model, on_batch = self._learner.predictor, method == "predict_on_batch"
         expected = self._expected(targets=())
         datasets = Datasets(expected)
         if is_dataset(x) and not on_batch:

@@ -37,6 +37,8 @@ class Learner:
     ----------
     layer : `EngineLayer`
         The network.
+    predictor : `ProbeModel`
+        The layer with its inputs and outputs, or one of size 0 if it has none.
     """
 
     def __init__(
@@ -72,13 +74,11 @@ class Learner:
         }
         if not shapes:
             shapes = {TIME: (engine.minibatch_size, n_steps, 0)}
-        self._model = None
-        if self.layer.output_names:
-            inputs = keras_inputs(shapes, engine.dtype.name)
-            with unbound():
-                self._model = ProbeModel(inputs, self.layer(inputs))
-            # Keras itself would turn XLA on for GPUs alone
-            self._model.jit_compile = self.layer.supports_jit
+        inputs = keras_inputs(shapes, engine.dtype.name)
+        with unbound():
+            self.predictor = ProbeModel(inputs, self.layer(inputs))
+        # Keras itself would turn XLA on for GPUs alone
+        self.predictor.jit_compile = self.layer.supports_jit
 
     @property
     def model(self) -> ProbeModel:
@@ -87,14 +87,14 @@ class Learner:
         Raises
         ------
         SimulationError
-            If the network has no probes: Keras has no models without outputs.
+            If the network has no probes: there is nothing to train it for.
         """
-        if self._model is None:
+        if not self.layer.output_names:
             raise SimulationError(
                 "Simulator.keras_model: expected a network with outputs (got one "
                 "without probes). Add a nengo.Probe."
             )
-        return self._model
+        return self.predictor
 
     def reset(self, seed: int) -> None:
         """Start all random processes anew."""

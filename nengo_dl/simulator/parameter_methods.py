@@ -7,6 +7,7 @@ from typing import Any
 
 import nengo
 from nengo.ensemble import Neurons
+from nengo.exceptions import SimulationError
 
 from nengo_dl.simulator import files, params
 from nengo_dl.simulator.stored import Stored
@@ -23,6 +24,7 @@ class ParameterMethods:
         path: str | PathLike,
         include_state: bool = False,
         include_non_trainable: bool | None = None,
+        include_optimizer: bool = False,
     ) -> None:
         """Save all parameters, also those that no training changes.
 
@@ -31,14 +33,22 @@ class ParameterMethods:
         path : str or PathLike
             The file is ``path + ".npz"``, which is replaced if it is there.
         include_state : bool
-            Whether to save the state of the simulation as well, e.g. voltages.
+            Whether to save the state of the simulation as well, e.g. voltages, and
+            where all random streams are. Another simulator of the network goes on from
+            there. What node functions keep for themselves is not saved, nor what
+            processes keep elsewhere than in the arrays of ``make_state``.
         include_non_trainable : bool, optional
             Deprecated name of `include_state`.
+        include_optimizer : bool
+            Whether to save the state of the optimizer as well, e.g. its momenta and
+            learning rate, so that training goes on from there.
 
         Raises
         ------
         OSError
             If the file cannot be written.
+        SimulationError
+            If there is no optimizer to be saved.
 
         Examples
         --------
@@ -64,14 +74,17 @@ class ParameterMethods:
         """
         self._check_open("save_params")
         self.calls.check("save_params", reads=True)
-        stored = self._stored(include_state, include_non_trainable)
-        files.write(path, stored.read(self._runner.values))
+        stored = self._stored(
+            "save_params", include_state, include_non_trainable, include_optimizer
+        )
+        files.write(path, stored.read())
 
     def load_params(
         self,
         path: str | PathLike,
         include_state: bool = False,
         include_non_trainable: bool | None = None,
+        include_optimizer: bool = False,
     ) -> None:
         """Load what `save_params` has saved, into this or an equal network.
 
@@ -86,6 +99,9 @@ class ParameterMethods:
             Whether the file holds the state of the simulation.
         include_non_trainable : bool, optional
             Deprecated name of `include_state`.
+        include_optimizer : bool
+            Whether the file holds the state of the optimizer, which the simulator has
+            to be compiled with.
 
         Raises
         ------
@@ -96,10 +112,12 @@ class ParameterMethods:
         """
         self._check_open("load_params")
         self.calls.check("load_params")
-        stored = self._stored(include_state, include_non_trainable)
-        values = self._runner.values
-        arrays = files.read(path, stored.expected(values), stored.advice)
-        self._runner.replace_values(stored.write(arrays, values))
+        stored = self._stored(
+            "load_params", include_state, include_non_trainable, include_optimizer
+        )
+        stored.write(files.read(path, stored.expected(), stored.advice))
+        if stored.has_state:
+            self._made_learner.reset(self.seed)
 
     def get_nengo_params(
         self, nengo_objs: NengoObjects, as_dict: bool = False
@@ -194,7 +212,7 @@ class ParameterMethods:
         self._check_open("freeze_params")
         params.freeze_params(self, objs)
 
-    def _stored(self, include_state, include_non_trainable):
+    def _stored(self, where, include_state, include_non_trainable, include_optimizer):
         if include_non_trainable is not None:
             warnings.warn(
                 "include_non_trainable is deprecated: all parameters are saved anyway. "
@@ -203,4 +221,17 @@ class ParameterMethods:
                 stacklevel=3,
             )
             include_state = include_non_trainable
-        return Stored(self._runner.engine, self._learner.layer, include_state)
+        optimizer = self._built_optimizer(where) if include_optimizer else None
+        return Stored(self._runner, self._learner.layer, include_state, optimizer)
+
+    def _built_optimizer(self, where):
+        model = self._learner.model
+        if not model.compiled:
+            raise SimulationError(
+                f"Simulator.{where}: expected an optimizer to go with "
+                "include_optimizer=True (got none). Call Simulator.compile first."
+            )
+        if not model.optimizer.built:
+            with self._scope():
+                model.optimizer.build(model.trainable_variables)
+        return model.optimizer

@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 from nengo import Node, Probe
 from nengo.builder import Model, Signal
+from nengo.builder.operator import Operator
 
 from nengo_dl.config import Settings
 from nengo_dl.engine.engine import Engine
@@ -128,6 +129,47 @@ class Runner:
             self._recording = Recording(values)
         self.replace_values(values)
 
+    @property
+    def streams_seed(self) -> int:
+        """Seed with which random streams have started."""
+        return self._feeds.seed
+
+    def streams(self) -> dict[tuple[Operator, str], np.ndarray]:
+        """Return where all random processes are, by operator and name."""
+        return {**self._feeds.processes(), **self.engine.host.get()}
+
+    def go_on(
+        self, streams: Mapping[tuple[Operator, str], np.ndarray], n_steps: int
+    ) -> None:
+        """Put all random processes to where they were after a number of steps."""
+        self._feeds.go_on(streams, n_steps)
+        self.engine.host.put(streams)
+
+    def resume(
+        self,
+        seed: int,
+        streams_seed: int,
+        streams: Mapping[tuple[Operator, str], np.ndarray],
+        n_steps: int,
+    ) -> None:
+        """Take over the random streams of another simulation of the same network.
+
+        Parameters
+        ----------
+        seed, streams_seed : int
+            Its seed, and the one with which its streams have started.
+        streams : mapping
+            What `streams` has returned there.
+        n_steps : int
+            Number of steps that it has run.
+        """
+        self._feeds.reset(streams_seed)
+        self.engine.reset(streams_seed)
+        self.go_on(streams, n_steps)
+        self.seed = seed
+        if self._layer is not None:
+            self._layer.reseed(seed)
+
     def run(
         self,
         n_steps: int,
@@ -146,10 +188,11 @@ class Runner:
         display : `Display`
             Is told about every chunk of steps.
         stateful : bool
-            False puts the state back afterwards, also after an error, all but the
-            parameters that learning rules have changed.
+            False puts the state and the random streams back afterwards, also after an
+            error, all but the parameters that learning rules have changed.
         """
         before = self.values
+        streams = {} if stateful else self.streams()
         self.replace_values(before)
         try:
             for start, stop in self._chunks(n_steps):
@@ -162,6 +205,7 @@ class Runner:
             if not stateful:
                 after = self._recording.values
                 self.replace_values(self.engine.values.with_params(before, after))
+                self.go_on(streams, before.n_steps)
 
     def value(self, signal: Signal) -> np.ndarray | None:
         """Return the current value of a signal, of shape (minibatch_size or 1, ...).
@@ -192,6 +236,8 @@ class Runner:
     def lent(self, stateful: bool):
         """Hand the state to the Keras layer, and take it back at the end.
 
+        Random streams of what runs in Python are put back if the state is.
+
         Parameters
         ----------
         stateful : bool
@@ -211,6 +257,7 @@ class Runner:
             kept = bool(layer.keep) if self._n_lent else False
             if not self._n_lent:
                 layer.load(self.values)
+            streams = self.engine.host.get()
             self._n_lent += 1
         try:
             layer.keep.assign(stateful)
@@ -220,6 +267,8 @@ class Runner:
             layer.keep.assign(kept)
             with self._replacing:
                 self._n_lent -= 1
+                if not stateful:
+                    self.engine.host.put(streams)
                 if not self._n_lent:
                     self.replace_values(layer.values())
 

@@ -1,22 +1,29 @@
 """What parameter files hold: the arrays of a simulation by name.
 
 Parameters come first, in the order of ``keras_model.weights``; what learning rules
-change and (if asked for) the state follow.
+change follows, and (if asked for) the state, with where all random streams are, and the
+optimizer.
 """
 
 import re
 from collections.abc import Mapping
 
+import keras
 import numpy as np
 from nengo.builder import Signal
 
-from nengo_dl.engine.engine import Engine
 from nengo_dl.engine.layer import EngineLayer
-from nengo_dl.engine.values import Values
 from nengo_dl.simulator.files import Entry
+from nengo_dl.simulator.runner import Runner
 
 STATE = "state"
 N_STEPS = "state/n_steps"
+SEED = "state/seed"
+STREAMS = "state/streams"
+STREAMS_SEED = "state/streams/seed"
+DRAWS = "state/draws"
+OPTIMIZER = "optimizer"
+AHEAD = "ahead"
 
 
 class Stored:
@@ -24,80 +31,119 @@ class Stored:
 
     Parameters
     ----------
-    engine : `Engine`
-        Knows where learned weights and the state are.
+    runner : `Runner`
+        Has learned weights, the state and the random streams.
     layer : `EngineLayer`
         Has the parameters.
     include_state : bool
         Whether the state of the simulation belongs to it.
+    optimizer : `keras.optimizers.Optimizer`, optional
+        Whose variables belong to it.
+
+    Attributes
+    ----------
+    has_state : bool
+        Whether the state belongs to it.
     """
 
-    def __init__(self, engine: Engine, layer: EngineLayer, include_state: bool):
-        self._engine = engine
+    def __init__(
+        self,
+        runner: Runner,
+        layer: EngineLayer,
+        include_state: bool = False,
+        optimizer: keras.optimizers.Optimizer | None = None,
+    ):
+        self._runner, self._layer = runner, layer
         self._variables = layer.named_variables()
-        learned = {p.name: p.signal for p in engine.values.learned}
+        table = runner.engine.values
+        learned = {p.name: p.signal for p in table.learned}
         self._state = dict(learned)
-        self._has_steps = include_state
+        self.has_state = include_state
         if include_state:
-            for i, signal in enumerate(engine.values.state_signals()):
+            for i, signal in enumerate(table.state_signals()):
                 if signal not in learned.values():
                     self._state[_state_name(i, signal)] = signal
+        streams = runner.program.streams
+        drawing = (*streams.processes, *streams.neurons)
+        self._positions = {op: i for i, op in enumerate(drawing)}
+        self._optimizer = _named(optimizer)
 
-    def read(self, values: Values) -> dict[str, np.ndarray]:
-        """Return all arrays.
-
-        Parameters
-        ----------
-        values : `Values`
-            The state of the simulation.
-        """
+    def read(self) -> dict[str, np.ndarray]:
+        """Return all arrays."""
         arrays = {name: part.numpy() for name, part in self._variables.items()}
+        values = self._runner.values
         for name, signal in self._state.items():
-            arrays[name] = self._engine.values.get(values, signal)
-        if self._has_steps:
+            arrays[name] = self._runner.engine.values.get(values, signal)
+        if self.has_state:
             arrays[N_STEPS] = np.array(values.n_steps)
-        return arrays
+            arrays[SEED] = np.array(self._runner.seed)
+            arrays[STREAMS_SEED] = np.array(self._runner.streams_seed)
+            arrays[DRAWS] = self._layer.draws.numpy()
+            arrays |= {
+                self._stream_name(*key): array
+                for key, array in self._runner.streams().items()
+            }
+        optimizer = {k: v.numpy() for k, v in self._optimizer.items()}
+        return arrays | optimizer
 
-    def expected(self, values: Values) -> dict[str, Entry]:
+    def expected(self) -> dict[str, Entry]:
         """Describe what a file must hold, see `.files.read`."""
-        arrays = self.read(values)
         return {
-            name: Entry(array.shape, array.dtype.name, name in self._state)
-            for name, array in arrays.items()
+            name: Entry(
+                array.shape,
+                array.dtype.name,
+                batched=name in self._state,
+                free=name.startswith(STREAMS) and name.endswith(AHEAD),
+            )
+            for name, array in self.read().items()
         }
 
     @staticmethod
     def advice(missing: list[str], extra: list[str]) -> str | None:
-        """Tell what to do about a file with a state too many or too few."""
+        """Tell what to do about a file that holds too much or too little."""
         for names, argument in ((extra, True), (missing, False)):
-            if N_STEPS in names:
-                what = "the" if argument else "no"
-                return (
-                    f"The file holds {what} state of the simulation: pass "
-                    f"include_state={argument}."
-                )
+            for start, what, name in (
+                (N_STEPS, "state of the simulation", "include_state"),
+                (f"{OPTIMIZER}/", "state of this optimizer", "include_optimizer"),
+            ):
+                if any(n.startswith(start) for n in names):
+                    found = "the" if argument else "no"
+                    return f"The file holds {found} {what}: pass {name}={argument}."
         return None
 
-    def write(self, arrays: Mapping[str, np.ndarray], values: Values) -> Values:
+    def write(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Put arrays in their places.
 
         Parameters
         ----------
         arrays : mapping of str to ndarray
             As `read` returns them.
-        values : `Values`
-            The state of the simulation.
-
-        Returns
-        -------
-        values : `Values`
-            The state with what was in the arrays.
         """
+        values = self._runner.values
+        n_steps = int(arrays[N_STEPS]) if self.has_state else values.n_steps
+        if self.has_state:
+            # ahead of all else, because it makes processes anew, which may fail
+            self._runner.resume(
+                int(arrays[SEED]),
+                int(arrays[STREAMS_SEED]),
+                {
+                    key: arrays[self._stream_name(*key)]
+                    for key in self._runner.streams()
+                },
+                n_steps,
+            )
+            self._layer.draws.assign(int(arrays[DRAWS]))
         for name, part in self._variables.items():
             part.assign(arrays[name])
+        for name, variable in self._optimizer.items():
+            variable.assign(arrays[name])
         state = {signal: arrays[name] for name, signal in self._state.items()}
-        n_steps = int(arrays[N_STEPS]) if self._has_steps else values.n_steps
-        return self._engine.values.put(values, state, n_steps)
+        values = self._runner.engine.values.put(self._runner.values, state, n_steps)
+        self._runner.replace_values(values)
+
+    def _stream_name(self, op, name: str) -> str:
+        """Name a part of what is known of a random stream."""
+        return f"{STREAMS}/{self._positions[op]}/{name}"
 
 
 def _state_name(position: int, signal: Signal) -> str:
@@ -105,3 +151,16 @@ def _state_name(position: int, signal: Signal) -> str:
     # objects without a label have their address in the names of signals
     readable = re.sub(r"( at )?0x[0-9a-fA-F]+", "", signal.name)
     return "/".join(filter(None, (STATE, str(position), readable)))
+
+
+def _named(
+    optimizer: keras.optimizers.Optimizer | None,
+) -> dict[str, keras.Variable]:
+    """Return the variables of an optimizer by names that do not depend on layers."""
+    if optimizer is None:
+        return {}
+    kind = type(optimizer).__name__.lower()
+    return {
+        f"{OPTIMIZER}/{kind}/{i}": variable
+        for i, variable in enumerate(optimizer.variables)
+    }

@@ -111,3 +111,21 @@ def test_streams_are_those_of_nengo(seed, minibatch_size):
         for values, probe in zip(data, net.exact, strict=True):
             first = values if minibatch_size is None else values[0]
             np.testing.assert_allclose(first, sim.data[probe], rtol=1e-9)
+
+
+@pytest.mark.parametrize("seed", [0, 2**31 - 1, 2**32 - 2, 2**32 - 1])
+def test_any_seed_of_a_network(seed):
+    def make():
+        with nengo.Network(seed=seed) as net:
+            nengo_dl.configure_settings(jit_compile=False)
+            nengo.Probe(nengo.Node(WhiteNoise(), size_out=1))
+        return net
+
+    data = []
+    for _ in range(2):
+        with make_sim(make()) as sim:
+            assert sim.seed == (seed + 1) % 2**32
+            sim.run_steps(3)
+            data.append(sim.data[sim.model.probes[0]])
+    np.testing.assert_array_equal(*data)
+    assert nengo_dl.NengoLayer(make()).get_weights() == []
