@@ -65,7 +65,7 @@ def check(loss, y, **kwargs):
     check_comparison(y, "p", comparison(loss, **kwargs), STEPS)
 
 
-@pytest.mark.parametrize("loss", FREE, ids=str)
+@pytest.mark.parametrize("loss", FREE)
 def test_nothing_is_known_of_other_losses(loss):
     assert kind_of(loss) is None
 
@@ -79,7 +79,7 @@ WRONG_STEPS = [
 ]
 
 
-@pytest.mark.parametrize("loss", [*ELEMENTWISE, *DENSE], ids=str)
+@pytest.mark.parametrize("loss", [*ELEMENTWISE, *DENSE])
 def test_elements_need_the_shape_of_the_output(loss):
     check(loss, FITTING)
     check(loss, FITTING[:, :1], last_only=True)
@@ -95,7 +95,7 @@ def test_elements_need_the_shape_of_the_output(loss):
             check(loss, np.zeros((ITEMS, STEPS, width)), size=size)
 
 
-@pytest.mark.parametrize("loss", [*ELEMENTWISE, *DENSE], ids=str)
+@pytest.mark.parametrize("loss", [*ELEMENTWISE, *DENSE])
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_targets_are_finite(loss, value):
     y = FITTING.copy()
@@ -108,14 +108,14 @@ def test_targets_are_finite(loss, value):
         check(loss, y)
 
 
-@pytest.mark.parametrize("loss", DENSE, ids=str)
+@pytest.mark.parametrize("loss", DENSE)
 def test_integer_labels_for_a_dense_loss(loss):
     message = r"use SparseCategoricalCrossentropy, .*to_categorical\(y\[..., 0\], 3\)"
     with pytest.raises(ValidationError, match=message):
         check(loss, LABELS)
 
 
-@pytest.mark.parametrize("loss", [*SPARSE, "crossentropy"], ids=str)
+@pytest.mark.parametrize("loss", [*SPARSE, "crossentropy"])
 def test_class_numbers(loss):
     check(loss, LABELS)
     check(loss, LABELS.astype(float))
@@ -130,7 +130,7 @@ def test_class_numbers(loss):
             check(loss, y)
 
 
-@pytest.mark.parametrize("loss", SPARSE, ids=str)
+@pytest.mark.parametrize("loss", SPARSE)
 def test_one_hot_labels_for_a_sparse_loss(loss):
     message = r"For one-hot.*CategoricalCrossentropy, or pass y.argmax\(axis=-1\)\[...,"
     with pytest.raises(ValidationError, match=message):
