@@ -72,6 +72,8 @@ def compare(spec, backends=None):
             return Outcome("left out", f"{what}: {error}", what)
         if any(np.shape(y)[:1] != (spec["minibatch_size"],) for y in expected):
             return Outcome("left out", "Keras mixes items", "Keras mixes items")
+        if not has_shapes(model, expected):
+            return Outcome("left out", "Keras' shapes differ", "Keras' shapes differ")
         if not all(np.isfinite(y).all() for y in expected):
             return Outcome("left out", "not finite", "not finite")
         outcome = converted(spec, model, x, expected, backends)
@@ -95,6 +97,15 @@ def call_keras(model, x, predict=False):
         np.asarray(keras.ops.convert_to_numpy(y), dtype=np.float64)
         for y in keras.tree.flatten(outputs)
     ]
+
+
+def has_shapes(model, outputs):
+    """Whether outputs have the shapes that Keras has announced."""
+    return all(
+        y.ndim == len(tensor.shape)
+        and all(n in (None, m) for n, m in zip(tensor.shape, y.shape, strict=True))
+        for tensor, y in zip(model.outputs, outputs, strict=True)
+    )
 
 
 def predicts(model, x):

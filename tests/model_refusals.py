@@ -98,6 +98,7 @@ KNOWN = [
     Known("integers and booleans", r"got an? (u?int\d*|bool) tensor"),
     Known("masks", r"unexpected keyword argument 'mask'", ("mask_zero", "Masking")),
     Known("masks", r"zip\(\) argument 2 is longer", ("mask_zero", "Masking")),
+    Known("masks", r"off by|that differ by", ("mask_zero", "Masking")),
     Known("not built from its configuration", r"Error when deserializing class"),
     Known("TimeDistributed", r"expected temporal_model=True \(got False"),
     Known(

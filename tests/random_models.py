@@ -108,17 +108,19 @@ def draw_step(rng, graph, temporal):
     ref = (node, rng.randrange(len(graph.nodes[node])))
     tensor = graph.tensor(ref)
     if "int" in tensor.dtype or tensor.dtype == "bool":
-        return draw_of_integers(rng) | {"inputs": [ref]}
+        rank = len(tensor.shape) - 1
+        return draw_of_integers(rng, rank) | {"inputs": [ref]}
     draw = rng.choice([draw_one, draw_one, draw_one, draw_many, draw_again, draw_model])
     return draw(rng, graph, ref, temporal)
 
 
-def draw_of_integers(rng):
+def draw_of_integers(rng, rank):
     """Draw a layer or operator of integers."""
     if chance(rng, 4):
         name, arguments = rng.choice(random_operators.OF_INTEGERS)
         return {"operator": name, "arguments": arguments}
-    names = ["Embedding"] * 8 + list(OF_INTEGERS)
+    # of other ranks, Keras' layers put out something else than they say
+    names = ["Embedding"] * 8 + list(OF_INTEGERS) * (rank == 1)
     name = rng.choice(names)
     return {"layer": name, "arguments": draw_arguments(rng, *OF_INTEGERS[name])}
 
@@ -198,22 +200,17 @@ def draw_again(rng, graph, ref, temporal):
     if not callable_:
         return draw_one(rng, graph, ref, temporal)
     node = rng.choice(callable_)
-    shapes = [
-        (graph.tensor(other).shape, graph.tensor(other).dtype)
-        for other in graph.steps[node - len(graph.inputs)]["inputs"]
-    ]
+
+    def kind(other):
+        return graph.tensor(other).shape, graph.tensor(other).dtype
+
+    step = graph.steps[node - len(graph.inputs)]
     refs = [(i, k) for i, each in enumerate(graph.nodes) for k in range(len(each))]
     inputs = [
-        rng.choice(
-            [
-                other
-                for other in refs
-                if (graph.tensor(other).shape, graph.tensor(other).dtype) == shape
-            ]
-        )
-        for shape in shapes
+        rng.choice([other for other in refs if kind(other) == kind(taken)])
+        for taken in step["inputs"]
     ]
-    if len(shapes) == 1 and not graph.functions[node].weights:
+    if len(inputs) == 1 and not graph.functions[node].weights:
         inputs = [ref]
     return {"again": node, "inputs": inputs}
 

@@ -58,12 +58,34 @@ TIMED = {
     "arguments": {"layer": ("layer", "LayerNormalization", {})},
     "inputs": [(0, 0)],
 }
+GELU = [
+    {
+        "layer": "EinsumDense",
+        "arguments": {
+            "equation": "ab,bc->ac",
+            "output_shape": 3,
+            "activation": ("keras.ops", "gelu"),
+        },
+        "inputs": [(0, 0)],
+    },
+    DENSE | {"inputs": [(1, 0)]},
+]
+RECURRENT = {
+    "layer": "LSTM",
+    "arguments": {"units": 3, "activation": ("keras.ops", "gelu")},
+    "inputs": [(0, 0)],
+}
 RESIDUAL = {"layer": "Residual", "arguments": {}, "inputs": [(0, 0)]}
 OVER_TIME = {"layer": "Softmax", "arguments": {"axis": 1}, "inputs": [(0, 0)]}
 TEMPORAL = {"inputs": [((4, 2, 3), "float32")], "options": {"temporal_model": True}}
 
 # What random models have found, made smaller, and what has to come of it.
 FOUND = {
+    "functions of one name": ({"steps": GELU, "outputs": [(2, 0)]}, "equal"),
+    "functions of one name in a cell": (
+        {"inputs": [((3, 2), "float32")], "steps": [RECURRENT]},
+        "equal",
+    ),
     "layers inside of a layer in half precision": (
         {"policy": "mixed_float16", "steps": [RESIDUAL]},
         "equal",

@@ -1,6 +1,7 @@
 """What has no native form: a `TensorNode` that calls a copy of the layer."""
 
 import contextlib
+import inspect
 import math
 import warnings
 from functools import partial
@@ -62,6 +63,7 @@ def _made_again(layer, call):
         copied = type(layer).from_config(layer.get_config())
     if copied is layer:
         raise ValueError("from_config returns the layer itself")
+    _keep_functions(layer, copied, set())
     build_config = layer.get_build_config()
     if layer.built and build_config:
         copied.build_from_config(build_config)
@@ -109,6 +111,23 @@ def _form(layer, call):
 
 def _first_line(exc):
     return str(exc).strip().split("\n")[0].rstrip(".")
+
+
+def _keep_functions(layer, copied, seen):
+    """Give a copy the functions of a layer, and those of layers inside of it.
+
+    Configurations have names: keras.ops.gelu would become keras.activations.gelu.
+    """
+    seen.add(id(layer))
+    with contextlib.suppress(NotImplementedError):  # layers inside need have none
+        for name in layer.get_config():
+            if inspect.isfunction(vars(layer).get(name)):
+                setattr(copied, name, vars(layer)[name])
+    for name, part in vars(layer).items():
+        other = vars(copied).get(name)
+        if isinstance(part, keras.Layer) and type(other) is type(part):
+            if id(part) not in seen:
+                _keep_functions(part, other, seen)
 
 
 @contextlib.contextmanager
