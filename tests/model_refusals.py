@@ -92,18 +92,4 @@ class Known(NamedTuple):
     parts: tuple = ("",)
 
 
-KNOWN = [
-    Known("numbers in half precision", r"off by|that differ by", ("(17, 18, 1)",)),
-    Known("layers that add losses", r"adds \d+ loss"),
-    Known("integers and booleans", r"got an? (u?int\d*|bool) tensor"),
-    Known("masks", r"unexpected keyword argument 'mask'", ("mask_zero", "Masking")),
-    Known("masks", r"zip\(\) argument 2 is longer", ("mask_zero", "Masking")),
-    Known("masks", r"off by|that differ by", ("mask_zero", "Masking")),
-    Known("not built from its configuration", r"Error when deserializing class"),
-    Known("TimeDistributed", r"expected temporal_model=True \(got False"),
-    Known(
-        "random layers",
-        r"off by|that differ by",
-        ("Random", "Twice", "'training': True"),
-    ),
-]
+KNOWN: list[Known] = []

@@ -492,8 +492,8 @@ INCOMPLETE = [
     ((X, (Y["a"],) * 3), "y: expected at most 2 elements .'a', 'b'., got 3"),
     ((X, targets("a", "b"), {"q": W}), "sample_weight: expected names among 'a', 'b'"),
     (({"n_steps": N}, targets("a", "b")), X_MESSAGE),
-    (({"x": X, "z": X}, targets("a", "b")), "x: expected names among 'x', 'n_steps'"),
-    (((X, X, X), targets("a", "b")), "x: expected at most 2 elements"),
+    (({"x": X, "z": X}, targets("a", "b")), "x: expected names among 'x' .got 'z'"),
+    (((X, X, X), targets("a", "b")), "x: expected at most 1 element"),
 ]
 
 
