@@ -64,10 +64,11 @@ REFUSALS = [
         )
         for words in (
             r"treats each time step for itself",
+            r"needs no more than the time steps so far",
+            r"expected no initial_state, because temporal_model=True",
+            r"expected inputs that all have the axis of time, or none",
             r"has no native Nengo form",
             r"expected (inference_only=True|no regularizers|shared_axes|one input)",
-            r"expected (return_sequences|return_state|go_backwards|stateful)=",
-            r"expected (dropout|recurrent_dropout)=",
             r"expected axes of the signal",
         )
     ),

@@ -430,10 +430,12 @@ class Build:
 
 
 def array(values: Any) -> np.ndarray:
-    """Return a Keras variable or an array as a NumPy array."""
-    found = np.asarray(keras.ops.convert_to_numpy(values))
-    # half precision, of which NumPy does not know all types, is exact in single
-    return found.astype(np.float32) if found.dtype.itemsize == 2 else found
+    """Return a Keras variable, a tensor or what is like an array as a NumPy array."""
+    dtype = getattr(values, "dtype", "float32")
+    if keras.backend.standardize_dtype(dtype) in ("float16", "bfloat16"):
+        # NumPy does not know all half precisions, which are exact in single
+        values = keras.ops.cast(values, "float32")
+    return np.asarray(keras.ops.convert_to_numpy(values))
 
 
 def one() -> ArrayNode:

@@ -4,6 +4,7 @@ Kernels keep the minibatch axis last, users have it first. A kernel therefore
 transposes, calls, checks what comes back, and transposes again.
 """
 
+import contextlib
 from functools import partial
 
 import keras
@@ -222,7 +223,10 @@ def _trace(call: _Call, op: SimTensorNode, ctx: BuildContext) -> tuple[tf.Graph,
 
     first = graph(False)
     if not found and op.function.layer is not None:
-        graph(True)
+        with contextlib.suppress(
+            Exception
+        ):  # what fails in training alone says so then
+            graph(True)
     return first, bool(found)
 
 
