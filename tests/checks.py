@@ -28,6 +28,7 @@ from nengo_dl.engine.weights import stored_values
 from nengo_dl.graph.kernel import size_of
 from nengo_dl.graph.plan import plan
 from nengo_dl.graph.program import Feed, Program
+from nengo_dl.graph.streams import find_streams
 from nengo_dl.ops import BuildContext, Builder
 
 DT = 0.001
@@ -185,6 +186,7 @@ def make_program(bench, operators):
             for i, base in enumerate(used)
             if not base.sparse and base.size and base is not bench.time
         },
+        streams=find_streams(operators),
     )
 
 

@@ -19,6 +19,7 @@ _CALLS_OF_PYTHON = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc"})
 _REFUSED_BY_XLA = frozenset(
     {
         "CudnnRNNV3",
+        "DenseBincount",  # unless it is told the number of bins in a way XLA sees
         "RandomPoissonV2",
         "SparseTensorDenseMatMul",
         "StatelessRandomPoisson",
