@@ -203,7 +203,7 @@ def run_nengo(spec, converter, x, expected):
     """Run the first item of the minibatch with Nengo's simulator."""
     for node, values in flat_inputs(spec, converter, x).items():
         node.output = nengo.processes.PresentInput(values[0], 0.001)
-    steps = expected[0].shape[1] if converter.temporal_model else spec["n_steps"]
+    steps = x[0].shape[1] if converter.temporal_model else spec["n_steps"]
     with nengo.Simulator(converter.net, progress_bar=False) as sim:
         sim.run_steps(steps)
         return [sim.data[probe][None] for probe in probes(converter)]
@@ -236,7 +236,10 @@ def distance(spec, model, expected, found):
         got = np.asarray(got, dtype=np.float64)
         n_items, limit = len(got), allowed(spec, model, want)
         if spec["options"].get("temporal_model"):
-            want = want[:n_items].reshape(got.shape)
+            want = want[:n_items]
+            if want.size != got.size:  # what is returned of the last time step
+                got = got[:, -1:]
+            want = want.reshape(got.shape)
         elif got.shape != want.shape:
             want = want[:n_items].reshape(n_items, 1, -1)
         if np.prod(got.shape[2:]) != np.prod(want.shape[2:]):

@@ -63,7 +63,7 @@ REFUSALS = [
             "All layers must then work on each time step for itself",
         )
         for words in (
-            r"treats each time step for itself",
+            r"treats each (item and )?time step for itself",
             r"needs no more than the time steps so far",
             r"expected no initial_state, because temporal_model=True",
             r"expected inputs that all have the axis of time, or none",

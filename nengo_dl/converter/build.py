@@ -435,7 +435,9 @@ def array(values: Any) -> np.ndarray:
     if keras.backend.standardize_dtype(dtype) in ("float16", "bfloat16"):
         # NumPy does not know all half precisions, which are exact in single
         values = keras.ops.cast(values, "float32")
-    return np.asarray(keras.ops.convert_to_numpy(values))
+    # Keras' convert_to_numpy does the same for variables, with a warning of NumPy 2
+    is_keras = isinstance(values, keras.Variable) or keras.ops.is_tensor(values)
+    return np.asarray(values.numpy() if is_keras else values)
 
 
 def one() -> ArrayNode:

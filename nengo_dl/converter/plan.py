@@ -159,7 +159,8 @@ def check_series(converter: Any, where: str) -> None:
 
 def _step(call: LayerCall, converter, findings: Findings, wrapper=None) -> Step:
     layer = call.layer
-    if type(layer) is keras.layers.TimeDistributed:
+    is_distributed = type(layer) is keras.layers.TimeDistributed
+    if is_distributed and wrapper is None:
         problem = REGISTRY[type(layer)].problem(call, converter)
         if problem is None:
             inner = _within(call)
@@ -169,7 +170,8 @@ def _step(call: LayerCall, converter, findings: Findings, wrapper=None) -> Step:
     _check_tensors(call.outputs, call.outer_axes, title(layer), findings)
     entry = REGISTRY.find(layer)
     if wrapper is not None and entry is not None:
-        entry = replace(entry, temporal=True)
+        # the axis of one inside of another is part of a signal
+        entry = None if is_distributed else replace(entry, temporal=True)
     reason = _reason(entry, call, converter)
     if reason and entry is not None and not entry.allow_fallback:
         findings.errors.append((TypeError, f"{title(layer)}: {reason}."))

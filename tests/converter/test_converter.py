@@ -373,6 +373,7 @@ WITHOUT_NATIVE_FORM = {
     "recurrent": kl.LSTM(2),
     "regularized": kl.Dense(2, kernel_regularizer="l2"),
     "function": kl.Lambda(keras.ops.sin),
+    "distributed": kl.TimeDistributed(kl.Softmax(axis=1)),
 }
 
 

@@ -57,6 +57,8 @@ def embedded(x, **kwargs):
 
 # Functions of whole numbers, of shape (4,).
 WHOLE = {
+    "normalized": lambda x: kl.LayerNormalization()(x),
+    "rms": lambda x: kl.RMSNormalization()(x),
     "embedding": lambda i: kl.Embedding(9, 3)(i),
     "mask_lstm": lambda i: kl.LSTM(2)(embedded(i)),
     "mask_gru": lambda i: kl.GRU(2, return_sequences=True)(embedded(i)),

@@ -78,10 +78,8 @@ def convert_exp(call, build):
 def convert_relu(call, build):
     """Convert a rectifier, which has arguments in ``keras.activations`` alone."""
     names = ("max_value", "negative_slope", "threshold")
-    given = [vars(call.layer).get(name) for name in names]
-    is_plain = given[0] is None and not any(given[1:])
-    found = keras.activations.relu if is_plain else activations.relu(*given)
-    return _convert(build, found)
+    given = {name: vars(call.layer).get(name) for name in names}
+    return _convert(build, activations.relu(**given))
 
 
 @register(keras.ops.leaky_relu, temporal=True, native="neurons")

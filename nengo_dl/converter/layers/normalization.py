@@ -72,6 +72,8 @@ def convert_normalization(call, build):
 
 
 def _last_axes(call, converter):
+    if not keras.backend.is_float_dtype(call.inputs[0].dtype):
+        return f"expected floats, as Keras rounds all else (got {call.inputs[0].dtype})"
     rank, axes = len(call.input_shape), axes_of(call)
     if axes != tuple(range(rank - len(axes), rank)):
         return f"expected the last axis, or the last ones (got axis={call.layer.axis})"
