@@ -494,9 +494,11 @@ class KerasMethods:
 
     def _check_compiled(self, what):
         if not self._learner.model.compiled:
-            raise SimulationError(
-                f"Simulator.{what}: expected to know the loss (got a simulator that "
-                'has not been compiled). Call sim.compile("adam", loss="mse") before.'
+            raise ValidationError(
+                "expected to know the loss (got a simulator that has not been "
+                'compiled). Call sim.compile("adam", loss="mse") before.',
+                attr=what,
+                obj=self,
             )
 
     def _check_trains(self, what):
