@@ -227,7 +227,7 @@ class World:
     def normalized(self):
         """A Keras model with a layer that has no native form."""
         inputs = keras.Input((4,))
-        return keras.Model(inputs, keras.layers.LayerNormalization()(inputs))
+        return keras.Model(inputs, keras.layers.UnitNormalization()(inputs))
 
     @cached_property
     def converter(self):

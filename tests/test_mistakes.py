@@ -66,7 +66,7 @@ MISTAKES = [
         ValidationError,
         (
             "Simulator.network",
-            "got <Functional name=functional, built=True> of t",
+            "got <Functional name=functional",
             "Pass the object that holds the who",
         ),
     ),
@@ -676,12 +676,12 @@ MISTAKES = [
     (
         lambda w: w.sim.predict(w.net),
         ValidationError,
-        ("Data of predict", "got <Network", "Pass a dict from input nodes, or t"),
+        ("Data: ", "got <Network", "Pass a dict from input nodes, or t"),
     ),
     # training
     (
         lambda w: w.new.fit(w.x, w.x),
-        SimulationError,
+        ValidationError,
         (
             "Simulator.fit",
             "got a simulator that has not been compiled",
@@ -690,7 +690,7 @@ MISTAKES = [
     ),
     (
         lambda w: w.new.evaluate(w.x, w.x),
-        SimulationError,
+        ValidationError,
         (
             "Simulator.evaluate",
             "got a simulator that has not been compiled",
@@ -1445,7 +1445,7 @@ MISTAKES = [
         ValueError,
         (
             "Converter",
-            "got Sequential 'sequential' without an input shap",
+            "got Sequential 'sequential",
             "Put keras.Input(shape) first",
         ),
     ),
@@ -1466,7 +1466,7 @@ MISTAKES = [
     (
         lambda w: nengo_dl.Converter(w.normalized, allow_fallback=False),
         TypeError,
-        ("Layer 'layer_normalization'", "Pass allow_fallback=True to keep i"),
+        ("Layer 'unit_normalization", "Pass allow_fallback=True to keep i"),
     ),
     (
         lambda w: nengo_dl.Converter(w.model, scale_firing_rates=-1),
@@ -1592,7 +1592,7 @@ MISTAKES = [
         lambda w: w.simulator(w.converter.net).predict(np.ones((2, 4))),
         ValidationError,
         (
-            "Data for 'keras_tensor",
+            "Data for 'node'",
             "got (2, 4",
             "Add a time axis: x[:, None, :], or",
         ),
