@@ -69,7 +69,7 @@ class Program:
         Signals that hold this value at the start of every step.
     parameters : tuple of `Parameter`
         Signals that hold the network's parameters.
-    streams : `Streams`
+    streams : ``Streams``
         Where random numbers come from.
     """
 

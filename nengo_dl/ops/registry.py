@@ -69,7 +69,7 @@ class Host:
         Parameters
         ----------
         make : callable
-            Takes `Streams`, and returns what the kernel needs.
+            Takes ``Streams``, and returns what the kernel needs.
 
         Returns
         -------

@@ -61,7 +61,7 @@ class Simulator(KerasMethods, ParameterMethods):
 
     Attributes
     ----------
-    calls : `Calls`
+    calls : ``Calls``
         Which calls of its methods are going on.
     closed : bool
         Whether the simulator has been closed; it cannot be opened again.
@@ -471,7 +471,7 @@ class Simulator(KerasMethods, ParameterMethods):
         )
 
     def _functions(self):
-        """Return which functions of the user's are running, see `Calls`."""
+        """Return which functions of the user's are running, see ``Calls``."""
         if self.closed:
             return {}
         learner = self._made_learner
