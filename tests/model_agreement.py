@@ -15,7 +15,7 @@ import nengo
 import numpy as np
 
 import nengo_dl
-from tests.model_refusals import KNOWN, REFUSALS
+from tests.model_refusals import REFUSALS
 from tests.model_specs import build, random_inputs
 
 # Of the largest output. In half precision, Keras rounds the result of each layer, and
@@ -24,7 +24,7 @@ EPSILON = {"float16": 2.0**-11, "bfloat16": 2.0**-8}
 RELATIVE = 1e-5
 HALF_ROUNDINGS = 16
 ABSOLUTE = 1e-6
-GOOD = {"equal", "refused", "known", "left out"}
+GOOD = {"equal", "refused", "left out"}
 
 
 class Outcome(NamedTuple):
@@ -33,7 +33,7 @@ class Outcome(NamedTuple):
     Parameters
     ----------
     kind : str
-        "equal", "refused", "known", "left out", "different" or "failed".
+        "equal", "refused", "left out", "different" or "failed".
     reason : str
         Why.
     short : str
@@ -79,7 +79,7 @@ def compare(spec, backends=None):
         outcome = converted(spec, model, x, expected, backends)
         if outcome.kind == "failed" and not predicts(model, x):
             return Outcome("left out", "Keras cannot predict", "Keras cannot predict")
-    return excused(spec, outcome)
+    return outcome
 
 
 def call_keras(model, x, predict=False):
@@ -304,15 +304,3 @@ def has_option(spec, option):
         return True
     name, value = option
     return spec["options"].get(name, name == "allow_fallback") == value
-
-
-def excused(spec, outcome):
-    """Return an outcome, as a known fault if it is one."""
-    if outcome.kind in GOOD:
-        return outcome
-    for known in KNOWN:
-        described = repr(spec)
-        has_part = any(part in described for part in known.parts)
-        if has_part and re.search(known.words, outcome.reason):
-            return Outcome("known", outcome.reason, known.name)
-    return outcome

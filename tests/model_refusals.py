@@ -1,4 +1,4 @@
-"""What a conversion of a Keras model may refuse, and faults that are known.
+"""What a conversion of a Keras model may refuse.
 
 Refusals are announced by the documentation; `tests.test_random_models` checks that.
 """
@@ -54,6 +54,13 @@ REFUSALS = [
         CONVERTER,
         "If shapes are unknown",
     ),
+    Refusal(
+        TypeError,
+        r"'time_distributed\w*': expected temporal_model=True",
+        ("temporal_model", False),
+        TABLE,
+        "temporal_model=True; else it is an error",
+    ),
     *(
         Refusal(
             TypeError,
@@ -73,24 +80,3 @@ REFUSALS = [
         )
     ),
 ]
-
-
-class Known(NamedTuple):
-    """A fault that is known, and counted as such.
-
-    Parameters
-    ----------
-    name : str
-        What it is.
-    words : str
-        A regular expression that the reason contains.
-    parts : tuple of str
-        Words in the description, one of which a model with this fault has.
-    """
-
-    name: str
-    words: str
-    parts: tuple = ("",)
-
-
-KNOWN: list[Known] = []
