@@ -12,6 +12,7 @@ from typing import Any
 
 import keras
 
+from nengo_dl.labels import by_labels
 from nengo_dl.losses import nan_mse
 
 # How targets relate to outputs: element by element, as class numbers, as one
@@ -119,22 +120,9 @@ def kind_of(loss: Any) -> LossKind | None:
     return LossKind(name, _COMPARISONS[name], options.get("ignore_class"))
 
 
-def _by_labels(y_true, y_pred, binary: Any, sparse: Any, categorical: Any) -> Any:
-    """Choose by the kind of labels, with Keras' rule.
-
-    An output of size 1 is binary; else, integer labels have a last axis of size 1 (or
-    no such axis), and one-hot labels have the size of the output.
-    """
-    if y_pred.shape[-1] == 1:
-        return binary
-    if len(y_true.shape) < len(y_pred.shape) or y_true.shape[-1] == 1:
-        return sparse
-    return categorical
-
-
 def accuracy(y_true, y_pred):
     """Compute the share of right classes, as Keras' "accuracy" does."""
-    chosen = _by_labels(
+    chosen = by_labels(
         y_true,
         y_pred,
         keras.metrics.binary_accuracy,
@@ -146,7 +134,7 @@ def accuracy(y_true, y_pred):
 
 def crossentropy(y_true, y_pred):
     """Compute the crossentropy that Keras means by "crossentropy"."""
-    chosen = _by_labels(
+    chosen = by_labels(
         y_true,
         y_pred,
         keras.losses.binary_crossentropy,

@@ -99,7 +99,8 @@ def _check_steps(array, name, comparison, n_steps):
     if got == 1:
         advice = (
             "For one target per item, set keep_history=False for the probe, use a loss "
-            f"over time, or repeat y: np.repeat(y, {wanted}, axis=1)."
+            "over time (nengo_dl.losses.CrossentropyOverTime or LossOverTime), or "
+            f"repeat y: np.repeat(y, {wanted}, axis=1)."
         )
     elif comparison.last_only:
         advice = "With keep_history=False, that is the last one: pass y[:, -1:]."

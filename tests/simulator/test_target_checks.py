@@ -73,7 +73,7 @@ def test_nothing_is_known_of_other_losses(loss):
 # what is wrong, and what the message says: where, expected, got, what to do
 WRONG_STEPS = [
     (FITTING[:, :1], "5 time steps, .*probe keeps.*got 1, .*set keep_history=False"),
-    (FITTING[:, :1], r"use a loss over time, or repeat y: np.repeat\(y, 5, axis=1\)"),
+    (FITTING[:, :1], r"LossOverTime\), or repeat y: np.repeat\(y, 5, axis=1\)"),
     (FITTING[:, :3], "expected 5 time steps.*got 3, in shape .*for each step that"),
     (FITTING[:, :0], "expected 5 time steps.*got 0"),
 ]
