@@ -254,6 +254,16 @@ def _check_activation(call, converter, findings) -> None:
     if found is None or isinstance(found, NeuronType | Composite):
         return
     name = getattr(found, "__name__", str(found))
+    is_series = call.n_outer_axes > 1 and not call.is_wrapped
+    if is_series and stepwise.mixes_steps(found, call.output_shape):
+        findings.errors.append(
+            (
+                TypeError,
+                f"Layer '{call.layer.name}': expected an activation that treats each "
+                f"time step for itself, because temporal_model=True (got {name}, which "
+                "mixes them, or does so as far as is known).",
+            )
+        )
     _note(
         f"Layer '{call.layer.name}': activation {name} has no native Nengo form",
         converter,

@@ -5,7 +5,7 @@ step for itself computes the same of one step as of that step among others.
 """
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -55,6 +55,26 @@ def problem(
         f"temporal_model=True (got {kind_of(layer)}, which mixes them, or does "
         "so as far as is known)"
     )
+
+
+def mixes_steps(function: Callable[[Any], Any], shape: Sequence[int]) -> bool:
+    """Return whether a function of a tensor over time mixes its time steps.
+
+    Parameters
+    ----------
+    function : callable
+        Of one tensor, e.g. an activation.
+    shape : sequence of int
+        Of one step of one item.
+    """
+    x = np.random.RandomState(0).normal(size=(N_ITEMS, N_STEPS, *shape))
+    x = keras.ops.convert_to_tensor(x.astype(np.float32))
+    try:
+        whole = function(x)
+        alone = [function(x[:, i : i + 1]) for i in range(N_STEPS)]
+    except Exception:
+        return True  # it takes this number of steps alone
+    return not _is_close(keras.ops.concatenate(alone, axis=1), whole)
 
 
 def outer_axes(call: LayerCall) -> tuple[int, ...]:

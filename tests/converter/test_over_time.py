@@ -217,6 +217,10 @@ REFUSED = [
         lambda x: kl.GRU(2, activity_regularizer="l2")(x),
         "expected inference_only=True .got an activity_regularizer",
     ),
+    (
+        lambda x: kl.Dense(4, activation=lambda y: ops.cumsum(y, axis=1))(x),
+        "an activation that treats each time step for itself",
+    ),
     (lambda x: kl.BatchNormalization()(x), "averages over the minibatch"),
 ]
 
