@@ -246,6 +246,15 @@ def _reason(entry, call, converter) -> str:
     problem = entry.problem(call, converter)
     if problem is None and call.has_mask:
         return f"{kind_of(call.layer)} with a mask has no native Nengo form"
+    is_series = call.n_outer_axes > 1 and not call.is_wrapped
+    if problem is None and is_series and () in call.input_shapes:
+        # the last axis is the time, along which a layer may work without knowing
+        if not stepwise.treats_steps_alone(call):
+            shapes = ", ".join(str(tuple(x.shape)) for x in call.inputs)
+            return (
+                "expected inputs with more axes than those of the minibatch and the "
+                f"time, because temporal_model=True (got {shapes})"
+            )
     return problem or ""
 
 

@@ -46,7 +46,7 @@ def problem(
     modes = [False]
     if not converter.inference_only and _takes_training(layer):
         modes.append(True)
-    if all(_treats_steps_alone(call, training) for training in modes):
+    if all(treats_steps_alone(call, training) for training in modes):
         return None
     if entry is not None and entry.temporal:
         return reason
@@ -146,8 +146,16 @@ def _is_what_its_cell_does(call: LayerCall) -> bool:
     return _is_close(output[:, :n], keras.ops.reshape(last, (N_ITEMS, n)))
 
 
-def _treats_steps_alone(call: LayerCall, training: bool) -> bool:
-    """Whether a layer computes the same of each step alone as of all of them."""
+def treats_steps_alone(call: LayerCall, training: bool = False) -> bool:
+    """Return whether a layer computes the same of each step alone as of all of them.
+
+    Parameters
+    ----------
+    call : `LayerCall`
+        Of a layer whose inputs have an axis of time.
+    training : bool
+        Whether to ask the layer as it is in training.
+    """
     n_steps = call.inputs[0].shape[1]
     if n_steps in (None, 1):
         n_steps = N_STEPS

@@ -232,6 +232,16 @@ def test_what_needs_more_than_the_steps_so_far(make, message):
         converted(keras.Model(x, make(x)), temporal_model=True)
 
 
+def test_series_of_numbers():
+    x = keras.Input((N_STEPS,))
+    model = seeded(keras.Model(x, kl.Add()([kl.ReLU()(x), kl.Rescaling(2.0)(x)])))
+    converter = converted(model, temporal_model=True)
+    assert converter.verify(inputs=[np.random.RandomState(0).normal(size=(2, N_STEPS))])
+    for layer in (kl.Dense(2), kl.LayerNormalization(), kl.Softmax()):
+        with pytest.raises(TypeError, match="(more axes than|axes of the signal)"):
+            converted(keras.Model(x, layer(x)), temporal_model=True)
+
+
 def test_reports_need_all_steps():
     x = keras.Input((N_STEPS, 4))
     model = seeded(keras.Model(x, kl.Dense(2)(kl.GRU(3, name="read")(x))))
