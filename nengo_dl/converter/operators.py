@@ -90,7 +90,7 @@ def function_of(operation: Any) -> Callable | None:
     return _functions().get(_spelling(kind.__name__))
 
 
-def canonical(function: Callable) -> Callable | None:
+def public_function(function: Callable) -> Callable | None:
     """Return the function of ``keras.ops`` that makes the same operations.
 
     Parameters

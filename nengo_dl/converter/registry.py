@@ -15,10 +15,10 @@ import keras
 
 from nengo_dl.converter.keras_graph import LayerCall
 from nengo_dl.converter.operators import (
-    canonical,
     function_of,
     is_operator,
     kind_of,
+    public_function,
     written,
 )
 
@@ -160,7 +160,7 @@ def checked(key: Any) -> Key:
     """Return what users register as a key; raise TypeError if it is none."""
     if key is None or isinstance(key, type) and issubclass(key, keras.Operation):
         return key
-    function = None if isinstance(key, type) else canonical(key)
+    function = None if isinstance(key, type) else public_function(key)
     if function is None:
         raise TypeError(
             "Converter.register: expected a type of layers or a function of keras.ops "

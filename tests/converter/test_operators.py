@@ -248,7 +248,7 @@ def test_every_registered_operator_has_a_case():
         key for key in REGISTRY if callable(key) and not isinstance(key, type)
     } - {ops.stop_gradient}  # has a test of its own
     assert {key.__name__ for key in registered - used} == set()
-    assert all(operators.canonical(key) is key for key in registered)
+    assert all(operators.public_function(key) is key for key in registered)
 
 
 def test_stop_gradient():
