@@ -13,7 +13,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 QUICK := tests/graph tests/engine/test_engine.py tests/simulator/test_running.py \
 	tests/converter/test_converter.py tests/test_config.py tests/test_dists.py \
 	tests/test_imports.py tests/test_losses.py tests/test_surrogates.py \
-	tests/test_tensor_node.py
+	tests/nodes/test_tensor_node.py
 
 # Nengo's test names, and with them the seeds of its tests, then do not depend on where
 # it is installed

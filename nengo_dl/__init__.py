@@ -13,10 +13,10 @@ from nengo_dl import (
 )
 from nengo_dl.config import configure_settings
 from nengo_dl.converter import Converter
-from nengo_dl.nengo_layer import NengoLayer
+from nengo_dl.keras_model.nengo_layer import NengoLayer
 from nengo_dl.neurons import IntegrateAndFire, LeakyReLU, SoftLIFRate, SpikingLeakyReLU
+from nengo_dl.nodes import Layer, TensorNode, tensor_layer
 from nengo_dl.simulator import Simulator
-from nengo_dl.tensor_node import Layer, TensorNode, tensor_layer
 from nengo_dl.version import __copyright__, __license__, __version__
 
 __all__ = [

@@ -23,8 +23,7 @@ from nengo.utils.simulator import operator_dependency_graph
 
 from nengo_dl.config import Settings
 from nengo_dl.engine.engine import Engine
-from nengo_dl.engine.values import Values
-from nengo_dl.engine.weights import stored_values
+from nengo_dl.engine.values import Values, stored_values
 from nengo_dl.graph.kernel import size_of
 from nengo_dl.graph.plan import plan
 from nengo_dl.graph.program import Feed, Program

@@ -17,18 +17,16 @@ TREES = {
 # Modules and packages from the bottom to the top; each may import those below it.
 LAYERS = (
     ("backend", "version", "names", "silence", "surrogates", "labels", "over_time"),
-    ("setting_types", "array_functions"),
-    ("biases", "config", "progress", "neurons", "dists", "stencil", "array_node"),
+    ("setting_types", "arguments"),
+    ("biases", "config", "progress", "neurons", "dists"),
     ("losses", "metrics"),
     ("plots",),
-    ("recurrent_cell",),
-    ("tensor_function",),
-    ("tensor_node",),
-    ("frontend", "graph"),
+    ("graph",),
     ("ops",),
-    ("engine",),
+    ("nodes", "engine"),
+    ("keras_model",),
     ("simulator",),
-    ("nengo_layer", "callbacks", "converter"),
+    ("callbacks", "converter"),
     ("__init__",),
     ("testing",),
 )
@@ -112,7 +110,7 @@ def test_imports_inside_a_folder(folder, name, allowed):
     "name",
     [
         *(n for n in TREES if n.startswith("graph/")),
-        *("frontend.py", "config.py", "surrogates.py"),
+        *("graph/nengo_model.py", "config.py", "surrogates.py"),
     ],
 )
 def test_planning_needs_no_tensorflow(name):
@@ -121,7 +119,7 @@ def test_planning_needs_no_tensorflow(name):
 
 
 # Steps of the simulation, and data on its way to Keras
-CALLS_PYTHON = {"ops/host.py", "simulator/minibatches.py"}
+CALLS_PYTHON = {"ops/host.py", "keras_model/minibatches.py"}
 
 
 @pytest.mark.parametrize("name", [n for n in TREES if n not in CALLS_PYTHON])
@@ -154,6 +152,15 @@ def test_no_private_attributes_of_others(name):
 
 
 @pytest.mark.parametrize("name", [n for n in TREES if n.startswith("engine/")])
+def test_the_engine_knows_no_keras(name):
+    roots = {target.split(".")[0] for target in imports(TREES[name])}
+    assert "keras" not in roots
+
+
+RUNS = ("engine/", "keras_model/")
+
+
+@pytest.mark.parametrize("name", [n for n in TREES if n.startswith(RUNS)])
 def test_the_engine_asks_no_object_what_it_has(name):
     used = {node.id for node in ast.walk(TREES[name]) if isinstance(node, ast.Name)}
     assert "hasattr" not in used

@@ -15,12 +15,12 @@ from nengo.base import ObjView
 from nengo.ensemble import Neurons
 from nengo.neurons import NeuronType
 
-from nengo_dl.array_node import ArrayNode, Constant, Reduce, Scale, Softmax
 from nengo_dl.converter import activations
 from nengo_dl.converter.activations import Clipped, Composite, SoftmaxOver
 from nengo_dl.converter.calibration.tuning import started
 from nengo_dl.converter.keras_graph import LayerCall
-from nengo_dl.tensor_node import TensorNode
+from nengo_dl.nodes.array_node import ArrayNode, Constant, Reduce, Scale, Softmax
+from nengo_dl.nodes.tensor_node import TensorNode
 
 
 class Build:
@@ -150,7 +150,7 @@ class Build:
 
         Parameters
         ----------
-        function : `nengo_dl.array_node.ArrayFunction`
+        function : `nengo_dl.nodes.array_node.ArrayFunction`
             What it computes.
 
         Returns

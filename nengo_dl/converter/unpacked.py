@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from nengo_dl.converter.keras_graph import LayerCall, mask_of
-from nengo_dl.recurrent_cell import RecurrentCell
+from nengo_dl.nodes.recurrent_cell import RecurrentCell
 
 
 class Unpacked(keras.layers.Layer):

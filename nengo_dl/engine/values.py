@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 from nengo.builder import Signal
+from nengo.transforms import SparseMatrix
 
-from nengo_dl.engine.weights import stored_values
 from nengo_dl.graph.kernel import size_of, view
 from nengo_dl.graph.layout import Layout
 from nengo_dl.graph.roles import Parameter
@@ -167,3 +167,11 @@ class ValueTable:
         for offset, base in self._layout.bases(number):
             flat[offset : offset + size_of(base)] = stored_values(base)
         return tf.constant(np.broadcast_to(flat[:, None], (flat.size, batch)))
+
+
+def stored_values(signal: Signal) -> np.ndarray:
+    """Return the initial value of a signal as a flat array."""
+    value = signal.initial_value
+    if not signal.sparse:
+        return np.ravel(value)
+    return value.data if isinstance(value, SparseMatrix) else value.tocoo().data

@@ -4,7 +4,6 @@ Importing a module of this folder registers what it implements.
 """
 
 from nengo_dl.ops import (
-    array_node,
     basic,
     host,
     learning,
@@ -14,8 +13,6 @@ from nengo_dl.ops import (
     processes,
     products,
     rates_to_spikes,
-    stencil,
-    tensor_node,
     transforms,
 )
 from nengo_dl.ops.registry import BuildContext, Builder
@@ -23,7 +20,6 @@ from nengo_dl.ops.registry import BuildContext, Builder
 __all__ = [
     "BuildContext",
     "Builder",
-    "array_node",
     "basic",
     "host",
     "learning",
@@ -33,7 +29,5 @@ __all__ = [
     "processes",
     "products",
     "rates_to_spikes",
-    "stencil",
-    "tensor_node",
     "transforms",
 ]

@@ -15,10 +15,10 @@ import numpy as np
 from nengo import Node, Probe
 from nengo.exceptions import ValidationError
 
+from nengo_dl.keras_model.loss_kinds import ExpectedTarget
 from nengo_dl.simulator.caller import user_level
 from nengo_dl.simulator.inputs import agreed_items, read_inputs
 from nengo_dl.simulator.target_checks import (
-    Comparison,
     check_comparison,
     check_step_weights,
 )
@@ -43,7 +43,7 @@ class Expected:
         Names of the probes that need targets.
     minibatch_size : int
         Number of items simulated at a time.
-    comparisons : mapping of str to `Comparison`
+    comparisons : mapping of str to `ExpectedTarget`
         What targets are compared with, by probe, as far as it is known.
     """
 
@@ -51,7 +51,7 @@ class Expected:
     probes: Mapping[Probe, str]
     needed: tuple[str, ...]
     minibatch_size: int
-    comparisons: Mapping[str, Comparison] = field(default_factory=dict)
+    comparisons: Mapping[str, ExpectedTarget] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,13 @@ import numpy as np
 import tensorflow as tf
 from nengo.exceptions import SimulationError, ValidationError
 
-from nengo_dl.engine.layer_inputs import TIME
-from nengo_dl.engine.model import N_STEPS
+from nengo_dl.keras_model.layer_inputs import TIME
+from nengo_dl.keras_model.minibatches import inspected
+from nengo_dl.keras_model.probe_model import N_STEPS
 from nengo_dl.simulator.arrays import Expected, check_arrays
 from nengo_dl.simulator.caller import user_level
 from nengo_dl.simulator.inputs import as_numbers
 from nengo_dl.simulator.keys import by_object, with_names
-from nengo_dl.simulator.minibatches import inspected
 from nengo_dl.simulator.regroup import regrouped
 
 

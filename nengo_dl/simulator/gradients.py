@@ -7,7 +7,7 @@ import tensorflow as tf
 from nengo import Node, Probe
 from nengo.exceptions import SimulationError
 
-from nengo_dl.engine.layer import EngineLayer
+from nengo_dl.keras_model.layer import EngineLayer
 
 # Half of the distance between two evaluations. Layers compute in float32 even where the
 # simulation is in float64, and so need a larger one.

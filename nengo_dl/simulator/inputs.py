@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from nengo.exceptions import ValidationError
 
-from nengo_dl.engine.model import N_STEPS
+from nengo_dl.keras_model.probe_model import N_STEPS
 from nengo_dl.names import listing
 from nengo_dl.simulator.caller import user_level
 from nengo_dl.simulator.finite import first_bad

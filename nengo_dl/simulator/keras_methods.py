@@ -11,7 +11,14 @@ import numpy as np
 import tensorflow as tf
 from nengo.exceptions import SimulationError, ValidationError
 
-from nengo_dl.simulator import arguments
+from nengo_dl.keras_model.keras_network import KerasNetwork
+from nengo_dl.keras_model.minibatches import minibatches
+from nengo_dl.simulator.arguments import (
+    check_keywords,
+    check_probes,
+    check_steps_without_loop,
+    warn_of_delays,
+)
 from nengo_dl.simulator.arrays import (
     Arrays,
     Expected,
@@ -25,8 +32,6 @@ from nengo_dl.simulator.datasets import Datasets, check_alone, is_dataset
 from nengo_dl.simulator.gradients import check_gradients
 from nengo_dl.simulator.inputs import check_inputs
 from nengo_dl.simulator.keys import with_names
-from nengo_dl.simulator.learner import Learner
-from nengo_dl.simulator.minibatches import minibatches
 from nengo_dl.simulator.no_gradients import gradients_explained
 
 REMOVED = (
@@ -42,13 +47,13 @@ class KerasMethods:
     def keras_model(self) -> keras.Model:
         """(keras.Model) The network as a model, with inputs and outputs by name."""
         self._check_open("keras_model")
-        return self._learner.model
+        return self._keras_network.model
 
     @property
     def tensor_graph(self) -> keras.Layer:
         """(keras.Layer) The network as a layer, for use in other models."""
         self._check_open("tensor_graph")
-        return self._learner.layer
+        return self._keras_network.layer
 
     def compile(
         self,
@@ -106,16 +111,16 @@ class KerasMethods:
            ['loss', 'probe_loss', 'probe_mae']
         """
         self._check_open("compile")
-        arguments.check_keywords("compile", keras.Model.compile, kwargs)
+        check_keywords("compile", keras.Model.compile, kwargs)
         by_probe = {"loss": loss, "metrics": metrics, "loss_weights": loss_weights}
         given = by_argument(args, {**by_probe, **kwargs})
-        probes = self._learner.layer.output_names
+        probes = self._keras_network.layer.output_names
         for key in (*by_probe, "weighted_metrics"):
             if key in given:
                 given[key] = with_names(given[key], probes, key)
-        given.setdefault("jit_compile", self._learner.layer.supports_jit)
+        given.setdefault("jit_compile", self._keras_network.layer.supports_jit)
         with self.calls.alone("compile"), self._scope():
-            self._learner.model.compile(**given)
+            self._keras_network.model.compile(**given)
 
     def fit(
         self,
@@ -164,7 +169,7 @@ class KerasMethods:
         """
         self._check_open("fit")
         self._check_trains("fit")
-        arguments.check_keywords("fit", keras.Model.fit, kwargs)
+        check_keywords("fit", keras.Model.fit, kwargs)
         self._check_compiled("fit")
         kwargs = without_batch_size(kwargs, self.minibatch_size)
         with self.calls.alone("fit"):
@@ -173,7 +178,7 @@ class KerasMethods:
                 datasets, x, y, n_steps, stateful, kwargs
             )
             with datasets.errors(), self._lent(stateful), self._explained(data):
-                return self._learner.model.fit(**data, **kwargs)
+                return self._keras_network.model.fit(**data, **kwargs)
 
     def evaluate(
         self,
@@ -206,7 +211,7 @@ class KerasMethods:
             If a function of the user's fails.
         """
         self._check_open("evaluate")
-        arguments.check_keywords("evaluate", keras.Model.evaluate, kwargs)
+        check_keywords("evaluate", keras.Model.evaluate, kwargs)
         self._check_compiled("evaluate")
         kwargs = without_batch_size(kwargs, self.minibatch_size)
         _check_dict(kwargs.pop("return_dict", True))
@@ -225,7 +230,7 @@ class KerasMethods:
                 stateful = self._check_keras_call(
                     arrays.n_steps, stateful, arrays.targets
                 )
-            model = self._learner.model
+            model = self._keras_network.model
             with (
                 datasets.errors(),
                 self._lent(stateful),
@@ -271,7 +276,7 @@ class KerasMethods:
             If a function of the user's fails.
         """
         self._check_open("predict")
-        arguments.check_keywords("predict", keras.Model.predict, kwargs)
+        check_keywords("predict", keras.Model.predict, kwargs)
         return self._predict("predict", x, n_steps, stateful, kwargs)
 
     def predict_on_batch(
@@ -343,7 +348,6 @@ class KerasMethods:
         """
         self._check_open("check_gradients")
         self._check_trains("check_gradients")
-        learner = self._learner
         n_steps = self.unroll if not self._settings.use_loop else 2 * self.unroll
         if inputs is None:
             inputs = {
@@ -351,9 +355,10 @@ class KerasMethods:
                 for node in self._input_names
             }
         arrays, _ = check_inputs(inputs, self._input_names, self.minibatch_size)
-        probes = arguments.check_probes(outputs, self.model.probes, type(self))
+        probes = check_probes(outputs, self.model.probes, type(self))
         with self.calls.alone("check_gradients"), self._scope():
-            return check_gradients(learner.in_float64(), arrays, probes, atol, rtol)
+            layer = self._keras_network.in_float64()
+            return check_gradients(layer, arrays, probes, atol, rtol)
 
     def train(self, *args, **kwargs):
         """Raise SimulationError: was removed in NengoDL 3."""
@@ -364,26 +369,26 @@ class KerasMethods:
         raise SimulationError(REMOVED.format("loss", "evaluate"))
 
     @property
-    def _learner(self):
+    def _keras_network(self):
         with self._making:
-            return self._made_learner or self._make_learner()
+            return self._made_keras_network or self._make_keras_network()
 
-    def _make_learner(self):
+    def _make_keras_network(self):
         with self._scope():
-            learner = Learner(
+            keras_network = KerasNetwork(
                 self._runner.program,
                 self._runner.engine,
                 self._names,
                 tuple(self._input_names),
                 self.seed,
             )
-        self._runner.attach(learner.layer)
-        self._made_learner = learner
-        return learner
+        self._runner.attach(keras_network.layer)
+        self._made_keras_network = keras_network
+        return keras_network
 
     def _predict(self, method, x, n_steps, stateful, kwargs):
         kwargs = without_batch_size(kwargs, self.minibatch_size)
-        model, on_batch = self._learner.predictor, method == "predict_on_batch"
+        model, on_batch = self._keras_network.predictor, method == "predict_on_batch"
         expected = self._expected(targets=())
         datasets = Datasets(expected)
         if is_dataset(x) and not on_batch:
@@ -394,7 +399,7 @@ class KerasMethods:
             arrays = check_arrays(expected, x, n_steps=n_steps, on_batch=on_batch)
             data, given = None, arrays.inputs
             stateful = self._check_keras_call(arrays.n_steps, stateful)
-        shares = not stateful and self._learner.is_pure(given)
+        shares = not stateful and self._keras_network.is_pure(given)
         with self.calls.beside(method, shares, stateful):
             data = self._batched(arrays) if data is None else data
             with datasets.errors(), self._lent(stateful):
@@ -403,28 +408,28 @@ class KerasMethods:
                 else:
                     with self._handed_over(data) as data:
                         outputs = model.predict(**data, **kwargs)
-        names = self._learner.layer.output_names
+        names = self._keras_network.layer.output_names
         return {
             probe: outputs[name][:1]
-            if self._learner.is_shared(probe)
+            if self._keras_network.is_shared(probe)
             else outputs[name]
             for probe, name in names.items()
         }
 
     def _expected(self, targets=None):
         """Describe what data must fit."""
-        learner = self._learner
+        keras_network = self._keras_network
         return Expected(
             nodes=self._input_names,
-            probes=learner.layer.output_names,
-            needed=learner.model.targets if targets is None else targets,
+            probes=keras_network.layer.output_names,
+            needed=keras_network.model.targets if targets is None else targets,
             minibatch_size=self.minibatch_size,
-            comparisons=learner.comparisons() if targets is None else {},
+            comparisons=keras_network.comparisons() if targets is None else {},
         )
 
     def _batched(self, arrays):
         """Turn arrays into arguments of a Keras method."""
-        x = self._learner.inputs(
+        x = self._keras_network.inputs(
             arrays.inputs, arrays.n_items, arrays.n_steps, self.n_steps
         )
         targets = _given(y=arrays.targets or None, sample_weight=arrays.weights)
@@ -448,7 +453,7 @@ class KerasMethods:
 
     def _explained(self, data):
         """Say why nothing is trained, if it is so."""
-        layer, targets = self._learner.layer, self._learner.model.targets
+        layer, targets = self._keras_network.layer, self._keras_network.model.targets
         probes = {p: name for p, name in layer.output_names.items() if name in targets}
         x = data["x"]
         n_steps = next(iter(x.values())).shape[1] if isinstance(x, dict) else None
@@ -493,7 +498,7 @@ class KerasMethods:
         return tuple(data[key] for key in ("x", "y", "sample_weight") if key in data)
 
     def _check_compiled(self, what):
-        if not self._learner.model.compiled:
+        if not self._keras_network.model.compiled:
             raise ValidationError(
                 "expected to know the loss (got a simulator that has not been "
                 'compiled). Call sim.compile("adam", loss="mse") before.',
@@ -511,7 +516,7 @@ class KerasMethods:
 
     def _check_stateful(self, stateful):
         """Warn if a call cannot be stateful; return whether it is."""
-        if stateful and not self._learner.layer.stateful:
+        if stateful and not self._keras_network.layer.stateful:
             warnings.warn(
                 "stateful=True has no effect in a network with "
                 "configure_settings(stateful=False), or under a tf.distribute "
@@ -524,12 +529,12 @@ class KerasMethods:
     def _check_keras_call(self, n_steps, stateful, targets=()):
         """Warn of what a call cannot do; return whether it is stateful."""
         if not self._settings.use_loop:
-            arguments.check_steps_without_loop(n_steps, self.unroll)
+            check_steps_without_loop(n_steps, self.unroll)
         stateful = self._check_stateful(stateful)
         if n_steps == 1 and not stateful:
-            probes = self._learner.layer.output_names
+            probes = self._keras_network.layer.output_names
             filtered = [probe for probe, name in probes.items() if name in targets]
-            arguments.warn_of_delays(self.model.toplevel, filtered)
+            warn_of_delays(self.model.toplevel, filtered)
         return stateful
 
 

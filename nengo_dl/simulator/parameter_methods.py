@@ -117,7 +117,7 @@ class ParameterMethods:
         )
         stored.write(files.read(path, stored.expected(), stored.advice))
         if stored.has_state:
-            self._made_learner.reset(self.seed)
+            self._made_keras_network.reset(self.seed)
 
     def get_nengo_params(
         self, nengo_objs: NengoObjects, as_dict: bool = False
@@ -222,10 +222,10 @@ class ParameterMethods:
             )
             include_state = include_non_trainable
         optimizer = self._built_optimizer(where) if include_optimizer else None
-        return Stored(self._runner, self._learner.layer, include_state, optimizer)
+        return Stored(self._runner, self._keras_network.layer, include_state, optimizer)
 
     def _built_optimizer(self, where):
-        model = self._learner.model
+        model = self._keras_network.model
         if not model.compiled:
             raise SimulationError(
                 f"Simulator.{where}: expected an optimizer to go with "

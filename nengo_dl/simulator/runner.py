@@ -17,9 +17,9 @@ from nengo.builder.operator import Operator
 from nengo_dl.config import Settings
 from nengo_dl.engine.engine import Engine
 from nengo_dl.engine.feeds import FeedRunner
-from nengo_dl.engine.layer import EngineLayer
 from nengo_dl.engine.values import Values
 from nengo_dl.graph.program import Program, last_only_probes
+from nengo_dl.keras_model.layer import EngineLayer
 from nengo_dl.progress import Display
 from nengo_dl.simulator.interrupts import interrupts_held
 from nengo_dl.simulator.pace import Pace

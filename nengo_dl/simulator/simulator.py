@@ -15,13 +15,27 @@ from nengo.builder import Signal
 from nengo.exceptions import ReadonlyError, SimulatorClosed, ValidationError
 from nengo.utils.progress import ProgressBar
 
-from nengo_dl import frontend
+from nengo_dl.arguments import (
+    MAX_STEPS,
+    check_dt,
+    check_dt_in,
+    check_seed,
+    check_unroll,
+    choose_seed,
+    whole,
+)
 from nengo_dl.config import Settings
 from nengo_dl.engine.processes import check_process
+from nengo_dl.graph.nengo_model import build_model
 from nengo_dl.graph.program import from_model, input_nodes
 from nengo_dl.names import listing, unique_names
 from nengo_dl.progress import progress
-from nengo_dl.simulator import arguments
+from nengo_dl.simulator.arguments import (
+    check_device,
+    check_network,
+    check_steps_without_loop,
+    warn_of_delays,
+)
 from nengo_dl.simulator.calls import Calls
 from nengo_dl.simulator.data import SimulationData
 from nengo_dl.simulator.inputs import check_inputs
@@ -127,26 +141,22 @@ class Simulator(KerasMethods, ParameterMethods):
         if tf.distribute.has_strategy():
             self._strategy = tf.distribute.get_strategy()
         cls = type(self)
-        self.unroll = arguments.check_unroll(unroll_simulation, cls)
+        self.unroll = check_unroll(unroll_simulation, cls)
         self.drops_batch = minibatch_size is None
         self.minibatch_size = 1
         if minibatch_size is not None:
-            self.minibatch_size = arguments.whole(
-                "minibatch_size", minibatch_size, 1, cls
-            )
+            self.minibatch_size = whole("minibatch_size", minibatch_size, 1, cls)
         self.progress_bar = progress_bar
-        self.device = arguments.check_device(device, cls)
-        arguments.check_network(network, model, cls)
-        arguments.check_dt(dt, model, cls)
+        self.device = check_device(device, cls)
+        check_network(network, model, cls)
+        check_dt(dt, model, cls)
         toplevel = model.toplevel if network is None else network
         self._settings = settings = Settings.read(toplevel).check()
         self.stateful = settings.stateful
         if model is None:
-            arguments.check_dt_in(settings.dtype, dt, cls)
-        self.model = frontend.build_model(
-            network, dt, settings.dtype, model, progress_bar
-        )
-        seed = arguments.choose_seed(seed, network, cls)
+            check_dt_in(settings.dtype, dt, cls)
+        self.model = build_model(network, dt, settings.dtype, model, progress_bar)
+        seed = choose_seed(seed, network, cls)
         program = from_model(self.model, settings.inference_only)
         with self._scope():
             self._runner = build_runner(
@@ -164,10 +174,11 @@ class Simulator(KerasMethods, ParameterMethods):
             feed.node: feed.output for feed in program.feeds if feed.node is not None
         }
         self.data = SimulationData(self)
-        self._made_learner = None
+        self._made_keras_network = None
         self.closed = False
         if self._strategy is not None:
-            self._make_learner()  # variables belong to the strategy they are made under
+            # variables belong to the strategy they are made under
+            self._make_keras_network()
 
     @property
     def dt(self) -> float:
@@ -292,9 +303,7 @@ class Simulator(KerasMethods, ParameterMethods):
         """
         self._check_open("run_steps")
         advice = "Use `run` for a time, and `reset` to start again."
-        n_steps = arguments.whole(
-            "n_steps", n_steps, 0, type(self), advice, high=arguments.MAX_STEPS
-        )
+        n_steps = whole("n_steps", n_steps, 0, type(self), advice, high=MAX_STEPS)
         if n_steps == 0:
             warnings.warn("n_steps=0: nothing is run.", stacklevel=2)
             return
@@ -302,12 +311,12 @@ class Simulator(KerasMethods, ParameterMethods):
             data, self._input_names, self.minibatch_size, n_steps
         )
         if not self._settings.use_loop:
-            arguments.check_steps_without_loop(n_steps, self.unroll)
+            check_steps_without_loop(n_steps, self.unroll)
         if progress_bar is None:
             progress_bar = self.progress_bar
         stateful = stateful and self.stateful
         if n_steps == 1 and not stateful:
-            arguments.warn_of_delays(self.model.toplevel)
+            warn_of_delays(self.model.toplevel)
         with (
             self.calls.alone("run_steps"),
             progress(progress_bar, "Simulating", n_steps) as display,
@@ -348,13 +357,13 @@ class Simulator(KerasMethods, ParameterMethods):
             Whether random processes start their streams again.
         """
         self._check_open("reset")
-        seed = self.seed if seed is None else arguments.check_seed(seed, type(self))
+        seed = self.seed if seed is None else check_seed(seed, type(self))
         with self.calls.alone("reset"), self._scope():
             self._runner.start(
                 seed, include_trainable, include_probes, include_processes
             )
-            if include_processes and self._made_learner is not None:
-                self._made_learner.reset(seed)
+            if include_processes and self._made_keras_network is not None:
+                self._made_keras_network.reset(seed)
 
     def soft_reset(
         self, include_trainable: bool = False, include_probes: bool = False
@@ -441,7 +450,7 @@ class Simulator(KerasMethods, ParameterMethods):
         """Release the compiled simulation. Probe data stays readable."""
         with self.calls.alone("close"):
             self.closed = True
-            self._made_learner = None
+            self._made_keras_network = None
             self._runner.close()
 
     def __enter__(self) -> "Simulator":
@@ -474,8 +483,10 @@ class Simulator(KerasMethods, ParameterMethods):
         """Return which functions of the user's are running, see ``Calls``."""
         if self.closed:
             return {}
-        learner = self._made_learner
-        engine = self._runner.engine if learner is None else learner.layer.engine
+        keras_network = self._made_keras_network
+        engine = (
+            self._runner.engine if keras_network is None else keras_network.layer.engine
+        )
         return engine.functions
 
     def _scope(self):

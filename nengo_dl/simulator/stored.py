@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from nengo.builder import Signal
 
-from nengo_dl.engine.layer import EngineLayer
+from nengo_dl.keras_model.layer import EngineLayer
 from nengo_dl.simulator.files import Entry
 from nengo_dl.simulator.runner import Runner
 

@@ -1,38 +1,21 @@
 """Do targets fit what a loss compares them with?
 
-Only for losses of which that is known (see `nengo_dl.engine.loss_kinds`). All others
-may have any targets.
+Only losses that `nengo_dl.keras_model.loss_kinds` knows are asked. All others may have
+any targets.
 """
-
-from dataclasses import dataclass
 
 import numpy as np
 from nengo.exceptions import ValidationError
 
-from nengo_dl.engine.loss_kinds import DISTRIBUTIONS, ELEMENTS, LABELS, LossKind
+from nengo_dl.keras_model.loss_kinds import (
+    DISTRIBUTIONS,
+    ELEMENTS,
+    LABELS,
+)
 from nengo_dl.simulator.finite import first_bad
 
 # How far rounding may take a probability out of its range
 ROUNDING = 1e-6
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """What the targets of one probe are compared with.
-
-    Parameters
-    ----------
-    kind : `LossKind`
-        What the loss of the probe wants.
-    size : int
-        Last axis of the output.
-    last_only : bool
-        Whether the output is that of the last step alone.
-    """
-
-    kind: LossKind
-    size: int
-    last_only: bool
 
 
 def check_comparison(array, name, comparison, n_steps):
@@ -44,7 +27,7 @@ def check_comparison(array, name, comparison, n_steps):
         The targets.
     name : str
         That of the probe.
-    comparison : `Comparison`
+    comparison : `ExpectedTarget`
         What they are compared with.
     n_steps : int
         Number of steps that are simulated.

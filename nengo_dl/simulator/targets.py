@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from nengo.exceptions import ValidationError
 
-from nengo_dl.engine.named import check_present, per_output
+from nengo_dl.keras_model.named import check_present, per_output
 from nengo_dl.names import listing
 from nengo_dl.simulator.inputs import as_numbers, assign
 from nengo_dl.simulator.keys import with_names

@@ -6,7 +6,7 @@ from numbers import Real
 import numpy as np
 from nengo.exceptions import ValidationError
 
-from nengo_dl.simulator.arguments import MAX_STEPS, is_number
+from nengo_dl.arguments import MAX_STEPS, is_number
 
 
 def steps_from_time(time_in_seconds, dt):

@@ -10,7 +10,7 @@ from keras import ops
 import nengo_dl
 from tests.converter.cases import seeded
 from tests.converter.test_fallback import ATOL, AddsLoss, converted
-from tests.test_recurrent_cells import Lmu
+from tests.nodes.test_recurrent_cells import Lmu
 
 N_ITEMS, N_STEPS = 3, 5
 

@@ -13,7 +13,7 @@ import nengo_dl
 from nengo_dl import Converter
 from nengo_dl.converter import LayerConverter
 from nengo_dl.converter.registry import REGISTRY
-from nengo_dl.frontend import build_model
+from nengo_dl.graph.nengo_model import build_model
 from nengo_dl.graph.roles import parameters
 from tests.converter.cases import seeded
 

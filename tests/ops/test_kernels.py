@@ -22,7 +22,14 @@ from nengo.builder.transforms import ConvInc, ConvTransposeInc
 from nengo.synapses import LinearFilter, Triangle
 from nengo.transforms import SparseMatrix
 
-from nengo_dl.array_node import (
+from nengo_dl.neurons import (
+    IntegrateAndFire,
+    LeakyReLU,
+    Pointwise,
+    SoftLIFRate,
+    SpikingLeakyReLU,
+)
+from nengo_dl.nodes.array_node import (
     Constant,
     Function,
     MaxPool,
@@ -31,16 +38,9 @@ from nengo_dl.array_node import (
     SimArrayFunction,
     Softmax,
 )
-from nengo_dl.neurons import (
-    IntegrateAndFire,
-    LeakyReLU,
-    Pointwise,
-    SoftLIFRate,
-    SpikingLeakyReLU,
-)
+from nengo_dl.nodes.stencil import Stencil, StencilInc
+from nengo_dl.nodes.tensor_function import SimTensorNode
 from nengo_dl.ops import Builder, neurons, processes
-from nengo_dl.stencil import Stencil, StencilInc
-from nengo_dl.tensor_function import SimTensorNode
 from tests.checks import DT, SETTINGS, check_gradient, check_kernel, check_sharing
 from tests.network_specs import Differences, SlowSoftplus
 
@@ -629,7 +629,7 @@ RANDOM = {nengo.StochasticSpiking, nengo.PoissonSpiking}
 ON_HOST = {SlowSoftplus, Differences}
 # Operators that the neuron and process types above are cases of.
 GENERIC = {SimNeurons, SimProcess}
-# has no NumPy step to compare with: tests/ops/test_tensor_node.py
+# has no NumPy step to compare with: tests/nodes/test_tensor_node_kernel.py
 TENSORFLOW = {SimTensorNode}
 # Arguments in which a kernel is not differentiable, or is so by a surrogate alone.
 NOT_DIFFERENTIABLE = {

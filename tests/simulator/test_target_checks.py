@@ -10,9 +10,9 @@ from keras import losses
 from nengo.exceptions import ValidationError
 
 import nengo_dl
-from nengo_dl.engine.loss_kinds import crossentropy, kind_of
+from nengo_dl.keras_model.loss_kinds import ExpectedTarget, crossentropy, kind_of
 from nengo_dl.losses import Regularize, nan_mse
-from nengo_dl.simulator.target_checks import Comparison, check_comparison
+from nengo_dl.simulator.target_checks import check_comparison
 from tests.simulator.helpers import make_sim, relay
 
 ITEMS, STEPS, SIZE = 4, 5, 3
@@ -58,7 +58,7 @@ def comparison(loss, size=SIZE, last_only=False):
     if loss == "crossentropy":
         loss = crossentropy
     kind = kind_of(losses.get(loss) if isinstance(loss, str) else loss)
-    return None if kind is None else Comparison(kind, size, last_only)
+    return None if kind is None else ExpectedTarget(kind, size, last_only)
 
 
 def check(loss, y, **kwargs):

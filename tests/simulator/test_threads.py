@@ -90,7 +90,7 @@ def crossed(*contexts):
 
 
 CONTEXTS = {
-    "precision of Nengo": lambda dtype: nengo_dl.frontend.precision(dtype),
+    "precision of Nengo": lambda dtype: nengo_dl.graph.nengo_model.precision(dtype),
     "precision of Keras": lambda dtype: scope(None, dtype),
     "warnings": lambda dtype: warnings_ignored(),
 }

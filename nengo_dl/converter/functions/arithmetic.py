@@ -7,11 +7,11 @@ node, in which constants take the place of an input.
 import keras
 import numpy as np
 
-from nengo_dl.array_node import Reduce
 from nengo_dl.converter.functions.elementwise import computed
 from nengo_dl.converter.operands import broadcast, elementwise, operands, spread
 from nengo_dl.converter.operators import exists
 from nengo_dl.converter.registry import register
+from nengo_dl.nodes.array_node import Reduce
 
 SUM = "a sum of connections; constants are biases"
 PRODUCT = "a node that computes products; a connection for constants"

@@ -2,11 +2,11 @@
 
 import keras
 
-from nengo_dl.array_functions import ELEMENTWISE
-from nengo_dl.array_node import Function
 from nengo_dl.converter.operands import broadcast
 from nengo_dl.converter.operators import exists
 from nengo_dl.converter.registry import register
+from nengo_dl.nodes.array_functions import ELEMENTWISE
+from nengo_dl.nodes.array_node import Function
 
 
 def _is_real(call, converter):

@@ -11,10 +11,10 @@ import keras
 import nengo
 import numpy as np
 
-from nengo_dl.array_node import Function, MaxPool, Reduce
 from nengo_dl.converter.axes import axes_of, signal_axes
 from nengo_dl.converter.layers.pooling import SPIKING_TAU
 from nengo_dl.converter.registry import register
+from nengo_dl.nodes.array_node import Function, MaxPool, Reduce
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from nengo.exceptions import ValidationError
 from nengo_dl.converter.build import array
 from nengo_dl.converter.registry import register
 from nengo_dl.converter.windows import Geometry, taps
-from nengo_dl.stencil import Stencil
+from nengo_dl.nodes.stencil import Stencil
 
 MAX_NENGO_DIMENSIONS = 2  # of nengo.Simulator
 

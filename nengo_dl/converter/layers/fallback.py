@@ -17,7 +17,7 @@ from nengo_dl.converter.unpacked import (
     UnpackedStateful,
     random_values,
 )
-from nengo_dl.tensor_node import TensorNode
+from nengo_dl.nodes.tensor_node import TensorNode
 
 _KERAS = "keras"
 

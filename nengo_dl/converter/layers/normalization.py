@@ -3,11 +3,11 @@
 import keras
 import numpy as np
 
-from nengo_dl.array_node import Function
 from nengo_dl.converter.axes import axes_of, signal_axes
 from nengo_dl.converter.build import array
 from nengo_dl.converter.layers.activation import slopes
 from nengo_dl.converter.registry import outer_axis, register
+from nengo_dl.nodes.array_node import Function
 
 
 def _is_fixed(call, converter):

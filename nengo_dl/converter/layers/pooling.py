@@ -6,10 +6,10 @@ import numpy as np
 from nengo.transforms import Sparse
 from scipy.sparse import coo_array, csr_matrix
 
-from nengo_dl.array_node import MaxPool
 from nengo_dl.converter.layers.conv import MAX_NENGO_DIMENSIONS
 from nengo_dl.converter.registry import register
 from nengo_dl.converter.windows import Geometry, taps
+from nengo_dl.nodes.array_node import MaxPool
 
 # Over how long windows of spike trains compare their inputs, in seconds.
 SPIKING_TAU = 1.0

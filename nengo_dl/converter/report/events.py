@@ -14,10 +14,10 @@ import numpy as np
 from nengo.builder import Model
 from nengo.ensemble import Neurons
 
-from nengo_dl.array_node import ArrayNode, Scale
 from nengo_dl.converter.report.fan_out import plain, synapses
 from nengo_dl.converter.report.links import links
 from nengo_dl.converter.report.signals import is_bias, is_wiring, source
+from nengo_dl.nodes.array_node import ArrayNode, Scale
 
 
 class Spikes:

@@ -14,7 +14,7 @@ from nengo.transforms import SparseMatrix, Transform
 from scipy.sparse import coo_array
 
 from nengo_dl.converter.windows import Geometry, taps
-from nengo_dl.stencil import Stencil
+from nengo_dl.nodes.stencil import Stencil
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ import numpy as np
 from nengo.transforms import NoTransform, Transform
 
 from nengo_dl.converter.report.fan_out import windows
-from nengo_dl.stencil import Stencil
+from nengo_dl.nodes.stencil import Stencil
 
 Links = tuple[np.ndarray, np.ndarray]
 

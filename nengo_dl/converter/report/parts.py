@@ -15,7 +15,7 @@ from nengo.ensemble import Neurons
 from nengo_dl.converter.keras_graph import is_graph
 from nengo_dl.converter.plan import Step
 from nengo_dl.converter.report.signals import is_bias, source
-from nengo_dl.tensor_node import TensorNode
+from nengo_dl.nodes.tensor_node import TensorNode
 
 
 @dataclass(frozen=True, eq=False)

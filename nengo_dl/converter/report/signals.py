@@ -7,7 +7,7 @@ import numpy as np
 from nengo.ensemble import Neurons
 from nengo.transforms import NoTransform
 
-from nengo_dl.array_node import ArrayNode, Constant
+from nengo_dl.nodes.array_node import ArrayNode, Constant
 
 
 def source(obj: Any) -> Any:

@@ -14,8 +14,8 @@ import keras
 import tensorflow as tf
 from nengo.exceptions import ValidationError
 
-from nengo_dl.engine.loss_kinds import LossKind, accuracy, crossentropy, kind_of
-from nengo_dl.engine.named import lists_per_output, per_output
+from nengo_dl.keras_model.loss_kinds import LossKind, accuracy, crossentropy, kind_of
+from nengo_dl.keras_model.named import lists_per_output, per_output
 
 _ACCURACY = ("accuracy", "acc")
 _CROSSENTROPY = ("crossentropy", "ce")

@@ -11,7 +11,7 @@ from nengo.exceptions import ReadonlyError, SimulationError, ValidationError
 
 import nengo_dl
 from nengo_dl.config import get_setting, object_settings
-from nengo_dl.tensor_function import SimTensorNode
+from nengo_dl.nodes.tensor_function import SimTensorNode
 
 
 def square(t, x):

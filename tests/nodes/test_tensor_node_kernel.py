@@ -8,10 +8,10 @@ import tensorflow as tf
 from nengo.exceptions import BuildError, ValidationError
 
 import nengo_dl
-from nengo_dl.frontend import build_model
+from nengo_dl.graph.nengo_model import build_model
 from nengo_dl.graph.program import from_model, input_nodes
+from nengo_dl.nodes.tensor_function import SimTensorNode
 from nengo_dl.ops import BuildContext, Builder
-from nengo_dl.tensor_function import SimTensorNode
 from tests.simulator.helpers import make_sim
 
 DT = 0.001

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.engine.layers import draw_inputs, make_layer
+from tests.keras_model.layers import draw_inputs, make_layer
 
 N_STEPS = 6
 N_ITEMS = 2

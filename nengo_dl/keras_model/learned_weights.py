@@ -14,9 +14,10 @@ import tensorflow as tf
 from nengo.exceptions import ValidationError
 
 from nengo_dl.engine.engine import Engine
-from nengo_dl.engine.weights import stored_shape, stored_values
+from nengo_dl.engine.values import stored_values
 from nengo_dl.graph.kernel import size_of
 from nengo_dl.graph.roles import Parameter
+from nengo_dl.keras_model.weights import stored_shape
 
 Blocks = tuple[tf.Tensor, ...]
 

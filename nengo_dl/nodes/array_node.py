@@ -17,7 +17,7 @@ from nengo.builder import Builder, Signal
 from nengo.builder.operator import Operator, Reset
 from nengo.params import Parameter
 
-from nengo_dl.array_functions import ARRAYWISE, COMBINATIONS, ELEMENTWISE
+from nengo_dl.nodes.array_functions import ARRAYWISE, COMBINATIONS, ELEMENTWISE
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,7 @@ class ArrayNode(nengo.Node):
     --------
     .. testcode::
 
-       from nengo_dl.array_node import ArrayNode, Reduce
+       from nengo_dl.nodes.array_node import ArrayNode, Reduce
 
        with nengo.Network() as net:
            stimulus = nengo.Node([2.0, 3.0, 5.0, 7.0])

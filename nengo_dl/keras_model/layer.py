@@ -15,14 +15,14 @@ from nengo import Node, Probe
 from nengo.exceptions import SimulationError, ValidationError
 
 from nengo_dl.engine.engine import Engine
-from nengo_dl.engine.layer_inputs import LayerInputs
-from nengo_dl.engine.layer_state import LayerState
-from nengo_dl.engine.learned import LearnedWeights
 from nengo_dl.engine.loop import History, unfold
-from nengo_dl.engine.parts import Part
-from nengo_dl.engine.reported import without_compiled
-from nengo_dl.engine.values import Values
-from nengo_dl.engine.weights import Weight, WeightTable, stored_values
+from nengo_dl.engine.values import Values, stored_values
+from nengo_dl.keras_model.compiled_metrics import without_compiled
+from nengo_dl.keras_model.layer_inputs import LayerInputs
+from nengo_dl.keras_model.layer_state import LayerState
+from nengo_dl.keras_model.learned_weights import LearnedWeights
+from nengo_dl.keras_model.variable_slice import VariableSlice
+from nengo_dl.keras_model.weights import Weight, WeightTable
 from nengo_dl.names import listing
 
 # The output of a network without probes, of size 0: Keras wants one of all models. No
@@ -231,7 +231,7 @@ class EngineLayer(keras.layers.Layer):
         for model, weights in self._initial_models:
             model.set_weights(weights)
 
-    def named_variables(self) -> dict[str, Part]:
+    def named_variables(self) -> dict[str, VariableSlice]:
         """Return all parameters, and all weights of layers, by name.
 
         Names depend on the network alone, not on the names that Keras gives to layers.
@@ -239,19 +239,19 @@ class EngineLayer(keras.layers.Layer):
 
         Returns
         -------
-        parts : dict of str to `Part`
+        slices : dict of str to `VariableSlice`
             In the order of ``weights``, trainable ones first.
         """
-        found: dict[int, dict[str, Part]] = {}
+        found: dict[int, dict[str, VariableSlice]] = {}
         for variable, weight in zip(self.parameters, self._table.weights, strict=True):
             found[id(variable)] = {
-                parameter.name: Part(variable, weight.position(parameter))
+                parameter.name: VariableSlice(variable, weight.position(parameter))
                 for parameter in weight.parameters
             }
         for i, layer in enumerate(self.keras_layers):
             for k, variable in enumerate(layer.weights):
                 name = f"{type(layer).__name__.lower()}_{i}/{k}/{variable.name}"
-                found.setdefault(id(variable), {name: Part(variable)})
+                found.setdefault(id(variable), {name: VariableSlice(variable)})
         return {
             name: part
             for variable in self.weights

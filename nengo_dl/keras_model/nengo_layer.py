@@ -10,14 +10,21 @@ import numpy as np
 from keras.saving import register_keras_serializable
 from nengo.exceptions import ValidationError
 
+from nengo_dl.arguments import (
+    check_dt,
+    check_dt_in,
+    check_seed,
+    check_unroll,
+    seed_after,
+    whole,
+)
 from nengo_dl.config import Settings
 from nengo_dl.engine.engine import Engine
-from nengo_dl.engine.layer import EngineLayer
 from nengo_dl.engine.processes import check_process
-from nengo_dl.frontend import build_model
+from nengo_dl.graph.nengo_model import build_model
 from nengo_dl.graph.program import from_model, input_nodes, last_only_probes
+from nengo_dl.keras_model.layer import EngineLayer
 from nengo_dl.names import listing, suggestion, unique_names
-from nengo_dl.simulator import arguments
 
 
 @register_keras_serializable(package="nengo_dl")
@@ -121,13 +128,11 @@ class NengoLayer(EngineLayer):
         cls = type(self)
         check_process(cls.__name__)
         net = network if isinstance(network, nengo.Network) else _make(network)
-        arguments.check_dt(dt, None, cls)
+        check_dt(dt, None, cls)
         if minibatch_size is not None:
             advice = "Leave it out for any number."
-            minibatch_size = arguments.whole(
-                "minibatch_size", minibatch_size, 1, cls, advice
-            )
-        unroll = arguments.check_unroll(unroll_simulation, cls)
+            minibatch_size = whole("minibatch_size", minibatch_size, 1, cls, advice)
+        unroll = check_unroll(unroll_simulation, cls)
         if stateful and minibatch_size is None:
             raise ValidationError(
                 "needs the minibatch_size that all calls will have (got None). Pass "
@@ -136,7 +141,7 @@ class NengoLayer(EngineLayer):
                 obj=cls,
             )
         settings = Settings.read(net).check()
-        arguments.check_dt_in(settings.dtype, dt, cls)
+        check_dt_in(settings.dtype, dt, cls)
         model = build_model(net, dt, settings.dtype, progress_bar=False)
         program = from_model(model, settings.inference_only)
         nodes = input_nodes(net)
@@ -163,8 +168,8 @@ class NengoLayer(EngineLayer):
             last_only=last_only_probes(net),
         )
         if seed is None:
-            seed = 0 if net.seed is None else arguments.seed_after(net.seed)
-        seed = arguments.check_seed(seed, cls)
+            seed = 0 if net.seed is None else seed_after(net.seed)
+        seed = check_seed(seed, cls)
         config = {
             "dt": dt,
             "seed": seed,

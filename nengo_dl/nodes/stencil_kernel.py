@@ -1,10 +1,10 @@
-"""The kernel of a `nengo_dl.stencil.Stencil`."""
+"""The kernel of a `nengo_dl.nodes.stencil.Stencil`."""
 
 import tensorflow as tf
 
 from nengo_dl.graph.kernel import Kernel, Write, slot
+from nengo_dl.nodes.stencil import StencilInc
 from nengo_dl.ops.registry import Builder
-from nengo_dl.stencil import StencilInc
 
 
 @Builder.register(StencilInc)

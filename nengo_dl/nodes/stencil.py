@@ -51,7 +51,7 @@ class Stencil(Transform):
 
     .. testcode::
 
-       from nengo_dl.stencil import Stencil
+       from nengo_dl.nodes.stencil import Stencil
 
        with nengo.Network() as net:
            stimulus = nengo.Node([1.0, 2.0, 4.0, 8.0])

@@ -11,8 +11,8 @@ import keras
 import tensorflow as tf
 
 from nengo_dl.graph.kernel import Kernel, Write, slot
+from nengo_dl.nodes.tensor_function import SimTensorNode, TensorFunction, describe
 from nengo_dl.ops.registry import BuildContext, Builder
-from nengo_dl.tensor_function import SimTensorNode, TensorFunction, describe
 
 # Types of operations that XLA cannot compile, of those that users are likely to use.
 _CALLS_OF_PYTHON = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc"})

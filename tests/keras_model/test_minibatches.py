@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import nengo_dl
-from nengo_dl.simulator.minibatches import minibatches
+from nengo_dl.keras_model.minibatches import minibatches
 
 
 @pytest.fixture

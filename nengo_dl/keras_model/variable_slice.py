@@ -7,7 +7,7 @@ import numpy as np
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class VariableSlice:
     """A variable, or one element of its first axis.
 
     Parameters

@@ -12,11 +12,11 @@ import keras
 import tensorflow as tf
 from nengo.exceptions import ValidationError
 
-from nengo_dl.engine.distribution import for_replicas
-from nengo_dl.engine.loss_kinds import LossKind
-from nengo_dl.engine.named import by_name, check_present
-from nengo_dl.engine.objectives import Objectives, build_objectives
-from nengo_dl.engine.reported import without_compiled
+from nengo_dl.keras_model.compiled_metrics import without_compiled
+from nengo_dl.keras_model.loss_kinds import LossKind
+from nengo_dl.keras_model.named import by_name, check_present
+from nengo_dl.keras_model.objectives import Objectives, build_objectives
+from nengo_dl.keras_model.replicas import for_replicas
 
 N_STEPS = "n_steps"
 

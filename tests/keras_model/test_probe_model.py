@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from nengo.exceptions import ValidationError
 
-from nengo_dl.engine.model import ProbeModel, keras_inputs
+from nengo_dl.keras_model.probe_model import ProbeModel, keras_inputs
 
 BATCH, STEPS, IN = 4, 3, 2
 RNG = np.random.RandomState(0)

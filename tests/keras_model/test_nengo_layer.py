@@ -529,7 +529,7 @@ STRANGERS = [
     function("builtins", "getcwd"),
     function("antigravity", "x"),
     function("random", "random"),
-    function("tests.test_nengo_layer", "encoder"),
+    function("tests.keras_model.test_nengo_layer", "encoder"),
     function("os", "getcwd", "tests>make_encoder"),
     function("keras.config", "enable_unsafe_deserialization"),
     function("keras", "Input"),

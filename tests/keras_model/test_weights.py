@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from nengo_dl.engine import weights
-from nengo_dl.engine.weights import MAX_SEPARATE, stored_shape
+from nengo_dl.keras_model.weights import MAX_SEPARATE, stored_shape
 from tests import small_networks
-from tests.engine.layers import make_layer
+from tests.keras_model.layers import make_layer
 
 
 def wide():

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 import nengo_dl
 from tests import small_networks
-from tests.engine.layers import draw_inputs, make_layer
+from tests.keras_model.layers import draw_inputs, make_layer
 
 N_STEPS = 12
 NETWORKS = [

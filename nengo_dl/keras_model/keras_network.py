@@ -7,17 +7,17 @@ import tensorflow as tf
 from nengo import Node, Probe
 from nengo.exceptions import SimulationError, ValidationError
 
-from nengo_dl.engine.distribution import unbound
 from nengo_dl.engine.engine import Engine
 from nengo_dl.engine.feeds import FeedRunner
-from nengo_dl.engine.layer import EngineLayer
-from nengo_dl.engine.layer_inputs import TIME
-from nengo_dl.engine.model import ProbeModel, keras_inputs
 from nengo_dl.graph.program import Feed, Program
-from nengo_dl.simulator.target_checks import Comparison
+from nengo_dl.keras_model.layer import EngineLayer
+from nengo_dl.keras_model.layer_inputs import TIME
+from nengo_dl.keras_model.loss_kinds import ExpectedTarget
+from nengo_dl.keras_model.probe_model import ProbeModel, keras_inputs
+from nengo_dl.keras_model.replicas import unbound
 
 
-class Learner:
+class KerasNetwork:
     """A network as a Keras model.
 
     Parameters
@@ -106,7 +106,7 @@ class Learner:
         engine = self.layer.engine
         return engine.values.is_shared(engine.program.probes[probe])
 
-    def comparisons(self) -> dict[str, Comparison]:
+    def comparisons(self) -> dict[str, ExpectedTarget]:
         """Return what targets are compared with, by probe, as far as it is known."""
         kinds, engine = self.model.loss_kinds, self.layer.engine
         found = {}
@@ -115,7 +115,7 @@ class Learner:
             # matrices, as those of weights, have targets that need no time
             if name in kinds and len(shape) == 1:
                 last_only = probe in engine.last_only
-                found[name] = Comparison(kinds[name], shape[0], last_only)
+                found[name] = ExpectedTarget(kinds[name], shape[0], last_only)
         return found
 
     def is_pure(self, given: Iterable[Node]) -> bool:

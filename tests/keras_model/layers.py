@@ -4,9 +4,9 @@ import numpy as np
 
 from nengo_dl.config import Settings
 from nengo_dl.engine.engine import Engine
-from nengo_dl.engine.layer import EngineLayer
-from nengo_dl.frontend import build_model
+from nengo_dl.graph.nengo_model import build_model
 from nengo_dl.graph.program import from_model, input_nodes
+from nengo_dl.keras_model.layer import EngineLayer
 from nengo_dl.names import unique_names
 
 

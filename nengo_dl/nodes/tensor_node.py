@@ -25,7 +25,7 @@ from nengo.transforms import Transform
 from numpy.typing import ArrayLike
 
 from nengo_dl.config import enable_setting, get_setting
-from nengo_dl.tensor_function import SimTensorNode, TensorFunction, run_elsewhere
+from nengo_dl.nodes.tensor_function import SimTensorNode, TensorFunction, run_elsewhere
 
 
 class TensorFuncParam(Parameter):

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 from nengo.builder import Signal
-from nengo.transforms import SparseMatrix
 
+from nengo_dl.engine.values import stored_values
 from nengo_dl.graph.kernel import size_of
 from nengo_dl.graph.layout import Layout
 from nengo_dl.graph.roles import Parameter
@@ -55,14 +55,6 @@ class Weight:
     def position(self, parameter: Parameter) -> int | None:
         """Return where on its first axis a parameter is; None if it is alone."""
         return self.parameters.index(parameter) if len(self.parameters) > 1 else None
-
-
-def stored_values(signal: Signal) -> np.ndarray:
-    """Return the initial value of a signal as a flat array."""
-    value = signal.initial_value
-    if not signal.sparse:
-        return np.ravel(value)
-    return value.data if isinstance(value, SparseMatrix) else value.tocoo().data
 
 
 def stored_shape(signal: Signal) -> tuple[int, ...]:

@@ -142,3 +142,22 @@ def crossentropy(y_true, y_pred):
         keras.losses.categorical_crossentropy,
     )
     return chosen(y_true, y_pred)
+
+
+@dataclass(frozen=True)
+class ExpectedTarget:
+    """The form that targets of one probe have to have.
+
+    Parameters
+    ----------
+    kind : `LossKind`
+        What the loss of the probe wants.
+    size : int
+        Last axis of the output.
+    last_only : bool
+        Whether the output is that of the last step alone.
+    """
+
+    kind: LossKind
+    size: int
+    last_only: bool

@@ -1,4 +1,4 @@
-"""Kernels of `nengo_dl.array_node`: one TensorFlow function per array function.
+"""Kernels of `nengo_dl.nodes.array_node`: one TensorFlow function per array function.
 
 Each gets an array function and an input of shape (\\*shape_in, minibatch_size), and
 returns an output of shape (\\*shape_out, minibatch_size). The last axis may be 1.
@@ -9,7 +9,8 @@ import math
 
 import tensorflow as tf
 
-from nengo_dl.array_node import (
+from nengo_dl.graph.kernel import Kernel, Write, slot
+from nengo_dl.nodes.array_node import (
     Constant,
     Function,
     MaxPool,
@@ -18,7 +19,6 @@ from nengo_dl.array_node import (
     SimArrayFunction,
     Softmax,
 )
-from nengo_dl.graph.kernel import Kernel, Write, slot
 from nengo_dl.ops.registry import Builder
 
 # Where TensorFlow has other names than Keras.

@@ -15,7 +15,7 @@ import tensorflow as tf
 from nengo.builder.operator import Operator
 from nengo.exceptions import SimulationError, ValidationError
 
-from nengo_dl.recurrent_cell import RecurrentCell, Shape, find_cell
+from nengo_dl.nodes.recurrent_cell import RecurrentCell, Shape, find_cell
 
 
 class Outcome(NamedTuple):

@@ -1,0 +1,1 @@
+"""A network as a Keras layer and as a Keras model, with its parameters as weights."""
