@@ -15,10 +15,7 @@ from nengo_dl.converter.keras_source import KerasSource
 from nengo_dl.converter.layer_converter import LayerConverter, rule_of
 from nengo_dl.converter.maps import maps
 from nengo_dl.converter.objects import set_trainable
-from nengo_dl.converter.options import (
-    Options,
-    functional,
-)
+from nengo_dl.converter.options import Options, functional
 from nengo_dl.converter.plan import Plan, plan
 from nengo_dl.converter.presentation import Arrays, checked_inputs
 from nengo_dl.converter.registry import (

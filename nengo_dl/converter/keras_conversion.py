@@ -31,9 +31,7 @@ class KerasConversion(Conversion):
 
 
 def convert(
-    plan: Plan,
-    tunings: tuple[Tuning, ...] | None = None,
-    synapse: AnySynapse = None,
+    plan: Plan, tunings: tuple[Tuning, ...] | None = None, synapse: AnySynapse = None
 ) -> KerasConversion:
     """Make the network of a plan.
 

@@ -150,9 +150,7 @@ def _computed(call, build, function):
 def convert_prod(call, build):
     """Convert a product."""
     return _computed(
-        call,
-        build,
-        lambda order: Reduce(order.shape, (order.n_kept,), "multiply"),
+        call, build, lambda order: Reduce(order.shape, (order.n_kept,), "multiply")
     )
 
 

@@ -53,11 +53,7 @@ def along_last_axis(kernel, size):
     if size == n_out:
         return kernel.T
     return nengo.Convolution(
-        n_out,
-        (size // n_out, n_in),
-        kernel_size=(1,),
-        strides=(1,),
-        init=kernel[None],
+        n_out, (size // n_out, n_in), kernel_size=(1,), strides=(1,), init=kernel[None]
     )
 
 

@@ -26,10 +26,7 @@ def _same_rank(call, options):
 def convert_sum(call, build):
     """Convert a sum, a difference or an average."""
     n, node = len(call.inputs), build.node()
-    factors = {
-        keras.layers.Subtract: (1, -1),
-        keras.layers.Average: (1 / n,) * n,
-    }
+    factors = {keras.layers.Subtract: (1, -1), keras.layers.Average: (1 / n,) * n}
     for i, factor in enumerate(factors.get(type(call.layer), (1,) * n)):
         transform = None if factor == 1 else factor
         build.connect(node, i, transform=transform, take=broadcast(call, i))

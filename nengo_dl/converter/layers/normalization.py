@@ -57,10 +57,7 @@ def convert_rescaling(call, build):
     return build.affine(scale, offset)
 
 
-@register(
-    keras.layers.Normalization,
-    native="a factor and a bias for each element",
-)
+@register(keras.layers.Normalization, native="a factor and a bias for each element")
 def convert_normalization(call, build):
     """Convert a normalisation by known means and variances."""
     layer = call.layer
@@ -95,11 +92,7 @@ def scaled_by(build, obj, variable):
 
 
 def _normalized(call, build, center):
-    arguments = {
-        "axes": axes_of(call),
-        "epsilon": call.layer.epsilon,
-        "center": center,
-    }
+    arguments = {"axes": axes_of(call), "epsilon": call.layer.epsilon, "center": center}
     shape = call.output_shape
     node = build.array_node(
         Function(shape, shape, "normalize", tuple(arguments.items()))
