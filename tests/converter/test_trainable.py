@@ -102,7 +102,7 @@ def test_layer_converters(monkeypatch):
             self.add_connection(node_id, obj)
             return obj
 
-    monkeypatch.setattr(REGISTRY, "_entries", dict(REGISTRY))
+    monkeypatch.setattr(Converter, "converters", dict(REGISTRY))
     Converter.register(Shift)(ConvertShift)
     model = model_of(Shift(name="x"))
     converter = Converter(model, allow_fallback=False)
