@@ -37,9 +37,9 @@ RANKS = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 INSIDE = {
     "graph": {
         "kernel.py": set(),
-        "roles.py": set(),
+        "parameters.py": set(),
         "streams.py": set(),
-        "program.py": {"roles", "streams"},
+        "program.py": {"parameters", "streams"},
         "rewrite.py": {"program"},
         "simplify.py": {"program"},
         "plan.py": {"program"},

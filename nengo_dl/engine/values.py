@@ -10,7 +10,7 @@ from nengo.builder import Signal
 from nengo_dl.engine.weights import stored_values
 from nengo_dl.graph.kernel import size_of, view
 from nengo_dl.graph.layout import Layout
-from nengo_dl.graph.roles import Parameter
+from nengo_dl.graph.parameters import Parameter
 
 
 @dataclass(frozen=True, eq=False)
