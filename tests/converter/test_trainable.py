@@ -14,7 +14,7 @@ from nengo_dl import Converter
 from nengo_dl.converter import LayerConverter
 from nengo_dl.converter.registry import REGISTRY
 from nengo_dl.graph.nengo_model import build_model
-from nengo_dl.graph.roles import parameters
+from nengo_dl.graph.parameters import parameters
 from tests.converter.cases import seeded
 
 
