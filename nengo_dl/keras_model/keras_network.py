@@ -114,8 +114,8 @@ class KerasNetwork:
             shape = engine.program.probes[probe].shape or (1,)
             # matrices, as those of weights, have targets that need no time
             if name in kinds and len(shape) == 1:
-                last_only = probe in engine.last_only
-                found[name] = TargetSpec(kinds[name], shape[0], last_only)
+                kept = engine.program.kept_of(probe)
+                found[name] = TargetSpec(kinds[name], shape[0], kept)
         return found
 
     def is_pure(self, given: Iterable[Node]) -> bool:

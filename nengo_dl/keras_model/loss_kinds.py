@@ -12,6 +12,7 @@ from typing import Any
 
 import keras
 
+from nengo_dl.graph.kept import Kept
 from nengo_dl.labels import by_labels
 from nengo_dl.losses import nan_mse
 
@@ -130,10 +131,10 @@ class TargetSpec:
         Kind of the loss of the probe.
     size : int
         Last axis of the output.
-    last_only : bool
-        Whether the output is that of the last step alone.
+    kept : `Kept`
+        Which steps the output has.
     """
 
     kind: LossKind
     size: int
-    last_only: bool
+    kept: Kept

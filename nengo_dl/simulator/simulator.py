@@ -25,11 +25,10 @@ from nengo_dl.arguments import (
     whole,
 )
 from nengo_dl.config import Settings
+from nengo_dl.engine.built_network import build_network
 from nengo_dl.engine.processes import check_process
 from nengo_dl.errors import argument, arguments_of
-from nengo_dl.graph.nengo_model import build_model
-from nengo_dl.graph.program import from_model, input_nodes
-from nengo_dl.names import listing, unique_names
+from nengo_dl.names import listing
 from nengo_dl.progress import progress
 from nengo_dl.simulator.arguments import (
     check_device,
@@ -159,24 +158,18 @@ class Simulator(KerasMethods, ParameterMethods):
         if model is None:
             with arguments_of(cls):
                 check_dt_in(settings.dtype, dt)
-        self.model = build_model(network, dt, settings.dtype, model, progress_bar)
+        built = build_network(network, settings, dt, model, progress_bar)
+        self.model = built.model
         with arguments_of(cls):
             seed = choose_seed(seed, network)
-        program = from_model(self.model, settings.inference_only)
         with self._scope():
-            self._runner = build_runner(
-                program,
-                self.model,
-                settings,
-                seed=seed,
-                minibatch_size=self.minibatch_size,
-                unroll=self.unroll,
-            )
-        nodes = input_nodes(self.model.toplevel)
-        self._names = unique_names(nodes, self.model.probes)
-        self._input_names = {node: self._names[node] for node in nodes}
+            self._runner = build_runner(built, self.minibatch_size, self.unroll, seed)
+        self._names = built.names
+        self._input_names = {node: self._names[node] for node in built.nodes}
         self.node_inputs = {
-            feed.node: feed.output for feed in program.feeds if feed.node is not None
+            feed.node: feed.output
+            for feed in built.program.feeds
+            if feed.node is not None
         }
         self.data = SimulationData(self)
         self._made_keras_network = None

@@ -61,7 +61,7 @@ def check_step_weights(array: np.ndarray, spec: TargetSpec, n_steps: int) -> Non
     spec, n_steps
         See `check_target`.
     """
-    wanted = 1 if spec.last_only else n_steps
+    wanted = spec.kept.n_rows(n_steps)
     if array.ndim == 2 and array.shape[1] not in (1, wanted):
         raise InvalidValue(
             f"expected shape (items,) or (items, {wanted}), as the probe keeps "
@@ -70,7 +70,7 @@ def check_step_weights(array: np.ndarray, spec: TargetSpec, n_steps: int) -> Non
 
 
 def _check_steps(array: np.ndarray, spec: TargetSpec, n_steps: int) -> None:
-    wanted, got = 1 if spec.last_only else n_steps, array.shape[1]
+    wanted, got = spec.kept.n_rows(n_steps), array.shape[1]
     if got == wanted:
         return
     if got == 1:
@@ -79,7 +79,7 @@ def _check_steps(array: np.ndarray, spec: TargetSpec, n_steps: int) -> None:
             "over time (nengo_dl.losses.CrossentropyOverTime or LossOverTime), or "
             f"repeat y: np.repeat(y, {wanted}, axis=1)."
         )
-    elif spec.last_only:
+    elif spec.kept.last_only:
         advice = "With keep_history=False, that is the last one: pass y[:, -1:]."
     else:
         advice = "Pass a target for each step that is simulated, and no more."

@@ -11,6 +11,7 @@ from nengo.exceptions import ValidationError
 
 import nengo_dl
 from nengo_dl.errors import InvalidValue
+from nengo_dl.graph.kept import Kept
 from nengo_dl.keras_model.loss_kinds import TargetSpec, crossentropy, kind_of
 from nengo_dl.losses import Regularize, nan_mse
 from nengo_dl.simulator.target_checks import check_target
@@ -59,7 +60,7 @@ def spec(loss, size=SIZE, last_only=False):
     if loss == "crossentropy":
         loss = crossentropy
     kind = kind_of(losses.get(loss) if isinstance(loss, str) else loss)
-    return None if kind is None else TargetSpec(kind, size, last_only)
+    return None if kind is None else TargetSpec(kind, size, Kept(last_only))
 
 
 def check(loss, y, **kwargs):
