@@ -1,7 +1,6 @@
 """Checks of what a `Simulator` is made and called with.
 
-Each check raises an error or gives a warning on behalf of its caller (``obj``, the
-class that messages name); some return the argument in the form that is used.
+Errors name the argument; the class that has it is added by `.errors.arguments_of`.
 """
 
 import inspect
@@ -14,11 +13,12 @@ from nengo.builder import Model
 from nengo.exceptions import ValidationError
 
 from nengo_dl.arguments import whole
+from nengo_dl.errors import argument
 from nengo_dl.names import suggestion
 from nengo_dl.simulator.gpus import unused_gpu
 
 
-def check_device(device, obj):
+def check_device(device):
     """Return the name of a device that TensorFlow has, or None to leave it the choice.
 
     Warns if there is a GPU that TensorFlow cannot use.
@@ -43,7 +43,6 @@ def check_device(device, obj):
             f"must be the name of a TensorFlow device (got {device!r}). Choose one of "
             f"those that are visible ({names}), or leave it to TensorFlow with None.",
             attr="device",
-            obj=obj,
         )
     return device
 
@@ -59,14 +58,13 @@ def _has_device(device):
     )
 
 
-def check_network(network, model, obj):
+def check_network(network, model):
     """Check that there is a network, or a model that has been built."""
     if network is None and model is None:
         raise ValidationError(
             "must be a nengo.Network (got None). Pass one, or a `model` that has been "
             "built.",
             attr="network",
-            obj=obj,
         )
     for name, value, expected in (
         ("network", network, nengo.Network),
@@ -78,7 +76,6 @@ def check_network(network, model, obj):
                 f"(got {value!r} of type {type(value).__name__}). Pass the object that "
                 "holds the whole network.",
                 attr=name,
-                obj=obj,
             )
     if network is None and model.toplevel is None:
         warnings.warn(
@@ -87,7 +84,7 @@ def check_network(network, model, obj):
         )
 
 
-def check_probes(probes, known, obj):
+def check_probes(probes, known):
     """Return the given probes as a tuple; all of them for None."""
     if probes is None:
         return tuple(known)
@@ -98,7 +95,6 @@ def check_probes(probes, known, obj):
                 f"must be a list of probes of the simulated network (got {probe!r}). "
                 "Leave it out for all probes.",
                 attr="outputs",
-                obj=obj,
             )
     return given
 
@@ -114,7 +110,8 @@ def check_keywords(what, method, kwargs):
                 f"are {', '.join(known)}."
             )
     for name in ("epochs", "initial_epoch"):
-        whole(name, kwargs.get(name, 0), 0, None, f"Pass {name}=1, 2, ...")
+        with argument(name):
+            whole(kwargs.get(name, 0), 0, advice=f"Pass {name}=1, 2, ...")
     callbacks = kwargs.get("callbacks")
     if callbacks is None or isinstance(callbacks, keras.callbacks.CallbackList):
         return

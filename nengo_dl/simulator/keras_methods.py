@@ -11,18 +11,20 @@ import numpy as np
 import tensorflow as tf
 from nengo.exceptions import SimulationError, ValidationError
 
+from nengo_dl.errors import argument, arguments_of
 from nengo_dl.keras_model.keras_network import KerasNetwork
 from nengo_dl.keras_model.minibatches import minibatches
+from nengo_dl.keys import Keys
 from nengo_dl.simulator.arguments import (
     check_keywords,
     check_probes,
     check_steps_without_loop,
     warn_of_delays,
 )
-from nengo_dl.simulator.arrays import (
-    Arrays,
-    Expected,
-    check_arrays,
+from nengo_dl.simulator.array_data import (
+    ArrayData,
+    DataSpec,
+    check_data,
     check_validation,
     without_batch_size,
 )
@@ -31,7 +33,6 @@ from nengo_dl.simulator.compile_arguments import by_argument
 from nengo_dl.simulator.datasets import Datasets, check_alone, is_dataset
 from nengo_dl.simulator.gradients import check_gradients
 from nengo_dl.simulator.inputs import check_inputs
-from nengo_dl.simulator.keys import with_names
 from nengo_dl.simulator.no_gradients import gradients_explained
 
 REMOVED = (
@@ -114,10 +115,11 @@ class KerasMethods:
         check_keywords("compile", keras.Model.compile, kwargs)
         by_probe = {"loss": loss, "metrics": metrics, "loss_weights": loss_weights}
         given = by_argument(args, {**by_probe, **kwargs})
-        probes = self._keras_network.layer.output_names
+        probes = Keys(self._keras_network.layer.output_names, "probe")
         for key in (*by_probe, "weighted_metrics"):
             if key in given:
-                given[key] = with_names(given[key], probes, key)
+                with argument(key):
+                    given[key] = probes.with_names(given[key])
         given.setdefault("jit_compile", self._keras_network.layer.supports_jit)
         with self.calls.alone("compile"), self._scope():
             self._keras_network.model.compile(**given)
@@ -173,7 +175,7 @@ class KerasMethods:
         self._check_compiled("fit")
         kwargs = without_batch_size(kwargs, self.minibatch_size)
         with self.calls.alone("fit"):
-            datasets = Datasets(self._expected())
+            datasets = Datasets(self._spec())
             data, stateful = self._training_data(
                 datasets, x, y, n_steps, stateful, kwargs
             )
@@ -218,14 +220,14 @@ class KerasMethods:
         weights = kwargs.pop("sample_weight", None)
         is_nested = self.calls.is_nested
         with self.calls.beside("evaluate", keeps_state=stateful):
-            datasets = Datasets(self._expected())
+            datasets = Datasets(self._spec())
             if is_dataset(x):
                 others = {"n_steps": n_steps, "y": y, "sample_weight": weights}
                 check_alone(x, "evaluate", **others)
                 data = {"x": self._taken(datasets, x)}
                 stateful = self._check_stateful(stateful)
             else:
-                arrays = check_arrays(self._expected(), x, y, weights, n_steps)
+                arrays = check_data(self._spec(), x, y, weights, n_steps)
                 data = self._batched(arrays)
                 stateful = self._check_keras_call(
                     arrays.n_steps, stateful, arrays.targets
@@ -355,7 +357,8 @@ class KerasMethods:
                 for node in self._input_names
             }
         arrays, _ = check_inputs(inputs, self._input_names, self.minibatch_size)
-        probes = check_probes(outputs, self.model.probes, type(self))
+        with arguments_of(type(self)):
+            probes = check_probes(outputs, self.model.probes)
         with self.calls.alone("check_gradients"), self._scope():
             layer = self._keras_network.in_float64()
             return check_gradients(layer, arrays, probes, atol, rtol)
@@ -389,14 +392,14 @@ class KerasMethods:
     def _predict(self, method, x, n_steps, stateful, kwargs):
         kwargs = without_batch_size(kwargs, self.minibatch_size)
         model, on_batch = self._keras_network.predictor, method == "predict_on_batch"
-        expected = self._expected(targets=())
-        datasets = Datasets(expected)
+        spec = self._spec(targets=())
+        datasets = Datasets(spec)
         if is_dataset(x) and not on_batch:
             check_alone(x, "predict", n_steps=n_steps)
             data, given = {"x": self._taken(datasets, x)}, self._input_names
             stateful = self._check_stateful(stateful)
         else:
-            arrays = check_arrays(expected, x, n_steps=n_steps, on_batch=on_batch)
+            arrays = check_data(spec, x, n_steps=n_steps, on_batch=on_batch)
             data, given = None, arrays.inputs
             stateful = self._check_keras_call(arrays.n_steps, stateful)
         shares = not stateful and self._keras_network.is_pure(given)
@@ -416,15 +419,15 @@ class KerasMethods:
             for probe, name in names.items()
         }
 
-    def _expected(self, targets=None):
+    def _spec(self, targets=None):
         """Describe what data must fit."""
         keras_network = self._keras_network
-        return Expected(
+        return DataSpec(
             nodes=self._input_names,
             probes=keras_network.layer.output_names,
             needed=keras_network.model.targets if targets is None else targets,
             minibatch_size=self.minibatch_size,
-            comparisons=keras_network.comparisons() if targets is None else {},
+            targets=keras_network.target_specs() if targets is None else {},
         )
 
     def _batched(self, arrays):
@@ -471,7 +474,7 @@ class KerasMethods:
             data = {"x": self._taken(datasets, x), **_given(class_weight=class_weight)}
             stateful = self._check_stateful(stateful)
         else:
-            arrays = check_arrays(self._expected(), x, y, weights, n_steps)
+            arrays = check_data(self._spec(), x, y, weights, n_steps)
             if fraction and validation is None:  # else it does not count, as in Keras
                 arrays, validation = arrays.split(fraction, self.minibatch_size)
             if class_weight is not None:
@@ -490,10 +493,10 @@ class KerasMethods:
 
     def _validation(self, datasets, validation, n_steps):
         """Return validation data in a form that Keras takes."""
-        if not isinstance(validation, Arrays):
+        if not isinstance(validation, ArrayData):
             if is_dataset(validation):
                 return self._taken(datasets, validation)
-            validation = check_validation(self._expected(), validation, n_steps)
+            validation = check_validation(self._spec(), validation, n_steps)
         data = self._batched(validation)
         return tuple(data[key] for key in ("x", "y", "sample_weight") if key in data)
 

@@ -24,11 +24,12 @@ from nengo_dl.arguments import (
     choose_seed,
     whole,
 )
-from nengo_dl.config import Settings
 from nengo_dl.engine.built_network import build_network
 from nengo_dl.engine.processes import check_process
+from nengo_dl.errors import argument, arguments_of
 from nengo_dl.names import listing
 from nengo_dl.progress import progress
+from nengo_dl.settings import Settings
 from nengo_dl.simulator.arguments import (
     check_device,
     check_network,
@@ -140,23 +141,27 @@ class Simulator(KerasMethods, ParameterMethods):
         if tf.distribute.has_strategy():
             self._strategy = tf.distribute.get_strategy()
         cls = type(self)
-        self.unroll = check_unroll(unroll_simulation, cls)
         self.drops_batch = minibatch_size is None
         self.minibatch_size = 1
-        if minibatch_size is not None:
-            self.minibatch_size = whole("minibatch_size", minibatch_size, 1, cls)
         self.progress_bar = progress_bar
-        self.device = check_device(device, cls)
-        check_network(network, model, cls)
-        check_dt(dt, model, cls)
+        with arguments_of(cls):
+            self.unroll = check_unroll(unroll_simulation)
+            if minibatch_size is not None:
+                with argument("minibatch_size"):
+                    self.minibatch_size = whole(minibatch_size, 1)
+            self.device = check_device(device)
+            check_network(network, model)
+            check_dt(dt, model)
         toplevel = model.toplevel if network is None else network
         self._settings = settings = Settings.read(toplevel).check()
         self.stateful = settings.stateful
         if model is None:
-            check_dt_in(settings.dtype, dt, cls)
+            with arguments_of(cls):
+                check_dt_in(settings.dtype, dt)
         built = build_network(network, settings, dt, model, progress_bar)
         self.model = built.model
-        seed = choose_seed(seed, network, cls)
+        with arguments_of(cls):
+            seed = choose_seed(seed, network)
         with self._scope():
             self._runner = build_runner(built, self.minibatch_size, self.unroll, seed)
         self._names = built.names
@@ -296,7 +301,8 @@ class Simulator(KerasMethods, ParameterMethods):
         """
         self._check_open("run_steps")
         advice = "Use `run` for a time, and `reset` to start again."
-        n_steps = whole("n_steps", n_steps, 0, type(self), advice, high=MAX_STEPS)
+        with argument("n_steps", type(self)):
+            n_steps = whole(n_steps, 0, MAX_STEPS, advice)
         if n_steps == 0:
             warnings.warn("n_steps=0: nothing is run.", stacklevel=2)
             return
@@ -350,7 +356,8 @@ class Simulator(KerasMethods, ParameterMethods):
             Whether random processes start their streams again.
         """
         self._check_open("reset")
-        seed = self.seed if seed is None else check_seed(seed, type(self))
+        with arguments_of(type(self)):
+            seed = self.seed if seed is None else check_seed(seed)
         with self.calls.alone("reset"), self._scope():
             self._runner.start(
                 seed, include_trainable, include_probes, include_processes
@@ -408,7 +415,8 @@ class Simulator(KerasMethods, ParameterMethods):
         ValidationError
             If both arguments are given, or the period is not a positive number.
         """
-        sample_every = sampling_period(sample_every, dt, type(self))
+        with arguments_of(type(self)):
+            sample_every = sampling_period(sample_every, dt)
         return sample_times(self.n_steps, self.dt, sample_every)
 
     def get_name(self, obj: nengo.Node | nengo.Probe) -> str:

@@ -66,7 +66,7 @@ def steps_from_time(time_in_seconds, dt):
     return n_steps
 
 
-def sampling_period(sample_every, dt, obj):
+def sampling_period(sample_every, dt):
     """Return the sampling period of ``trange``, under whichever name it was given.
 
     Parameters
@@ -75,8 +75,6 @@ def sampling_period(sample_every, dt, obj):
         In seconds.
     dt : float or None
         Deprecated name of the same.
-    obj : type
-        Whom messages name.
 
     Returns
     -------
@@ -93,7 +91,6 @@ def sampling_period(sample_every, dt, obj):
                 f"expected one of `dt` and `sample_every` (got {dt} and "
                 f"{sample_every}). Use `sample_every`.",
                 attr="dt",
-                obj=obj,
             )
         warnings.warn(
             "`dt` is deprecated. Use `sample_every` instead.",
@@ -107,7 +104,6 @@ def sampling_period(sample_every, dt, obj):
         f"must be a positive number of seconds (got {sample_every!r}). Pass the "
         "`sample_every` of the probe.",
         attr="sample_every",
-        obj=obj,
     )
 
 
