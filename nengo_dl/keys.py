@@ -69,7 +69,8 @@ class Keys(Generic[K]):
         """Return the object that a key stands for; None if there is no such object."""
         if isinstance(key, str):
             return self._objects.get(key)
-        return key if isinstance(key, Hashable) and key in self.names else None
+        is_known = isinstance(key, Hashable) and key in self.names
+        return key if is_known else None
 
     def by_object(self, given: Mapping[Any, V]) -> dict[K, V]:
         """Return a dict with objects in place of all keys, in the same order."""

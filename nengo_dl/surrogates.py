@@ -29,7 +29,7 @@ __all__ = [
 
 
 def _check_positive(value: Any) -> None:
-    if not isinstance(value, Real) or not 0 < value < np.inf:
+    if not isinstance(value, Real) or not 0 < float(value) < np.inf:
         raise InvalidValue(
             f"must be a positive, finite number (got {value!r}). Leave it out to keep "
             "the default."

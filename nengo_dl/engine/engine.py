@@ -9,6 +9,7 @@ import functools
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -114,7 +115,7 @@ class Engine:
         self._compile_segments = bool(hosts) and settings.jit_compile is not False
         self._simulate = self._compile()
         # shapes never change, so calls can go past the search for a matching trace
-        self._traced = None
+        self._traced: Any = None
         logger.info(
             "%d operators in %d kernels; %s",
             len(self.program.operators),
@@ -274,7 +275,7 @@ class Engine:
     def _pack(self, feeds: Mapping[Feed, np.ndarray], n_steps: int):
         """Copy what is fed into one array per block, of the length of a chunk."""
         packed = [
-            np.zeros((self.chunk, size, self.minibatch_size), dtype=self.dtype)
+            np.zeros((self.chunk, size, self.minibatch_size or 1), dtype=self.dtype)
             for size in self._feed_sizes
         ]
         numbers = self.layout.of_kind("feed")

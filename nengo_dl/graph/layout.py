@@ -11,6 +11,7 @@ a signal belongs to follows from what the kernels declare:
 - ``transient``: everything else; exists within a step only.
 """
 
+import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -113,12 +114,9 @@ def _append(parts: list[Part], part: Part) -> None:
 
 def _gathers(parts: list[Part]) -> Iterable[Part]:
     """Turn runs of parts in the same block into one index each."""
-    run: list[Part] = []
-    for part in [*parts, None]:
-        if run and (part is None or part.block != run[0].block):
-            yield run[0] if len(run) == 1 else _gather(run)
-            run = []
-        run.append(part)
+    for _, run in itertools.groupby(parts, lambda part: part.block):
+        first, *others = run
+        yield _gather([first, *others]) if others else first
 
 
 def _gather(run: list[Part]) -> Part:

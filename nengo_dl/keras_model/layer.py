@@ -220,7 +220,8 @@ class EngineLayer(keras.layers.Layer):
         """Take over the parameters of a simulation."""
         table = self.engine.values
         for variable, weight in zip(self.parameters, self._table.weights, strict=True):
-            found = [table.get(values, p.signal) for p in weight.parameters]
+            signals = [parameter.signal for parameter in weight.parameters]
+            found = [np.asarray(table.get(values, signal)) for signal in signals]
             variable.assign(np.concatenate(found).reshape(weight.shape))
 
     def state_values(self) -> Values:

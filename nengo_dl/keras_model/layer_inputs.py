@@ -1,7 +1,7 @@
 """From the inputs of a Keras layer to the blocks that an engine is fed with."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
@@ -24,7 +24,7 @@ TIME = "time"
 _OTHER_TENSORS = np.ndarray | keras.KerasTensor | keras.Variable
 
 # A number that may not be known before the graph runs
-Length = int | tf.Tensor
+Length: TypeAlias = int | tf.Tensor
 
 
 class InputsError(ValidationError):
@@ -66,7 +66,9 @@ class LayerInputs:
         self._engine = engine
         self.names = {node: names[node] for node in nodes}
         feeds = engine.program.feeds
-        self._nodes = {names[f.node]: f.node for f in feeds if f.node in names}
+        self._nodes: dict[str, Node] = {
+            names[f.node]: f.node for f in feeds if f.node in names
+        }
         self.time = unused_name(TIME, self._nodes)
         self._feed_runner: tuple[Any, FeedRunner] | None = None
         self.calls_python = any(
@@ -201,7 +203,7 @@ class LayerInputs:
                 (n_steps, feed.size, items),
             )
             for feed in feeds
-            if _is_constant(feed)
+            if feed.signal is not None and _is_constant(feed)
         }
         calls = tuple(feed for feed in feeds if not _is_constant(feed))
         if not calls:

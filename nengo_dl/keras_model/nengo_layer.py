@@ -153,9 +153,9 @@ class NengoLayer(EngineLayer):
             inputs = [n for n in built.nodes if isinstance(n.output, np.ndarray)]
         with argument("inputs", cls):
             nodes = Keys({node: names[node] for node in built.nodes}).choose(inputs)
-        probes = {probe: names[probe] for probe in built.model.probes}
+        keys = Keys({probe: names[probe] for probe in built.model.probes})
         with argument("outputs", cls):
-            probes = Keys(probes).choose(probes if outputs is None else outputs)
+            probes = keys.choose(keys.names if outputs is None else outputs)
         if not probes:
             raise ValidationError(
                 "must be at least one probe (got none). Add a nengo.Probe.",

@@ -132,8 +132,8 @@ class Objectives:
     @property
     def outputs(self) -> tuple[str, ...]:
         """Names of the outputs that need targets."""
-        terms = (*self.losses, *self.metrics)
-        return tuple(dict.fromkeys(term.output for term in terms))
+        names = [loss.output for loss in self.losses]
+        return tuple(dict.fromkeys(names + [m.output for m in self.metrics]))
 
     @property
     def kinds(self) -> dict[str, LossKind]:

@@ -300,7 +300,7 @@ def build_array_node(model, node):
         signal_in = Signal(shape=(node.size_in,), name=f"{node}.in")
         model.add_op(Reset(signal_in))
     signal_out = Signal(shape=(node.size_out,), name=f"{node}.out")
-    state = ()
+    state: tuple[Signal, ...] = ()
     if isinstance(function, MaxPool) and function.tau is not None:
         state = (
             Signal(shape=(node.size_in,), name=f"{node}.had"),

@@ -118,15 +118,14 @@ def build_sparse_dot_inc(ops, ctx):
     XLA compiles (it has no sparse products).
     """
     del ctx
-    rows, columns = [], []
+    pairs = []
     row_offset = column_offset = 0
     for op in ops:
         row, column = _pattern(op.A.initial_value)
-        rows.append(row + row_offset)
-        columns.append(column + column_offset)
+        pairs.append((row + row_offset, column + column_offset))
         row_offset += op.Y.size
         column_offset += op.X.size
-    rows, columns = np.concatenate(rows), np.concatenate(columns)
+    rows, columns = map(np.concatenate, zip(*pairs, strict=True))
 
     def fn(A, X):
         values = A * tf.gather(X, columns)

@@ -137,9 +137,10 @@ def build_sim_neurons(ops, ctx):
         extras = {"emit": emit} if step.emits else {}
 
         def fn(*args):
-            key, (J, *state) = (args[0], args[1:]) if step.random else (None, args)
             if not step.random:
+                J, *state = args
                 return call(step.fn, J, state, **extras)
+            key, J, *state = args
             uniform = _uniform(key + [stream, 0, 0], J)
             return call(step.fn, J, state, uniform=uniform, **extras)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Real
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -240,7 +241,7 @@ def decoded(
             ax.plot(times, line, "--", color=colour, linewidth=1, alpha=0.7)
         ax.plot([], [], "--", color="0.3", linewidth=1, label="target")
     if spread:
-        deviations = np.std(data, axis=0).T
+        deviations = np.std(np.asarray(data), axis=0).T
         for line, deviation, colour in zip(values.T, deviations, colours, strict=True):
             band = (line - deviation, line + deviation)
             ax.fill_between(times, *band, color=colour, alpha=0.25, linewidth=0)
@@ -282,7 +283,7 @@ def _filter(values, synapse, dt):
     """Return the values filtered with a synapse, or a lowpass of a time constant."""
     if synapse is None:
         return values
-    if np.isscalar(synapse) and not isinstance(synapse, str) and synapse >= 0:
+    if isinstance(synapse, Real) and float(synapse) >= 0:
         synapse = nengo.Lowpass(synapse)
     if not isinstance(synapse, nengo.synapses.Synapse):
         raise InvalidValue(
