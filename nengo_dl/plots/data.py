@@ -1,4 +1,4 @@
-"""What is drawn: one item of a probe's data, and some of its neurons."""
+"""The data that is drawn: one item of a probe's, and some of its neurons."""
 
 import numpy as np
 from nengo.exceptions import ValidationError
