@@ -11,8 +11,8 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 # Something of every stage, in a minute or two
 QUICK := tests/graph tests/engine/test_engine.py tests/simulator/test_running.py \
-	tests/converter/test_converter.py tests/test_config.py tests/test_dists.py \
-	tests/test_imports.py tests/test_losses.py tests/test_surrogates.py \
+	tests/converter/test_converter.py tests/test_config.py tests/test_contract.py \
+	tests/test_dists.py tests/test_imports.py tests/test_losses.py tests/test_surrogates.py \
 	tests/nodes/test_tensor_node.py
 
 # Nengo's test names, and with them the seeds of its tests, then do not depend on where

@@ -1,4 +1,4 @@
-"""Where the biases of neurons are, if they are no part of the ensemble.
+"""The biases of neurons that are no part of their ensemble.
 
 The Converter makes biases weights of connections, so that what is stored does not
 depend on firing rates. What users set for neurons or ensembles is meant for these.

@@ -1,8 +1,7 @@
 """Give every signal a place in memory, so that kernels read and write ranges.
 
 Memory is a few *blocks*: flat arrays in which each element has one value per item of
-the minibatch. Which kind of block
-a signal belongs to follows from what the kernels declare:
+the minibatch. The kind of a signal's block follows from what the kernels declare:
 
 - ``param``: never written; shared by all items of the minibatch.
 - ``feed``: set from outside before each step.
@@ -63,7 +62,7 @@ Access = tuple[Part, ...]
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """Where every signal lives.
+    """The memory, and the place of every signal in it.
 
     Parameters
     ----------

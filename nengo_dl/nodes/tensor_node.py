@@ -182,19 +182,7 @@ class TensorNode(nengo.Node):
 
 @Builder.register(TensorNode)
 def build_tensor_node(model, node):
-    """Build a `TensorNode` into a model, of any simulator.
-
-    Parameters
-    ----------
-    model : `nengo.builder.Model`
-        Gets the operators, and ``model.sig[node]["in"]`` and ``["out"]``.
-    node : `TensorNode`
-        What to build.
-
-    Notes
-    -----
-    Sets ``model.params[node]`` to None: Keras keeps the weights.
-    """
+    """Build a `TensorNode` into a model, of any simulator; Keras keeps the weights."""
     signal_in = None
     if node.shape_in is not None:
         signal_in = Signal(shape=(node.size_in,), name=f"{node}.in")

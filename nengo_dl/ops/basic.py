@@ -87,7 +87,7 @@ def build_elementwise_inc(ops, ctx):
 
 
 def _repeats(signals, targets):
-    """Which elements of the concatenated signals each element of the targets uses.
+    """Return which element of the signals, joined, each element of the targets uses.
 
     None where broadcasting does it: each its own, or one value for all.
     """

@@ -61,8 +61,8 @@ n_neurons)
     Raises
     ------
     ValidationError
-        If the data has another shape, the synapse is none, or there is no such item or
-        neuron.
+        If the data has another shape, the synapse is not valid, or there is no such
+        item or neuron.
 
     Examples
     --------
@@ -217,8 +217,8 @@ def decoded(
        with nengo.Network(seed=0) as net:
            stimulus = nengo.Node(lambda t: np.sin(20 * t))
            ens = nengo.Ensemble(50, 1)
-           nengo.Connection(stimulus, ens)
            probe = nengo.Probe(ens, synapse=0.01)
+           nengo.Connection(stimulus, ens)
 
        with nengo_dl.Simulator(net, progress_bar=False) as sim:
            sim.run(0.3)
@@ -304,7 +304,7 @@ def _built_item(built, item):
 
 
 def _amplitude(neuron_type):
-    """Return what a neuron type's rates have to be divided by to have Hz."""
+    """Return the factor of a neuron type's rates on those in Hz."""
     if isinstance(neuron_type, nengo.neurons.RatesToSpikesNeuronType):
         return 1.0  # its rates are those of the base type, and mean spikes
     return getattr(neuron_type, "amplitude", 1.0)

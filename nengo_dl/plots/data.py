@@ -1,4 +1,4 @@
-"""One item of a probe's data, and some of its neurons, to be drawn."""
+"""The data that is drawn: one item of a probe's, and some of its neurons."""
 
 from typing import Any
 
