@@ -115,6 +115,9 @@ class ParameterMethods:
         stored = self._stored(
             "load_params", include_state, include_non_trainable, include_optimizer
         )
+        if stored.has_state or self._runner.engine.layers:
+            # it remembers the first weights of layers, and how often training has drawn
+            _ = self._keras_network
         stored.write(files.read(path, stored.expected(), stored.advice))
         if stored.has_state:
             self._made_keras_network.reset(self.seed)
@@ -222,7 +225,7 @@ class ParameterMethods:
             )
             include_state = include_non_trainable
         optimizer = self._built_optimizer(where) if include_optimizer else None
-        return Stored(self._runner, self._keras_network.layer, include_state, optimizer)
+        return Stored(self._runner, include_state, optimizer)
 
     def _built_optimizer(self, where):
         model = self._keras_network.model

@@ -20,6 +20,8 @@ from nengo_dl.engine.feeds import FeedRunner
 from nengo_dl.engine.values import Values
 from nengo_dl.graph.program import Program
 from nengo_dl.keras_model.layer import EngineLayer
+from nengo_dl.keras_model.variable_slice import layer_weights
+from nengo_dl.keras_model.weights import stack
 from nengo_dl.progress import Display
 from nengo_dl.simulator.interrupts import interrupts_held
 from nengo_dl.simulator.pace import Pace
@@ -199,12 +201,63 @@ class Runner:
                 self.replace_values(self.engine.values.with_params(before, after))
                 self.go_on(streams, before.n_steps)
 
+    @property
+    def layer(self) -> EngineLayer | None:
+        """The Keras layer that holds the parameters, if there is one."""
+        return self._layer
+
     def value(self, signal: Signal) -> np.ndarray | None:
         """Return the current value of a signal, of shape (minibatch_size or 1, ...).
 
         None if it is neither parameter nor state.
         """
-        return self.engine.values.get(self.values, signal)
+        value = None if self._layer is None else self._layer.parameter(signal)
+        if value is None:
+            value = self.engine.values.get(self._state(), signal)
+        return value
+
+    def parameters(self) -> dict[str, np.ndarray]:
+        """Return all parameters that no learning rule changes, by name.
+
+        The weights of layers that the network calls are among them.
+        """
+        if self._layer is not None:
+            slices, found = self._layer.named_variables(), {}
+        else:
+            slices, table = layer_weights(self.engine.layers), self.engine.values
+            found = {
+                p.name: table.get(self._recording.values, p.signal)[0]
+                for weight in stack(table.constant)
+                for p in weight.parameters
+            }
+        return found | {name: part.numpy() for name, part in slices.items()}
+
+    def put(
+        self,
+        parameters: Mapping[str, np.ndarray],
+        state: Mapping[Signal, np.ndarray],
+        n_steps: int,
+    ) -> None:
+        """Replace parameters and state.
+
+        Parameters
+        ----------
+        parameters : mapping of str to ndarray
+            As `parameters` returns them.
+        state : mapping of Signal to ndarray
+            New values of base signals, of shape (minibatch_size, \\*shape).
+        n_steps : int
+            How many steps have been run.
+        """
+        if self._layer is None:
+            slices = layer_weights(self.engine.layers)
+            constant = self.engine.values.constant
+            state = {**state, **{p.signal: parameters[p.name] for p in constant}}
+        else:
+            slices = self._layer.named_variables()
+        for name, part in slices.items():
+            part.assign(parameters[name])
+        self.replace_values(self.engine.values.put(self._state(), state, n_steps))
 
     def is_shared(self, signal: Signal) -> bool:
         """Tell whether a signal is a parameter that all minibatch items share."""
@@ -221,7 +274,10 @@ class Runner:
 
     def attach(self, layer: EngineLayer) -> None:
         """Take the parameters from a Keras layer from now on."""
-        layer.learned.load(self._recording.values.state)
+        values = self._recording.values
+        if values.params is not self._initial.params:
+            layer.take_parameters(values)
+        layer.learned.load(values.state)
         self._layer = layer
 
     @contextlib.contextmanager
@@ -271,6 +327,16 @@ class Runner:
     def close(self) -> None:
         """Release what is compiled; the recording stays."""
         self.engine = self._feeds = self._initial = self._layer = None
+
+    def _state(self) -> Values:
+        """Return the current state; parameters that a layer has may be older."""
+        values = self._recording.values
+        if self._layer is None:
+            return values
+        if self._n_lent:
+            lent = self._layer.state_values()
+            values = replace(values, state=lent.state, n_steps=lent.n_steps)
+        return self._layer.with_learned(values)
 
     def _chunks(self, n_steps: int):
         if self._pace is None:

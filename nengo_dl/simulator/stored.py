@@ -12,7 +12,6 @@ import keras
 import numpy as np
 from nengo.builder import Signal
 
-from nengo_dl.keras_model.layer import EngineLayer
 from nengo_dl.simulator.files import Entry
 from nengo_dl.simulator.runner import Runner
 
@@ -32,9 +31,7 @@ class Stored:
     Parameters
     ----------
     runner : `Runner`
-        Has learned weights, the state and the random streams.
-    layer : `EngineLayer`
-        Has the parameters.
+        Has the parameters, the state and the random streams.
     include_state : bool
         Whether the state of the simulation belongs to it.
     optimizer : `keras.optimizers.Optimizer`, optional
@@ -49,12 +46,10 @@ class Stored:
     def __init__(
         self,
         runner: Runner,
-        layer: EngineLayer,
         include_state: bool = False,
         optimizer: keras.optimizers.Optimizer | None = None,
     ):
-        self._runner, self._layer = runner, layer
-        self._variables = layer.named_variables()
+        self._runner = runner
         table = runner.engine.values
         learned = {p.name: p.signal for p in table.learned}
         self._state = dict(learned)
@@ -70,15 +65,15 @@ class Stored:
 
     def read(self) -> dict[str, np.ndarray]:
         """Return all arrays."""
-        arrays = {name: part.numpy() for name, part in self._variables.items()}
-        values = self._runner.values
+        arrays = self._runner.parameters()
         for name, signal in self._state.items():
-            arrays[name] = self._runner.engine.values.get(values, signal)
+            arrays[name] = self._runner.value(signal)
         if self.has_state:
-            arrays[N_STEPS] = np.array(values.n_steps)
+            arrays[N_STEPS] = np.array(self._runner.n_steps)
             arrays[SEED] = np.array(self._runner.seed)
             arrays[STREAMS_SEED] = np.array(self._runner.streams_seed)
-            arrays[DRAWS] = self._layer.draws.numpy()
+            layer = self._runner.layer
+            arrays[DRAWS] = np.int32(0) if layer is None else layer.draws.numpy()
             arrays |= {
                 self._stream_name(*key): array
                 for key, array in self._runner.streams().items()
@@ -119,8 +114,7 @@ class Stored:
         arrays : mapping of str to ndarray
             As `read` returns them.
         """
-        values = self._runner.values
-        n_steps = int(arrays[N_STEPS]) if self.has_state else values.n_steps
+        n_steps = int(arrays[N_STEPS]) if self.has_state else self._runner.n_steps
         if self.has_state:
             # ahead of all else, because it makes processes anew, which may fail
             self._runner.resume(
@@ -132,14 +126,11 @@ class Stored:
                 },
                 n_steps,
             )
-            self._layer.draws.assign(int(arrays[DRAWS]))
-        for name, part in self._variables.items():
-            part.assign(arrays[name])
+            self._runner.layer.draws.assign(int(arrays[DRAWS]))
         for name, variable in self._optimizer.items():
             variable.assign(arrays[name])
         state = {signal: arrays[name] for name, signal in self._state.items()}
-        values = self._runner.engine.values.put(self._runner.values, state, n_steps)
-        self._runner.replace_values(values)
+        self._runner.put(arrays, state, n_steps)
 
     def _stream_name(self, op, name: str) -> str:
         """Name a part of what is known of a random stream."""
