@@ -18,12 +18,12 @@ from nengo_dl.arguments import (
     seed_after,
     whole,
 )
-from nengo_dl.config import Settings
 from nengo_dl.engine.built_network import BuiltNetwork, build_network
 from nengo_dl.engine.processes import check_process
 from nengo_dl.errors import InvalidValue, argument, arguments_of
 from nengo_dl.keras_model.layer import EngineLayer
 from nengo_dl.keys import Keys
+from nengo_dl.settings import Settings
 
 
 @register_keras_serializable(package="nengo_dl")

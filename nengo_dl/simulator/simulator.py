@@ -24,12 +24,12 @@ from nengo_dl.arguments import (
     choose_seed,
     whole,
 )
-from nengo_dl.config import Settings
 from nengo_dl.engine.built_network import build_network
 from nengo_dl.engine.processes import check_process
 from nengo_dl.errors import argument, arguments_of
 from nengo_dl.names import listing
 from nengo_dl.progress import progress
+from nengo_dl.settings import Settings
 from nengo_dl.simulator.arguments import (
     check_device,
     check_network,
