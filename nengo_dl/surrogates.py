@@ -28,8 +28,8 @@ __all__ = [
 ]
 
 
-def _check_positive(value: Any) -> None:
-    if not isinstance(value, Real) or not 0 < float(value) < np.inf:
+def _check_positive(value: float) -> None:
+    if not isinstance(value, Real) or not 0 < value < np.inf:
         raise InvalidValue(
             f"must be a positive, finite number (got {value!r}). Leave it out to keep "
             "the default."

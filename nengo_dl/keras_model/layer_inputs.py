@@ -39,7 +39,7 @@ class InputsError(ValidationError):
 
 
 class LayerInputs:
-    """Reads the inputs of a layer; generates what is not given.
+    """Reads the inputs of a layer; generates those that are missing.
 
     Parameters
     ----------
@@ -76,13 +76,7 @@ class LayerInputs:
         )
 
     def by_name(self, inputs: Any) -> dict[str, tf.Tensor]:
-        """Return inputs of all forms as a dict; check names and shapes.
-
-        Raises
-        ------
-        InputsError
-            If there are too many, or one has no known name or not the right shape.
-        """
+        """Return inputs of all forms as a dict; check names and shapes."""
         if not isinstance(inputs, Mapping):
             names = list(self.names.values()) or [self.time]
             listed = inputs if isinstance(inputs, list | tuple) else [inputs]
@@ -122,21 +116,16 @@ class LayerInputs:
         items: Length,
         n_steps: Length,
     ) -> tuple[tf.Tensor, ...]:
-        """Put what is given and what is generated into one tensor per block.
+        """Return a tensor of shape (n_steps, size, items) for each block.
 
         Parameters
         ----------
         inputs : mapping of str to tensor
-            Shape (items, n_steps, size_out) each.
+            Shape (items, n_steps, size_out) each. All others are generated.
         clock : `Clock`
             Says where to start.
         items, n_steps : int or int32 scalar tensor
             From `extent`.
-
-        Returns
-        -------
-        blocks : tuple of tensor
-            Shape (n_steps, size, items) each.
         """
         dtype, layout = self._engine.dtype, self._engine.layout
         given = {self._nodes[k]: x for k, x in inputs.items() if k in self._nodes}
@@ -195,7 +184,7 @@ class LayerInputs:
     def _generate(
         self, feeds: Iterable[Feed], clock: Clock, items: Length, n_steps: Length
     ) -> dict[Signal, tf.Tensor]:
-        """Evaluate what depends on time alone, on the host where it is Python."""
+        """Evaluate feeds, those that are Python on the host; by signal."""
         dtype = self._engine.dtype
         values = {
             feed.signal.base: tf.broadcast_to(
@@ -203,7 +192,7 @@ class LayerInputs:
                 (n_steps, feed.size, items),
             )
             for feed in feeds
-            if feed.signal is not None and _is_constant(feed)
+            if _is_constant(feed) and feed.signal is not None
         }
         calls = tuple(feed for feed in feeds if not _is_constant(feed))
         if not calls:

@@ -18,9 +18,9 @@ from nengo_dl.arguments import (
     seed_after,
     whole,
 )
-from nengo_dl.engine.built_network import build_network
+from nengo_dl.engine.built_network import BuiltNetwork, build_network
 from nengo_dl.engine.processes import check_process
-from nengo_dl.errors import argument, arguments_of
+from nengo_dl.errors import InvalidValue, argument, arguments_of
 from nengo_dl.keras_model.layer import EngineLayer
 from nengo_dl.keys import Keys
 from nengo_dl.settings import Settings
@@ -149,19 +149,9 @@ class NengoLayer(EngineLayer):
             seed = check_seed(seed)
         built = build_network(net, settings, dt)
         names = built.names
-        if inputs is None:
-            inputs = [n for n in built.nodes if isinstance(n.output, np.ndarray)]
-        with argument("inputs", cls):
-            nodes = Keys({node: names[node] for node in built.nodes}).choose(inputs)
-        keys = Keys({probe: names[probe] for probe in built.model.probes})
-        with argument("outputs", cls):
-            probes = keys.choose(keys.names if outputs is None else outputs)
-        if not probes:
-            raise ValidationError(
-                "must be at least one probe (got none). Add a nengo.Probe.",
-                attr="outputs",
-                obj=cls,
-            )
+        with arguments_of(cls):
+            nodes = _chosen_nodes(built, inputs)
+            probes = _chosen_probes(built, outputs)
         engine = built.with_probes(probes).engine(minibatch_size, unroll)
         config = {
             "dt": dt,
@@ -302,3 +292,27 @@ def _make(network: Callable[[], nengo.Network]) -> nengo.Network:
             obj=NengoLayer,
         )
     return net
+
+
+def _chosen_nodes(
+    built: BuiltNetwork, inputs: Iterable[nengo.Node | str] | None
+) -> tuple[nengo.Node, ...]:
+    """Return the input nodes that are given in every call."""
+    if inputs is None:
+        return tuple(n for n in built.nodes if isinstance(n.output, np.ndarray))
+    with argument("inputs"):
+        return Keys({node: built.names[node] for node in built.nodes}).choose(inputs)
+
+
+def _chosen_probes(
+    built: BuiltNetwork, outputs: Iterable[nengo.Probe | str] | None
+) -> tuple[nengo.Probe, ...]:
+    """Return the probes that a call returns."""
+    probes = {probe: built.names[probe] for probe in built.model.probes}
+    with argument("outputs"):
+        chosen = Keys(probes).choose(probes if outputs is None else outputs)
+        if not chosen:
+            raise InvalidValue(
+                "must be at least one probe (got none). Add a nengo.Probe."
+            )
+    return chosen
