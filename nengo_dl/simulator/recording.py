@@ -1,7 +1,7 @@
-"""What a simulation holds between two calls, as one value.
+"""State and probe data of a simulation, as one value.
 
 A run replaces the whole `Recording` at the end of each chunk of steps, in a single
-assignment. Whatever ends a run early (an error, Ctrl-C) thus leaves the state and the
+assignment. A run that ends early (by an error, by Ctrl-C) thus leaves the state and the
 probe data of the same moment.
 """
 
@@ -45,18 +45,9 @@ class Recording:
         dt: float,
         last_only: Collection[Probe] = (),
     ) -> "Recording":
-        """Return the recording after one more chunk.
+        """Return the recording after one more chunk of steps of `dt` seconds.
 
-        Parameters
-        ----------
-        values : `Values`
-            After the chunk.
-        outputs : mapping of Probe to ndarray
-            One row per step, or a single one for the probes in `last_only`.
-        dt : float
-            Length of a step, in seconds.
-        last_only : collection of Probe
-            Probes that keep the last step alone.
+        `outputs` have one row per step, or a single one for the probes in `last_only`.
         """
         steps = np.arange(self.values.n_steps, values.n_steps) + 1
         kept, newest = {}, {}
@@ -84,29 +75,21 @@ class Recording:
         return replace(self, chain=(joined, None))
 
     def outputs(self, probe: Probe) -> np.ndarray | None:
-        """Return what was recorded of a probe; None before anything has been run.
+        """Return the data of a probe, if there is any, in a `merged` recording.
 
-        Only for a recording that is `merged`. The shape is (n_samples, minibatch_size
-        or 1, ...).
+        Of shape (n_samples, minibatch_size or 1, ...).
         """
         if probe in self.newest:
             return self.newest[probe]
         return None if self.chain is None else self.chain[0].get(probe)
 
 
-def sampled(probe: Probe, outputs: np.ndarray, steps: np.ndarray, dt: float):
-    """Keep the steps that a probe's ``sample_every`` asks for.
+def sampled(
+    probe: Probe, outputs: np.ndarray, steps: np.ndarray, dt: float
+) -> np.ndarray:
+    """Return the rows of `outputs` that a probe's ``sample_every`` asks for.
 
-    Parameters
-    ----------
-    probe : Probe
-        May have a ``sample_every``, in seconds.
-    outputs : ndarray
-        One row per step.
-    steps : ndarray of int
-        Absolute numbers of the steps; the first step of a simulation is 1.
-    dt : float
-        Length of a step, in seconds.
+    `steps` are the absolute numbers of the steps of the rows, the first of which is 1.
     """
     if probe.sample_every is None:
         return outputs

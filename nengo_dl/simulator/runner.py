@@ -1,4 +1,4 @@
-"""What runs a simulation: feeds, the engine and the recording, kept in step.
+"""Feeds, the engine and the recording of a simulation, kept in step.
 
 The recording is replaced as a whole at the end of each chunk, so an error or Ctrl-C
 leaves all three at the end of the last complete one.
@@ -6,7 +6,7 @@ leaves all three at the end of the last complete one.
 
 import contextlib
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -19,6 +19,7 @@ from nengo_dl.engine.engine import Engine
 from nengo_dl.engine.feeds import FeedRunner
 from nengo_dl.engine.values import Values
 from nengo_dl.graph.program import Program, last_only_probes
+from nengo_dl.keras_model.keras_network import KerasNetwork
 from nengo_dl.keras_model.layer import EngineLayer
 from nengo_dl.progress import Display
 from nengo_dl.simulator.interrupts import interrupts_held
@@ -32,7 +33,7 @@ class Runner:
     Parameters
     ----------
     program : `Program`
-        What is simulated.
+        The network.
     engine : `Engine`
         Computes the steps.
     feeds : `FeedRunner`
@@ -48,6 +49,8 @@ class Runner:
     ----------
     seed : int
         Seed of all random numbers, from 0 to 2**32 - 1.
+    keras_network : `KerasNetwork` or None
+        Whose layer holds the parameters, as soon as there is one.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class Runner:
         self.engine = engine
         self._initial = engine.values.initial()
         self._recording = Recording(self._initial)
+        self.keras_network: KerasNetwork | None = None
         self._layer: EngineLayer | None = None
         self._n_lent = 0
         self._replacing = threading.Lock()
@@ -104,15 +108,10 @@ class Runner:
         probes: bool = True,
         processes: bool = True,
     ) -> None:
-        """Put the state back to its start, and parts of what else there is.
+        """Put the state back to its start.
 
-        Parameters
-        ----------
-        seed : int
-            Seed of all random numbers from here on.
-        params, probes, processes : bool
-            Whether parameters go back to their initial values, recorded data is
-            dropped, and random processes start their streams again.
+        With `params`, parameters go back to their initial values, with `probes`,
+        recorded data is dropped, and with `processes`, random streams start again.
         """
         self.seed = seed
         if self._layer is not None:
@@ -125,6 +124,8 @@ class Runner:
         if processes:
             self._feeds.reset(seed)
             self.engine.reset(seed)
+            if self.keras_network is not None:
+                self.keras_network.reset(seed)
         if probes:
             self._recording = Recording(values)
         self.replace_values(values)
@@ -154,21 +155,16 @@ class Runner:
     ) -> None:
         """Take over the random streams of another simulation of the same network.
 
-        Parameters
-        ----------
-        seed, streams_seed : int
-            Its seed, and the one with which its streams have started.
-        streams : mapping
-            What `streams` has returned there.
-        n_steps : int
-            Number of steps that it has run.
+        They have started with `streams_seed`, and are where `n_steps` steps have
+        brought them.
         """
         self._feeds.reset(streams_seed)
         self.engine.reset(streams_seed)
         self.go_on(streams, n_steps)
         self.seed = seed
-        if self._layer is not None:
-            self._layer.reseed(seed)
+        if self.keras_network is not None:
+            self.keras_network.layer.reseed(seed)
+            self.keras_network.reset(seed)
 
     def run(
         self,
@@ -179,17 +175,9 @@ class Runner:
     ) -> None:
         """Run steps and record them.
 
-        Parameters
-        ----------
-        n_steps : int
-            How many.
-        data : mapping of Node to ndarray
-            Replaces the output of nodes; shape (minibatch_size, n_steps, size_out).
-        display : `Display`
-            Is told about every chunk of steps.
-        stateful : bool
-            False puts the state and the random streams back afterwards, also after an
-            error, all but the parameters that learning rules have changed.
+        `data`, of shape (minibatch_size, n_steps, size_out), replaces the output of
+        nodes. Unless `stateful`, state and random streams are put back afterwards,
+        also after an error, all but what learning rules have changed.
         """
         before = self.values
         streams = {} if stateful else self.streams()
@@ -208,9 +196,9 @@ class Runner:
                 self.go_on(streams, before.n_steps)
 
     def value(self, signal: Signal) -> np.ndarray | None:
-        """Return the current value of a signal, of shape (minibatch_size or 1, ...).
+        """Return the current value of a parameter or state, None for other signals.
 
-        None if it is neither parameter nor state.
+        Of shape (minibatch_size or 1, ...).
         """
         return self.engine.values.get(self.values, signal)
 
@@ -227,26 +215,27 @@ class Runner:
         if self._layer is not None:
             self._layer.learned.load(values.state)
 
-    def attach(self, layer: EngineLayer) -> None:
-        """Take the parameters from a Keras layer from now on."""
-        layer.learned.load(self._recording.values.state)
-        self._layer = layer
+    def attach(self, network: KerasNetwork) -> None:
+        """Take the parameters from the layer of a Keras model from now on."""
+        network.layer.learned.load(self._recording.values.state)
+        self.keras_network, self._layer = network, network.layer
+
+    def functions(self) -> Mapping[int, float]:
+        """Return since when which threads are in a function of the user's.
+
+        By the identifier of the thread, in the seconds of `time.monotonic`.
+        """
+        layer = self._layer
+        engine = self.engine if layer is None else layer.engine
+        return {} if engine is None else engine.functions
 
     @contextlib.contextmanager
-    def lent(self, stateful: bool):
+    def lent(self, stateful: bool) -> Iterator[None]:
         """Hand the state to the Keras layer, and take it back at the end.
 
-        Random streams of what runs in Python are put back if the state is.
-
-        Parameters
-        ----------
-        stateful : bool
-            Whether the layer's calls change the state. Learned weights change anyway.
-
-        Notes
-        -----
-        Blocks may be nested, and those that are not stateful may go on side by side:
-        the first one hands over, and the last one takes back.
+        Unless `stateful`, the layer's calls change learned weights alone, and random
+        streams in Python are put back. Such blocks may go on side by side, and all may
+        be nested: the first one hands over, and the last one takes back.
         """
         layer = self._layer
         if not layer.stateful:
@@ -278,9 +267,10 @@ class Runner:
 
     def close(self) -> None:
         """Release what is compiled; the recording stays."""
-        self.engine = self._feeds = self._initial = self._layer = None
+        self.engine = self._feeds = self._initial = None
+        self.keras_network = self._layer = None
 
-    def _chunks(self, n_steps: int):
+    def _chunks(self, n_steps: int) -> Iterable[tuple[int, int]]:
         if self._pace is None:
             return [(0, n_steps)]
         return self._pace.chunks(n_steps, self.engine.chunk)
@@ -310,23 +300,7 @@ def build_runner(
     minibatch_size: int,
     unroll: int,
 ) -> Runner:
-    """Build all that a program needs to run, and start it.
-
-    Parameters
-    ----------
-    program : `Program`
-        What to simulate.
-    model : `nengo.builder.Model`
-        Which it was made from.
-    settings : `Settings`
-        Those of the model's network.
-    seed : int
-        Seed of all random numbers, from 0 to 2**32 - 1.
-    minibatch_size : int
-        Number of items simulated side by side.
-    unroll : int
-        Steps per iteration of the loop.
-    """
+    """Build all that the program of a model needs to run, and start it."""
     last_only = last_only_probes(model.toplevel)
     engine = Engine(
         program,

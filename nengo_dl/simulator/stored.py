@@ -13,7 +13,7 @@ import numpy as np
 from nengo.builder import Signal
 
 from nengo_dl.keras_model.layer import EngineLayer
-from nengo_dl.simulator.files import Entry
+from nengo_dl.simulator.npz_members import ArraySpec
 from nengo_dl.simulator.runner import Runner
 
 STATE = "state"
@@ -86,10 +86,10 @@ class Stored:
         optimizer = {k: v.numpy() for k, v in self._optimizer.items()}
         return arrays | optimizer
 
-    def expected(self) -> dict[str, Entry]:
-        """Describe what a file must hold, see `.files.read`."""
+    def expected(self) -> dict[str, ArraySpec]:
+        """Describe what a file must hold, see `.npz.read`."""
         return {
-            name: Entry(
+            name: ArraySpec(
                 array.shape,
                 array.dtype.name,
                 batched=name in self._state,

@@ -9,7 +9,7 @@ import pytest
 from nengo.exceptions import SimulationError, SimulatorClosed
 
 import nengo_dl
-from nengo_dl.simulator.files import MARKER
+from nengo_dl.simulator.npz import MARKER
 from tests import small_networks
 from tests.simulator.helpers import make_sim
 

@@ -1,4 +1,4 @@
-"""Items that come in groups of any size, in groups of one size."""
+"""Batches of any sizes, as batches of one size."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -8,15 +8,15 @@ import tensorflow as tf
 from nengo.exceptions import ValidationError
 
 
-def regrouped(
-    elements: Iterable[Any], size: int, drop: Callable[[int], None]
+def rebatched(
+    batches: Iterable[Any], size: int, drop: Callable[[int], None]
 ) -> Iterator[Any]:
-    """Yield elements of a number of items each.
+    """Yield batches of a number of items each.
 
     Parameters
     ----------
-    elements : iterable of nested structures of ndarray
-        All of one structure. The first axes of the arrays of an element are as long.
+    batches : iterable of nested structures of ndarray
+        All of one structure, with the items on the first axes of their arrays.
     size : int
         Number of items to yield at a time.
     drop : callable
@@ -24,20 +24,20 @@ def regrouped(
 
     Yields
     ------
-    element : nested structure of ndarray
+    batch : nested structure of ndarray
         Of the structure that came; not copied if it had the size already.
 
     Raises
     ------
     ValidationError
-        If the arrays of an element differ in length, or all items are too few.
+        If the arrays of a batch differ in length, or all items are too few.
 
     Examples
     --------
     .. testcode::
 
-       elements = [(np.arange(3),), (np.arange(3, 5),)]
-       for (array,) in regrouped(elements, 2, print):
+       batches = [(np.arange(3),), (np.arange(3, 5),)]
+       for (array,) in rebatched(batches, 2, print):
            print(array)
 
     .. testoutput::
@@ -48,8 +48,8 @@ def regrouped(
     """
     waiting: list[Any] = []
     has_yielded = False
-    for element in elements:
-        waiting.append(element)
+    for batch in batches:
+        waiting.append(batch)
         if sum(map(_n_items, waiting)) < size:
             continue
         whole = waiting[0] if len(waiting) == 1 else _joined(waiting)
@@ -71,8 +71,8 @@ def regrouped(
         drop(left)
 
 
-def _n_items(element: Any) -> int:
-    lengths = {len(array) for array in tf.nest.flatten(element)}
+def _n_items(batch: Any) -> int:
+    lengths = {len(array) for array in tf.nest.flatten(batch)}
     if len(lengths) > 1:
         raise ValidationError(
             f"expected the same number of items everywhere (got {sorted(lengths)}). "
@@ -82,9 +82,9 @@ def _n_items(element: Any) -> int:
     return lengths.pop()
 
 
-def _joined(elements: list[Any]) -> Any:
-    return tf.nest.map_structure(lambda *arrays: np.concatenate(arrays), *elements)
+def _joined(batches: list[Any]) -> Any:
+    return tf.nest.map_structure(lambda *arrays: np.concatenate(arrays), *batches)
 
 
-def _part(element: Any, start: int, stop: int) -> Any:
-    return tf.nest.map_structure(lambda array: array[start:stop], element)
+def _part(batch: Any, start: int, stop: int) -> Any:
+    return tf.nest.map_structure(lambda array: array[start:stop], batch)
