@@ -7,7 +7,7 @@ whoever holds them decides what a failed or interrupted run leaves behind.
 import contextlib
 import functools
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -55,8 +55,6 @@ class Engine:
         loop of single steps, whose overhead is nanoseconds, whatever this says.
     use_loop : bool
         False runs exactly ``unroll`` steps, spelled out one after the other.
-    last_only : collection of Probe
-        Probes that keep the last step instead of all.
 
     Attributes
     ----------
@@ -84,7 +82,6 @@ class Engine:
         minibatch_size: int | None = 1,
         unroll: int = 1,
         use_loop: bool = True,
-        last_only: Collection[Probe] = (),
     ):
         self.dt = dt
         self.settings = settings
@@ -106,7 +103,6 @@ class Engine:
         )
         self.layers, self.losses = ctx.layers, tuple(ctx.losses)
         self.unroll, self.use_loop = unroll, use_loop
-        self.last_only = frozenset(last_only)
         self._host = ctx.host
         self.calls_python = any(kernel.host is not None for kernel in self.kernels)
         self._feed_sizes = [
@@ -143,7 +139,6 @@ class Engine:
             minibatch_size=minibatch_size,
             unroll=self.unroll,
             use_loop=self.use_loop,
-            last_only=self.last_only,
         )
 
     def reset(self, seed: int) -> None:
@@ -235,7 +230,7 @@ class Engine:
         size += sum(
             signal.size
             for probe, signal in self.program.probes.items()
-            if probe not in self.last_only
+            if not self.program.kept_of(probe).last_only
         )
         per_step = max(1, size * (self.minibatch_size or 1) * self.dtype.itemsize)
         return int(np.clip(MAX_CHUNK_BYTES // per_step, 1, MAX_CHUNK_STEPS))
@@ -246,7 +241,7 @@ class Engine:
         histories = tuple(
             tf.TensorSpec(
                 (
-                    1 if probe in self.last_only else self.chunk,
+                    self.program.kept_of(probe).n_rows(self.chunk),
                     signal.size,
                     1 if self.values.is_shared(signal) else self.minibatch_size,
                 ),

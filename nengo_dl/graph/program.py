@@ -19,6 +19,7 @@ from nengo.builder.probe import SimProbe
 from nengo.builder.processes import SimProcess
 
 from nengo_dl.config import object_settings
+from nengo_dl.graph.kept import ALL_STEPS, Kept
 from nengo_dl.graph.roles import Parameter, parameters
 from nengo_dl.graph.streams import Streams, find_streams
 
@@ -64,7 +65,9 @@ class Program:
     feeds : tuple of `Feed`
         Values set before the operators run, input nodes first.
     probes : mapping of Probe to Signal
-        Signals to be recorded at the end of every step.
+        Signals to be read at the end of every step.
+    kept : mapping of Probe to `Kept`
+        Which steps probes keep; all steps of those that are not in it.
     resets : mapping of Signal to float
         Signals that hold this value at the start of every step.
     parameters : tuple of `Parameter`
@@ -78,12 +81,13 @@ class Program:
     time: Signal
     feeds: tuple[Feed, ...] = ()
     probes: Mapping[Probe, Signal] = field(default_factory=dict)
+    kept: Mapping[Probe, Kept] = field(default_factory=dict)
     resets: Mapping[Signal, float] = field(default_factory=dict)
     parameters: tuple[Parameter, ...] = ()
     streams: Streams = Streams()
 
     def __post_init__(self):
-        for name in ("probes", "resets"):
+        for name in ("probes", "kept", "resets"):
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
 
     def replace(self, **changes) -> "Program":
@@ -100,6 +104,10 @@ class Program:
             The copy.
         """
         return replace(self, **changes)
+
+    def kept_of(self, probe: Probe) -> Kept:
+        """Return which steps a probe keeps."""
+        return self.kept.get(probe, ALL_STEPS)
 
     @property
     def trainable(self) -> frozenset[Signal]:
@@ -122,12 +130,17 @@ def _built_as(node_type: type[Node]) -> type:
     return next(cls for cls in node_type.__mro__ if cls in Builder.builders)
 
 
-def last_only_probes(network: Network | None) -> frozenset[Probe]:
-    """Collect the probes whose setting ``keep_history`` is False."""
-    if network is None:
-        return frozenset()
-    values = object_settings(network, "keep_history")
-    return frozenset(probe for probe, keeps in values.items() if not keeps)
+def _kept(model: Model) -> dict[Probe, Kept]:
+    """Return which steps probes keep: a setting, and their ``sample_every``."""
+    net = model.toplevel
+    keeps = {} if net is None else object_settings(net, "keep_history")
+    return {
+        probe: Kept(
+            not keeps.get(probe, True),
+            None if probe.sample_every is None else probe.sample_every / model.dt,
+        )
+        for probe in model.probes
+    }
 
 
 def from_model(model: Model, inference_only: bool = False) -> Program:
@@ -161,6 +174,7 @@ def from_model(model: Model, inference_only: bool = False) -> Program:
         time=model.time,
         feeds=feeds,
         probes={probe: model.sig[probe]["in"] for probe in model.probes},
+        kept=_kept(model),
         parameters=parameters(model, inference_only),
         streams=find_streams(model.operators),
     )

@@ -114,7 +114,7 @@ class KerasNetwork:
             shape = engine.program.probes[probe].shape or (1,)
             # matrices, as those of weights, have targets that need no time
             if name in kinds and len(shape) == 1:
-                last_only = probe in engine.last_only
+                last_only = engine.program.kept_of(probe).last_only
                 found[name] = ExpectedTarget(kinds[name], shape[0], last_only)
         return found
 

@@ -171,7 +171,7 @@ class EngineLayer(keras.layers.Layer):
         shapes = [
             (
                 1 if self.engine.values.is_shared(signal) else items,
-                1 if probe in self.engine.last_only else n_steps,
+                self.engine.program.kept_of(probe).n_rows(n_steps),
                 *shape,
             )
             for (probe, signal), shape in zip(
@@ -374,9 +374,9 @@ class EngineLayer(keras.layers.Layer):
         )
 
     def _history(self, probe: Probe) -> History:
-        engine = self.engine
-        signal = engine.program.probes[probe]
-        shared, last_only = engine.values.is_shared(signal), probe in engine.last_only
+        engine, program = self.engine, self.engine.program
+        signal, last_only = program.probes[probe], program.kept_of(probe).last_only
+        shared = engine.values.is_shared(signal)
         return History(signal.size, shared, engine.dtype, last_only)
 
 

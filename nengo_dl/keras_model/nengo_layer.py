@@ -19,12 +19,10 @@ from nengo_dl.arguments import (
     whole,
 )
 from nengo_dl.config import Settings
-from nengo_dl.engine.engine import Engine
+from nengo_dl.engine.built_network import build_network
 from nengo_dl.engine.processes import check_process
-from nengo_dl.graph.nengo_model import build_model
-from nengo_dl.graph.program import from_model, input_nodes, last_only_probes
 from nengo_dl.keras_model.layer import EngineLayer
-from nengo_dl.names import listing, suggestion, unique_names
+from nengo_dl.names import listing, suggestion
 
 
 @register_keras_serializable(package="nengo_dl")
@@ -142,14 +140,12 @@ class NengoLayer(EngineLayer):
             )
         settings = Settings.read(net).check()
         check_dt_in(settings.dtype, dt, cls)
-        model = build_model(net, dt, settings.dtype, progress_bar=False)
-        program = from_model(model, settings.inference_only)
-        nodes = input_nodes(net)
-        names = unique_names(nodes, model.probes)
+        built = build_network(net, settings, dt)
+        names = built.names
         if inputs is None:
-            inputs = [node for node in nodes if isinstance(node.output, np.ndarray)]
-        nodes = _chosen(inputs, {node: names[node] for node in nodes}, "inputs")
-        probes = {probe: names[probe] for probe in model.probes}
+            inputs = [n for n in built.nodes if isinstance(n.output, np.ndarray)]
+        nodes = _chosen(inputs, {node: names[node] for node in built.nodes}, "inputs")
+        probes = {probe: names[probe] for probe in built.model.probes}
         probes = _chosen(probes if outputs is None else outputs, probes, "outputs")
         if not probes:
             raise ValidationError(
@@ -157,16 +153,7 @@ class NengoLayer(EngineLayer):
                 attr="outputs",
                 obj=cls,
             )
-        program = program.replace(probes={p: program.probes[p] for p in probes})
-        engine = Engine(
-            program,
-            settings,
-            dt=dt,
-            minibatch_size=minibatch_size,
-            unroll=unroll,
-            use_loop=settings.use_loop,
-            last_only=last_only_probes(net),
-        )
+        engine = built.with_probes(probes).engine(minibatch_size, unroll)
         if seed is None:
             seed = 0 if net.seed is None else seed_after(net.seed)
         seed = check_seed(seed, cls)
@@ -214,12 +201,14 @@ class NengoLayer(EngineLayer):
         if not masks:
             return None
         mask = functools.reduce(keras.ops.logical_and, masks)
-        values, signals = self.engine.values, self.engine.program.probes
+        values, program = self.engine.values, self.engine.program
         found = {
             name: None
-            if probe in self.engine.last_only or values.is_shared(signals[probe])
+            if program.kept_of(probe).last_only or values.is_shared(signal)
             else mask
-            for probe, name in self.output_names.items()
+            for (probe, signal), name in zip(
+                program.probes.items(), self.output_names.values(), strict=True
+            )
         }
         return found if len(found) > 1 else found.popitem()[1]
 

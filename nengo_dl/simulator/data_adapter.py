@@ -36,6 +36,7 @@ class DataAdapter:
         self, simulation: Simulation, network: KerasNetwork, needs_targets: bool = True
     ):
         self._setup, self._runner = simulation.setup, simulation.runner
+        self._built = simulation.built
         self._network = network
         self._expected = Expected(
             nodes=simulation.input_names,
@@ -67,7 +68,7 @@ class DataAdapter:
 
     def check_stateful(self, data: Arrays | Dataset, stateful: bool) -> bool:
         """Return whether a call is stateful; warn of what it cannot do."""
-        if isinstance(data, Arrays) and not self._setup.settings.use_loop:
+        if isinstance(data, Arrays) and not self._built.settings.use_loop:
             check_steps_without_loop(data.n_steps, self._setup.unroll)
         if stateful and not self._network.layer.stateful:
             warnings.warn(
@@ -80,7 +81,7 @@ class DataAdapter:
         if isinstance(data, Arrays) and data.n_steps == 1 and not stateful:
             probes = self._expected.probes
             filtered = [probe for probe, name in probes.items() if name in data.targets]
-            warn_of_delays(self._setup.model.toplevel, filtered)
+            warn_of_delays(self._built.model.toplevel, filtered)
         return stateful
 
     def is_pure(self, data: Arrays | Dataset) -> bool:

@@ -76,7 +76,7 @@ class NengoParameters:
 
     def __init__(self, simulation: Simulation, data: SimulationData):
         self._simulation = simulation
-        self._model = simulation.setup.model
+        self._model = simulation.built.model
         self._data = data
 
     def arguments(

@@ -5,7 +5,7 @@ assignment. A run that ends early (by an error, by Ctrl-C) thus leaves the state
 probe data of the same moment.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from nengo import Probe
 
 from nengo_dl.engine.values import Values
+from nengo_dl.graph.kept import Kept
 
 # Outputs of a chunk and, behind them, all earlier ones.
 Chain = tuple[Mapping[Probe, np.ndarray], Any] | None
@@ -42,21 +43,19 @@ class Recording:
         self,
         values: Values,
         outputs: Mapping[Probe, np.ndarray],
-        dt: float,
-        last_only: Collection[Probe] = (),
+        kept: Mapping[Probe, Kept],
     ) -> "Recording":
         """Return the recording after one more chunk of steps of `dt` seconds.
 
-        `outputs` have one row per step, or a single one for the probes in `last_only`.
+        `outputs` have one row per step, or a single one for probes that keep no more.
         """
-        steps = np.arange(self.values.n_steps, values.n_steps) + 1
-        kept, newest = {}, {}
+        recorded: dict[Probe, np.ndarray] = {}
+        newest: dict[Probe, np.ndarray] = {}
         for probe, rows in outputs.items():
-            if probe in last_only:
-                newest[probe] = np.array(rows[-1:])
-            else:
-                kept[probe] = np.array(sampled(probe, rows, steps, dt))
-        return Recording(values, (kept, self.chain), newest)
+            target = newest if kept[probe].last_only else recorded
+            first_step = self.values.n_steps + 1
+            target[probe] = np.array(kept[probe].recorded(rows, first_step))
+        return Recording(values, (recorded, self.chain), newest)
 
     def merged(self) -> "Recording":
         """Return the same recording with all chunks joined into one."""
@@ -82,15 +81,3 @@ class Recording:
         if probe in self.newest:
             return self.newest[probe]
         return None if self.chain is None else self.chain[0].get(probe)
-
-
-def sampled(
-    probe: Probe, outputs: np.ndarray, steps: np.ndarray, dt: float
-) -> np.ndarray:
-    """Return the rows of `outputs` that a probe's ``sample_every`` asks for.
-
-    `steps` are the absolute numbers of the steps of the rows, the first of which is 1.
-    """
-    if probe.sample_every is None:
-        return outputs
-    return outputs[steps % (probe.sample_every / dt) < 1]

@@ -28,14 +28,14 @@ class RunMethods:
     def __init__(self, simulation: Simulation, progress_bar: bool | ProgressBar):
         self._simulation = simulation
         self.progress_bar = progress_bar
-        setup = simulation.setup
-        self.model = setup.model
+        built, setup = simulation.built, simulation.setup
+        self.model = built.model
         self.device = setup.device
         self.unroll = setup.unroll
         self.minibatch_size = setup.minibatch_size
         self.drops_batch = setup.drops_batch
-        self.stateful = setup.settings.stateful
-        feeds = simulation.runner.program.feeds
+        self.stateful = built.settings.stateful
+        feeds = built.program.feeds
         self.node_inputs = {f.node: f.output for f in feeds if f.node is not None}
 
     @property

@@ -10,15 +10,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
-from nengo import Node, Probe
-from nengo.builder import Model, Signal
+from nengo import Node
+from nengo.builder import Signal
 from nengo.builder.operator import Operator
 
-from nengo_dl.config import Settings
+from nengo_dl.engine.built_network import BuiltNetwork
 from nengo_dl.engine.engine import Engine
 from nengo_dl.engine.feeds import FeedRunner
 from nengo_dl.engine.values import Values
-from nengo_dl.graph.program import Program, last_only_probes
+from nengo_dl.graph.program import Program
 from nengo_dl.keras_model.keras_network import KerasNetwork
 from nengo_dl.keras_model.layer import EngineLayer
 from nengo_dl.progress import Display
@@ -38,12 +38,8 @@ class Runner:
         Computes the steps.
     feeds : `FeedRunner`
         Gives the values that depend on time alone.
-    dt : float
-        Length of a step, in seconds.
     in_chunks : bool
         False hands all steps of a run to the engine at once.
-    last_only : iterable of Probe
-        Probes that keep the last step alone.
 
     Attributes
     ----------
@@ -59,15 +55,11 @@ class Runner:
         engine: Engine,
         feeds: FeedRunner,
         *,
-        dt: float,
         in_chunks: bool = True,
-        last_only: Iterable[Probe] = (),
     ):
         self.seed = 0
         self._feeds = feeds
-        self._dt = dt
         self._pace = Pace() if in_chunks else None
-        self._last_only = frozenset(last_only)
         self.program = program
         self.engine = engine
         self._initial = engine.values.initial()
@@ -282,7 +274,7 @@ class Runner:
             values, outputs = self.engine.run(
                 recording.values, feeds, n_steps, self.seed
             )
-            extended = recording.extended(values, outputs, self._dt, self._last_only)
+            extended = recording.extended(values, outputs, self.program.kept)
             with self._replacing:
                 self._recording = extended
         except BaseException:
@@ -292,34 +284,14 @@ class Runner:
 
 
 def build_runner(
-    program: Program,
-    model: Model,
-    settings: Settings,
-    *,
-    seed: int,
-    minibatch_size: int,
-    unroll: int,
+    built: BuiltNetwork, minibatch_size: int, unroll: int, seed: int
 ) -> Runner:
-    """Build all that the program of a model needs to run, and start it."""
-    last_only = last_only_probes(model.toplevel)
-    engine = Engine(
-        program,
-        settings,
-        dt=model.dt,
-        minibatch_size=minibatch_size,
-        unroll=unroll,
-        use_loop=settings.use_loop,
-        last_only=last_only,
+    """Make all that a network needs to run, and start it."""
+    program, settings, dt = built.program, built.settings, built.model.dt
+    engine = built.engine(minibatch_size, unroll)
+    feeds = FeedRunner(
+        program.feeds, dt, minibatch_size, program.streams, settings.dtype
     )
-    runner = Runner(
-        program,
-        engine,
-        FeedRunner(
-            program.feeds, model.dt, minibatch_size, program.streams, settings.dtype
-        ),
-        dt=model.dt,
-        in_chunks=settings.use_loop,
-        last_only=last_only,
-    )
+    runner = Runner(program, engine, feeds, in_chunks=settings.use_loop)
     runner.start(seed)
     return runner

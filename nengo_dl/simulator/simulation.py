@@ -7,15 +7,13 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from nengo.builder import Model, Signal
+from nengo.builder import Signal
 from nengo.exceptions import SimulatorClosed
 from nengo.utils.progress import ProgressBar
 
 from nengo_dl.arguments import MAX_STEPS, check_seed, whole
-from nengo_dl.config import Settings
+from nengo_dl.engine.built_network import BuiltNetwork
 from nengo_dl.engine.processes import check_process
-from nengo_dl.graph.program import from_model, input_nodes
-from nengo_dl.names import unique_names
 from nengo_dl.progress import progress
 from nengo_dl.simulator.arguments import check_steps_without_loop, warn_of_delays
 from nengo_dl.simulator.caller import user_level
@@ -33,8 +31,6 @@ class Setup:
     ----------
     owner : type
         Class of the simulator, which messages name.
-    settings : `Settings`
-        Those of the network.
     minibatch_size : int
         Number of items simulated side by side.
     drops_batch : bool
@@ -43,24 +39,23 @@ class Setup:
         Steps per iteration of the loop.
     device : str or None
         TensorFlow device; None leaves the choice to TensorFlow.
+    dtype : str
+        Precision, "float32" or "float64".
     strategy : tf.distribute.Strategy or None
         Under which the simulation is made.
-    model : `nengo.builder.Model`
-        The built network.
     """
 
     owner: type
-    settings: Settings
     minibatch_size: int
     drops_batch: bool
     unroll: int
     device: str | None
+    dtype: str
     strategy: tf.distribute.Strategy | None
-    model: Model
 
     def scope(self) -> AbstractContextManager[None]:
         """Return a context with the device and the precision of the simulation."""
-        return scope(self.device, self.settings.dtype, self.strategy)
+        return scope(self.device, self.dtype, self.strategy)
 
 
 class Simulation:
@@ -68,6 +63,8 @@ class Simulation:
 
     Parameters
     ----------
+    built : `BuiltNetwork`
+        The network.
     setup : `Setup`
         Choices that it is made with.
     seed : int
@@ -77,8 +74,6 @@ class Simulation:
     ----------
     input_names : dict of Node to str
         Names of all input nodes, in order.
-    names : dict of Node or Probe to str
-        The same, and those of all probes.
     runner : `Runner`
         Holds the state and what has been recorded.
     lock : `MethodLock`
@@ -87,21 +82,11 @@ class Simulation:
         Whether the simulation has been closed.
     """
 
-    def __init__(self, setup: Setup, seed: int):
-        self.setup = setup
-        program = from_model(setup.model, setup.settings.inference_only)
-        nodes = input_nodes(setup.model.toplevel)
-        self.names = unique_names(nodes, setup.model.probes)
-        self.input_names = {node: self.names[node] for node in nodes}
+    def __init__(self, built: BuiltNetwork, setup: Setup, seed: int):
+        self.built, self.setup = built, setup
+        self.input_names = {node: built.names[node] for node in built.nodes}
         with setup.scope():
-            self.runner = build_runner(
-                program,
-                setup.model,
-                setup.settings,
-                seed=seed,
-                minibatch_size=setup.minibatch_size,
-                unroll=setup.unroll,
-            )
+            self.runner = build_runner(built, setup.minibatch_size, setup.unroll, seed)
         self.lock = MethodLock(self.runner.functions)
         self.closed = False
 
@@ -132,11 +117,11 @@ class Simulation:
         arrays, n_steps = check_inputs(
             data, self.input_names, setup.minibatch_size, n_steps
         )
-        if not setup.settings.use_loop:
+        if not self.built.settings.use_loop:
             check_steps_without_loop(n_steps, setup.unroll)
-        stateful = stateful and setup.settings.stateful
+        stateful = stateful and self.built.settings.stateful
         if n_steps == 1 and not stateful:
-            warn_of_delays(setup.model.toplevel)
+            warn_of_delays(self.built.model.toplevel)
         with (
             self.lock.alone("run_steps"),
             progress(progress_bar, "Simulating", n_steps) as display,

@@ -15,8 +15,8 @@ from nengo_dl.arguments import (
     whole,
 )
 from nengo_dl.config import Settings
+from nengo_dl.engine.built_network import build_network
 from nengo_dl.engine.processes import check_process
-from nengo_dl.graph.nengo_model import build_model
 from nengo_dl.names import listing
 from nengo_dl.simulator.arguments import check_network
 from nengo_dl.simulator.data import SimulationData
@@ -123,16 +123,15 @@ class Simulator(RunMethods, KerasMethods, ParameterMethods):
             check_dt_in(settings.dtype, dt, cls)
         setup = Setup(
             owner=cls,
-            settings=settings,
             minibatch_size=n_items,
             drops_batch=minibatch_size is None,
             unroll=check_unroll(unroll_simulation, cls),
             device=check_device(device, cls),
+            dtype=settings.dtype,
             strategy=current_strategy(),
-            # at the end, when all arguments have been checked
-            model=build_model(network, dt, settings.dtype, model, progress_bar),
         )
-        simulation = Simulation(setup, choose_seed(seed, network, cls))
+        built = build_network(network, settings, dt, model, progress_bar)
+        simulation = Simulation(built, setup, choose_seed(seed, network, cls))
         trainer = Trainer(simulation)
         RunMethods.__init__(self, simulation, progress_bar)
         KerasMethods.__init__(self, trainer)
@@ -160,7 +159,7 @@ class Simulator(RunMethods, KerasMethods, ParameterMethods):
         ValidationError
             If the object has no name: no input node or probe of this network.
         """
-        names = self._simulation.names
+        names = self._simulation.built.names
         if not isinstance(obj, nengo.Node | nengo.Probe) or obj not in names:
             raise ValidationError(
                 f"expected an input node or a probe of the simulated network (got "

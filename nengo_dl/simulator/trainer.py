@@ -136,19 +136,19 @@ class Trainer:
         self, inputs: Any, outputs: Iterable[Probe] | None, atol: float, rtol: float
     ) -> dict[Probe, Gradients]:
         """See `.Simulator.check_gradients`."""
-        setup, nodes = self._simulation.setup, self._simulation.input_names
-        self._simulation.check_open("check_gradients")
+        simulation, setup = self._simulation, self._simulation.setup
+        simulation.check_open("check_gradients")
         self._check_trains("check_gradients")
         if inputs is None:
-            n_steps = 2 * setup.unroll if setup.settings.use_loop else setup.unroll
+            n_steps = setup.unroll * (2 if simulation.built.settings.use_loop else 1)
             inputs = {
                 node: np.zeros((setup.minibatch_size, n_steps, node.size_out))
-                for node in nodes
+                for node in simulation.input_names
             }
-        arrays, _ = check_inputs(inputs, nodes, setup.minibatch_size)
-        probes = check_probes(outputs, setup.model.probes, setup.owner)
+        arrays, _ = check_inputs(inputs, simulation.input_names, setup.minibatch_size)
+        probes = check_probes(outputs, simulation.built.model.probes, setup.owner)
         network = self.network("check_gradients")
-        with self._simulation.lock.alone("check_gradients"), setup.scope():
+        with simulation.lock.alone("check_gradients"), setup.scope():
             return check_gradients(network.in_float64(), arrays, probes, atol, rtol)
 
     def _make(self) -> KerasNetwork:
@@ -159,7 +159,7 @@ class Trainer:
                     network = KerasNetwork(
                         runner.program,
                         runner.engine,
-                        simulation.names,
+                        simulation.built.names,
                         tuple(simulation.input_names),
                         runner.seed,
                     )
@@ -192,7 +192,7 @@ class Trainer:
         return network
 
     def _check_trains(self, method: str) -> None:
-        if self._simulation.setup.settings.inference_only:
+        if self._simulation.built.settings.inference_only:
             raise SimulationError(
                 f"Simulator.{method}: expected a network that can be trained (got one "
                 "with inference_only=True). Call "

@@ -6,6 +6,7 @@ from nengo.exceptions import BuildError, SimulationError
 from nengo_dl.config import Settings
 from nengo_dl.engine.engine import MAX_CHUNK_BYTES, MAX_CHUNK_STEPS, Engine
 from nengo_dl.engine.feeds import FeedRunner
+from nengo_dl.graph.kept import Kept
 from nengo_dl.graph.program import from_model
 from tests import small_networks
 from tests.graph.interpreter import build
@@ -32,7 +33,7 @@ class Run:
         settings = Settings(dtype=dtype, jit_compile=kwargs.pop("jit_compile", "auto"))
         self.net = net
         self.model = build(net)
-        program = from_model(self.model)
+        program = from_model(self.model).replace(**kwargs.pop("program", {}))
         self.engine = Engine(
             program, settings, dt=0.001, minibatch_size=minibatch_size, **kwargs
         )
@@ -371,7 +372,7 @@ def test_learned_parameters_can_be_carried_over():
 def test_probes_of_the_last_step():
     net = small_networks.feedforward()
     expected = Run(net)(7)
-    run = Run(net, last_only=net.probes[:1])
+    run = Run(net, program={"kept": {net.probes[0]: Kept(last_only=True)}})
     outputs = run(3, 4)
     assert outputs[net.probes[0]].shape[0] == 2  # one row per call
     np.testing.assert_allclose(

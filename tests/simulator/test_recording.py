@@ -6,15 +6,21 @@ import pytest
 
 import nengo_dl
 from nengo_dl.engine.values import Values
-from nengo_dl.simulator.recording import Recording, sampled
+from nengo_dl.graph.kept import Kept
+from nengo_dl.graph.nengo_model import build_model
+from nengo_dl.graph.program import from_model
+from nengo_dl.simulator.recording import Recording
 from tests.simulator.helpers import make_sim, relay
 
 with nengo.Network():
     NODE = nengo.Node([0.0])
-    EVERY, SECOND, ODD, LAST = (
-        nengo.Probe(NODE, sample_every=period)
-        for period in (None, 0.002, 0.0033, 0.002)
-    )
+    EVERY, SECOND, ODD, LAST = (nengo.Probe(NODE) for _ in range(4))
+KEPT = {
+    EVERY: Kept(),
+    SECOND: Kept(period=2),
+    ODD: Kept(period=3.3),
+    LAST: Kept(last_only=True, period=2),
+}
 N_STEPS = 12
 ROWS = np.arange(N_STEPS * 2.0).reshape(N_STEPS, 2, 1)
 STEPS = np.arange(N_STEPS) + 1
@@ -28,7 +34,7 @@ def record(recording, n_steps):
     rows = ROWS[start : start + n_steps]
     outputs = {EVERY: rows, SECOND: rows, ODD: rows, LAST: rows[-1:]}
     values = Values((), (), start + n_steps)
-    return recording.extended(values, outputs, 0.001, {LAST})
+    return recording.extended(values, outputs, KEPT)
 
 
 @pytest.mark.parametrize("merge_often", [False, True])
@@ -67,9 +73,7 @@ def test_recordings_are_values():
 def test_recordings_do_not_hold_the_engine_buffers():
     buffer = np.zeros((1000, 2, 1))
     outputs = {EVERY: buffer[:3], LAST: buffer[2:3]}
-    recording = Recording(Values((), ())).extended(
-        Values((), (), 3), outputs, 0.001, {LAST}
-    )
+    recording = Recording(Values((), ())).extended(Values((), (), 3), outputs, KEPT)
     for probe in (EVERY, LAST):
         assert recording.outputs(probe).base is None
 
@@ -87,10 +91,11 @@ def test_recordings_do_not_hold_the_engine_buffers():
     ],
 )
 def test_sampling_periods(period, kept):
-    with nengo.Network():
+    with nengo.Network() as net:
         probe = nengo.Probe(nengo.Node([0.0]), sample_every=period)
+    program = from_model(build_model(net, 0.001, "float64", progress_bar=False))
     steps = np.arange(1, 7)
-    assert sampled(probe, steps, steps, 0.001).tolist() == kept
+    assert program.kept[probe].recorded(steps, first_step=1).tolist() == kept
 
 
 @pytest.mark.parametrize("period", [0.001, 0.002, 0.003, 0.0025, 0.004, 0.1])
