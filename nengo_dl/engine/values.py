@@ -1,6 +1,6 @@
 """Parameters and state of a simulation, and where each signal is in them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,6 +48,8 @@ class ValueTable:
 
     Attributes
     ----------
+    constant : tuple of `Parameter`
+        The parameters that no step changes.
     learned : tuple of `Parameter`
         What is a parameter to the user and state to the simulation, because a learning
         rule changes it.
@@ -63,8 +65,8 @@ class ValueTable:
         self._layout = layout
         self._dtype = dtype
         self._minibatch_size = minibatch_size
-        state = set(self.state_signals())
-        self.learned = tuple(p for p in parameters if p.signal in state)
+        self.constant = self._of_kind("param", parameters)
+        self.learned = self._of_kind("state", parameters)
 
     def initial(self) -> Values:
         """Return the parameters and the state that the network was built with."""
@@ -117,35 +119,26 @@ class ValueTable:
             if block in numbers:
                 array = tensors[numbers.index(block)].numpy()
                 base = array[offset : offset + size_of(piece.base)].T
-                shape = (piece.size,) if signal.sparse else signal.shape
-                return base[:, piece.elements].reshape((-1, *shape))
+                return elements_of(signal, base)
         return None
 
     def put(
-        self, values: Values, state: Mapping[Signal, np.ndarray], n_steps: int
+        self, values: Values, new: Mapping[Signal, np.ndarray], n_steps: int
     ) -> Values:
-        """Return values in which some state signals have been replaced.
+        """Return values in which some parameters and state signals have been replaced.
 
         Parameters
         ----------
         values : `Values`
             Where the rest comes from.
-        state : mapping of Signal to ndarray
-            New values of base signals, of shape (minibatch_size, \\*shape).
+        new : mapping of Signal to ndarray
+            Of base signals: state of shape (minibatch_size, \\*shape), parameters of
+            the shape of the signal.
         n_steps : int
             How many steps have been run.
         """
-        blocks = []
-        for number, tensor in zip(
-            self._layout.of_kind("state"), values.state, strict=True
-        ):
-            block = np.array(tensor)
-            for offset, base in self._layout.bases(number):
-                if base in state:
-                    rows = np.reshape(state[base], (block.shape[1], -1)).T
-                    block[offset : offset + size_of(base)] = rows
-            blocks.append(tf.constant(block))
-        return Values(values.params, tuple(blocks), n_steps)
+        params = self._replaced("param", values.params, new)
+        return Values(params, self._replaced("state", values.state, new), n_steps)
 
     def n_items(self, values: Values) -> int:
         """Return for how many minibatch items there is a state; 1 without any."""
@@ -162,6 +155,29 @@ class ValueTable:
         block, _ = self._layout.places[signal.base]
         return self._layout.blocks[block].kind == "param"
 
+    def _of_kind(
+        self, kind: str, parameters: Iterable[Parameter]
+    ) -> tuple[Parameter, ...]:
+        """Choose the parameters that have a place in a block of a kind."""
+        numbers, places = self._layout.of_kind(kind), self._layout.places
+        return tuple(p for p in parameters if places.get(p.signal, (-1,))[0] in numbers)
+
+    def _replaced(
+        self, kind: str, blocks: Sequence[tf.Tensor], new: Mapping[Signal, np.ndarray]
+    ) -> tuple[tf.Tensor, ...]:
+        """Return all blocks of a kind, with new values of some base signals."""
+        found = []
+        for number, block in zip(self._layout.of_kind(kind), blocks, strict=True):
+            bases = [item for item in self._layout.bases(number) if item[1] in new]
+            if bases:
+                array = np.array(block)
+                for offset, base in bases:
+                    rows = np.reshape(new[base], (array.shape[1], -1)).T
+                    array[offset : offset + size_of(base)] = rows
+                block = tf.constant(array)
+            found.append(block)
+        return tuple(found)
+
     def _initial_block(self, number: int, batch: int) -> tf.Tensor:
         flat = np.zeros(self._layout.blocks[number].size, dtype=self._dtype)
         for offset, base in self._layout.bases(number):
@@ -175,3 +191,23 @@ def stored_values(signal: Signal) -> np.ndarray:
     if not signal.sparse:
         return np.ravel(value)
     return value.data if isinstance(value, SparseMatrix) else value.tocoo().data
+
+
+def elements_of(signal: Signal, base: np.ndarray) -> np.ndarray:
+    """Return the elements of a signal among those of its base.
+
+    Parameters
+    ----------
+    signal : Signal
+        A base signal or a view of one.
+    base : ndarray of shape (n_items, size of the base)
+        The values of the base; of a sparse one, those that are stored.
+
+    Returns
+    -------
+    value : ndarray of shape (n_items, \\*shape of the signal)
+        Of a sparse signal, the stored values.
+    """
+    piece = view(signal)
+    shape = (piece.size,) if signal.sparse else signal.shape
+    return base[:, piece.elements].reshape((-1, *shape))

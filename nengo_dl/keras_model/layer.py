@@ -6,22 +6,25 @@ the state for the next call if asked to.
 
 import functools
 from collections.abc import Mapping, MutableMapping
+from dataclasses import replace
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 from nengo import Node, Probe
+from nengo.builder import Signal
 from nengo.exceptions import SimulationError, ValidationError
 
 from nengo_dl.engine.engine import Engine
 from nengo_dl.engine.loop import History, unfold
-from nengo_dl.engine.values import Values, stored_values
+from nengo_dl.engine.values import Values, elements_of, stored_values
+from nengo_dl.graph.kernel import view
 from nengo_dl.keras_model.compiled_metrics import without_compiled
 from nengo_dl.keras_model.layer_inputs import LayerInputs
 from nengo_dl.keras_model.layer_state import LayerState
 from nengo_dl.keras_model.learned_weights import LearnedWeights
-from nengo_dl.keras_model.variable_slice import VariableSlice
+from nengo_dl.keras_model.variable_slice import VariableSlice, layer_weights
 from nengo_dl.keras_model.weights import Weight, WeightTable
 from nengo_dl.names import listing
 
@@ -92,9 +95,7 @@ class EngineLayer(keras.layers.Layer):
         self._shapes = [s.shape or (1,) for s in engine.program.probes.values()]
         self.supports_jit = engine.jit_compile and not self._inputs.calls_python
         self.keras_layers = list(engine.layers)
-        self._table = WeightTable(
-            engine.layout, engine.program.parameters, engine.dtype
-        )
+        self._table = WeightTable(engine.layout, engine.values.constant, engine.dtype)
         self.parameters = [self._add_parameters(w) for w in self._table.weights]
         self.learned = LearnedWeights(engine, self.add_weight)
         models = [m for m in self.keras_layers if isinstance(m, keras.Model)]
@@ -207,10 +208,24 @@ class EngineLayer(keras.layers.Layer):
 
     def with_parameters(self, values: Values) -> Values:
         """Return the state of a simulation with the parameters of the layer."""
-        state = values.state
-        if self.learned.n_items == self.engine.values.n_items(values):
-            state = self.learned.into(state)
-        return Values(self.blocks(), state, values.n_steps)
+        return replace(self.with_learned(values), params=self.blocks())
+
+    def with_learned(self, values: Values) -> Values:
+        """Return a simulation's values with what the layer has learned by rules."""
+        if self.learned.n_items != self.engine.values.n_items(values):
+            return values
+        return replace(values, state=self.learned.into(values.state))
+
+    def take_parameters(self, values: Values) -> None:
+        """Take over the parameters of a simulation."""
+        table = self.engine.values
+        for variable, weight in zip(self.parameters, self._table.weights, strict=True):
+            found = [table.get(values, p.signal) for p in weight.parameters]
+            variable.assign(np.concatenate(found).reshape(weight.shape))
+
+    def state_values(self) -> Values:
+        """Return the state alone, as it is now."""
+        return self._state.values()
 
     def values(self) -> Values:
         """Return parameters and state, for the engine to go on from there."""
@@ -232,31 +247,31 @@ class EngineLayer(keras.layers.Layer):
             model.set_weights(weights)
 
     def named_variables(self) -> dict[str, VariableSlice]:
-        """Return all parameters, and all weights of layers, by name.
+        """Return all parameters, and then all weights of layers, by name.
 
-        Names depend on the network alone, not on the names that Keras gives to layers.
         What learning rules change is not among them: to the engine, it is state.
-
-        Returns
-        -------
-        slices : dict of str to `VariableSlice`
-            In the order of ``weights``, trainable ones first.
         """
-        found: dict[int, dict[str, VariableSlice]] = {}
-        for variable, weight in zip(self.parameters, self._table.weights, strict=True):
-            found[id(variable)] = {
-                parameter.name: VariableSlice(variable, weight.position(parameter))
-                for parameter in weight.parameters
-            }
-        for i, layer in enumerate(self.keras_layers):
-            for k, variable in enumerate(layer.weights):
-                name = f"{type(layer).__name__.lower()}_{i}/{k}/{variable.name}"
-                found.setdefault(id(variable), {name: VariableSlice(variable)})
-        return {
-            name: part
-            for variable in self.weights
-            for name, part in found.get(id(variable), {}).items()
+        found = {
+            parameter.name: VariableSlice(variable, weight.position(parameter))
+            for variable, weight in zip(
+                self.parameters, self._table.weights, strict=True
+            )
+            for parameter in weight.parameters
         }
+        return found | layer_weights(self.keras_layers)
+
+    def parameter(self, signal: Signal) -> np.ndarray | None:
+        """Return the value of a parameter, of shape (1, \\*shape of the signal).
+
+        None for a signal that is in no weight.
+        """
+        base = view(signal).base
+        holder = self._table.holder(base)
+        if holder is None:
+            return None
+        number, row = holder
+        value = VariableSlice(self.parameters[number], row).numpy()
+        return elements_of(signal, np.reshape(value, (1, -1)))
 
     def save_own_variables(self, store: MutableMapping[str, Any]) -> None:
         """Hand the weights to Keras, which saves them.

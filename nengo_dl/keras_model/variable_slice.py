@@ -1,5 +1,6 @@
 """Variables, or parts of them, that hold one parameter each."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import keras
@@ -33,3 +34,16 @@ class VariableSlice:
             whole[self.index] = value
             value = whole
         self.variable.assign(value)
+
+
+def layer_weights(layers: Iterable[keras.Layer]) -> dict[str, VariableSlice]:
+    """Name the weights of the layers that a network calls.
+
+    Names depend on the network alone, not on the names that Keras gives to layers.
+    """
+    found: dict[int, tuple[str, keras.Variable]] = {}
+    for i, layer in enumerate(layers):
+        for k, variable in enumerate(layer.weights):
+            name = f"{type(layer).__name__.lower()}_{i}/{k}/{variable.name}"
+            found.setdefault(id(variable), (name, variable))
+    return {name: VariableSlice(variable) for name, variable in found.values()}

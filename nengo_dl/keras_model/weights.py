@@ -99,8 +99,7 @@ class WeightTable:
     layout : `Layout`
         The blocks; those of kind "param" are made of weights and constants.
     parameters : iterable of `Parameter`
-        The parameters of the network. Those without a place in a "param" block, e.g.
-        because a learning rule changes them, are left out.
+        Those with a place in a "param" block; what a learning rule changes has none.
     dtype : dtype
         Of the blocks.
 
@@ -113,16 +112,24 @@ class WeightTable:
     def __init__(self, layout: Layout, parameters: Iterable[Parameter], dtype):
         self._dtype = np.dtype(dtype)
         numbers = layout.of_kind("param")
-        self.weights = stack(
-            p for p in parameters if layout.places.get(p.signal, (-1,))[0] in numbers
-        )
-        offsets = np.cumsum([0, *(weight.size for weight in self.weights)])
-        self._positions = {}
-        for weight, offset in zip(self.weights, offsets, strict=False):
-            for i, parameter in enumerate(weight.parameters):
-                position = int(offset) + i * size_of(parameter.signal)
-                self._positions[parameter.signal] = position
+        self.weights = stack(parameters)
+        self._positions: dict[Signal, int] = {}
+        self._rows: dict[Signal, tuple[int, int | None]] = {}
+        offset = 0
+        for number, weight in enumerate(self.weights):
+            is_stacked = len(weight.parameters) > 1
+            for row, parameter in enumerate(weight.parameters):
+                self._rows[parameter.signal] = (number, row if is_stacked else None)
+                self._positions[parameter.signal] = offset
+                offset += size_of(parameter.signal)
         self._blocks = [self._block(layout, number) for number in numbers]
+
+    def holder(self, base: Signal) -> tuple[int, int | None] | None:
+        """Return the number of the weight that holds a base signal, and its row there.
+
+        None for what is in no weight; the row is None in a weight of its own.
+        """
+        return self._rows.get(base)
 
     def blocks(self, values: Sequence[tf.Tensor]) -> tuple[tf.Tensor, ...]:
         """Assemble the parameter blocks.

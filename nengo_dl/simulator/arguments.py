@@ -16,7 +16,7 @@ from nengo.exceptions import ValidationError
 
 from nengo_dl.arguments import whole
 from nengo_dl.names import suggestion
-from nengo_dl.simulator.caller import user_level
+from nengo_dl.simulator.stacklevel import user_level
 
 
 def check_network(network: Network | None, model: Model | None, obj: type) -> None:

@@ -16,8 +16,8 @@ from nengo import Node, Probe
 from nengo.exceptions import ValidationError
 
 from nengo_dl.keras_model.loss_kinds import ExpectedTarget
-from nengo_dl.simulator.caller import user_level
 from nengo_dl.simulator.inputs import agreed_items, read_inputs
+from nengo_dl.simulator.stacklevel import user_level
 from nengo_dl.simulator.target_checks import (
     check_comparison,
     check_step_weights,

@@ -11,9 +11,9 @@ from nengo_dl.keras_model.keras_network import KerasNetwork
 from nengo_dl.keras_model.minibatches import minibatches
 from nengo_dl.simulator.arguments import check_steps_without_loop, warn_of_delays
 from nengo_dl.simulator.arrays import Arrays, Expected, check_arrays, check_validation
-from nengo_dl.simulator.caller import user_level
 from nengo_dl.simulator.datasets import Dataset, DatasetAdapter, check_alone, is_dataset
 from nengo_dl.simulator.simulation import Simulation
+from nengo_dl.simulator.stacklevel import user_level
 
 # Arguments of a Keras method, by name
 Arguments = dict[str, Any]

@@ -19,10 +19,10 @@ from nengo_dl.keras_model.layer_inputs import TIME
 from nengo_dl.keras_model.minibatches import inspected
 from nengo_dl.keras_model.probe_model import N_STEPS
 from nengo_dl.simulator.arrays import Expected, check_arrays
-from nengo_dl.simulator.caller import user_level
 from nengo_dl.simulator.inputs import as_numbers
 from nengo_dl.simulator.keys import by_object, with_names
 from nengo_dl.simulator.rebatch import rebatched
+from nengo_dl.simulator.stacklevel import user_level
 
 Dataset = tf.data.Dataset | keras.utils.PyDataset | Iterable[Any]
 

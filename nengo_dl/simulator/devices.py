@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import tensorflow as tf
 from nengo.exceptions import ValidationError
 
-from nengo_dl.simulator.caller import user_level
+from nengo_dl.simulator.stacklevel import user_level
 
 # Device files of NVIDIA's driver on Linux, and that of Windows' subsystem for Linux
 DRIVERS = ("nvidia[0-9]*", "dxg")

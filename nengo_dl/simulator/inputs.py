@@ -14,9 +14,9 @@ from nengo.exceptions import ValidationError
 
 from nengo_dl.keras_model.probe_model import N_STEPS
 from nengo_dl.names import listing
-from nengo_dl.simulator.caller import user_level
 from nengo_dl.simulator.finite import first_bad
 from nengo_dl.simulator.keys import by_object
+from nengo_dl.simulator.stacklevel import user_level
 
 
 def check_inputs(data, nodes, minibatch_size, n_steps=None, on_batch=True):

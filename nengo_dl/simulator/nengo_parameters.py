@@ -20,8 +20,8 @@ from nengo.transforms import (
     Transform,
 )
 
-from nengo_dl.simulator.data import SimulationData, Weights
 from nengo_dl.simulator.simulation import Simulation
+from nengo_dl.simulator.simulation_data import SimulationData, Weights
 
 
 class FixedWeights(NoSolver):

@@ -6,8 +6,8 @@ import keras
 from nengo.exceptions import SimulationError
 
 from nengo_dl.simulator import npz
+from nengo_dl.simulator.checkpoint import Checkpoint
 from nengo_dl.simulator.simulation import Simulation
-from nengo_dl.simulator.stored import Stored
 from nengo_dl.simulator.trainer import Trainer
 
 
@@ -32,7 +32,8 @@ class ParameterFiles:
         method = "save_params"
         self._simulation.check_open(method)
         self._simulation.lock.check(method, reads=True)
-        npz.write(path, self._stored(method, include_state, include_optimizer).read())
+        checkpoint = self._checkpoint(method, include_state, include_optimizer)
+        npz.write(path, checkpoint.read())
 
     def load(
         self, path: str | PathLike, include_state: bool, include_optimizer: bool
@@ -41,15 +42,17 @@ class ParameterFiles:
         method = "load_params"
         self._simulation.check_open(method)
         self._simulation.lock.check(method)
-        stored = self._stored(method, include_state, include_optimizer)
-        stored.write(npz.read(path, stored.expected(), stored.advice))
+        checkpoint = self._checkpoint(method, include_state, include_optimizer)
+        if include_state or self._simulation.runner.engine.layers:
+            # it remembers the first weights of layers, and how often training has drawn
+            self._trainer.network(method)
+        checkpoint.write(npz.read(path, checkpoint.expected(), checkpoint.advice))
 
-    def _stored(
+    def _checkpoint(
         self, method: str, include_state: bool, include_optimizer: bool
-    ) -> Stored:
+    ) -> Checkpoint:
         optimizer = self._optimizer(method) if include_optimizer else None
-        layer = self._trainer.network(method).layer
-        return Stored(self._simulation.runner, layer, include_state, optimizer)
+        return Checkpoint(self._simulation.runner, include_state, optimizer)
 
     def _optimizer(self, method: str) -> keras.optimizers.Optimizer:
         model = self._trainer.network(method).model

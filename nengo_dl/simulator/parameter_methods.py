@@ -7,9 +7,9 @@ from typing import Any
 
 import nengo
 
-from nengo_dl.simulator.caller import user_level
 from nengo_dl.simulator.nengo_parameters import NengoObjects, NengoParameters
 from nengo_dl.simulator.parameter_files import ParameterFiles
+from nengo_dl.simulator.stacklevel import user_level
 
 
 class ParameterMethods:

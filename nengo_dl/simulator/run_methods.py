@@ -8,9 +8,9 @@ from nengo.builder import Signal
 from nengo.exceptions import ReadonlyError
 from nengo.utils.progress import ProgressBar
 
-from nengo_dl.simulator.caller import user_level
 from nengo_dl.simulator.recording import Recording
 from nengo_dl.simulator.simulation import Simulation
+from nengo_dl.simulator.stacklevel import user_level
 from nengo_dl.simulator.times import sample_times, sampling_period, steps_from_time
 
 

@@ -21,6 +21,8 @@ from nengo_dl.engine.values import Values
 from nengo_dl.graph.program import Program
 from nengo_dl.keras_model.keras_network import KerasNetwork
 from nengo_dl.keras_model.layer import EngineLayer
+from nengo_dl.keras_model.variable_slice import layer_weights
+from nengo_dl.keras_model.weights import stack
 from nengo_dl.progress import Display
 from nengo_dl.simulator.interrupts import interrupts_held
 from nengo_dl.simulator.pace import Pace
@@ -39,7 +41,7 @@ class Runner:
     feeds : `FeedRunner`
         Gives the values that depend on time alone.
     in_chunks : bool
-        False hands all steps of a run to the engine at once.
+        Whether the engine gets the steps of a run a chunk at a time.
 
     Attributes
     ----------
@@ -54,8 +56,7 @@ class Runner:
         program: Program,
         engine: Engine,
         feeds: FeedRunner,
-        *,
-        in_chunks: bool = True,
+        in_chunks: bool,
     ):
         self.seed = 0
         self._feeds = feeds
@@ -65,9 +66,13 @@ class Runner:
         self._initial = engine.values.initial()
         self._recording = Recording(self._initial)
         self.keras_network: KerasNetwork | None = None
-        self._layer: EngineLayer | None = None
         self._n_lent = 0
         self._replacing = threading.Lock()
+
+    @property
+    def layer(self) -> EngineLayer | None:
+        """The Keras layer that holds the parameters, if there is one."""
+        return None if self.keras_network is None else self.keras_network.layer
 
     @property
     def n_steps(self) -> int:
@@ -78,9 +83,9 @@ class Runner:
     def values(self) -> Values:
         """Parameters and state as they are now."""
         if self._n_lent:
-            return self._layer.values()
+            return self.layer.values()
         values = self._recording.values
-        return values if self._layer is None else self._layer.with_parameters(values)
+        return values if self.layer is None else self.layer.with_parameters(values)
 
     @property
     def recording(self) -> Recording:
@@ -106,10 +111,10 @@ class Runner:
         recorded data is dropped, and with `processes`, random streams start again.
         """
         self.seed = seed
-        if self._layer is not None:
-            self._layer.reseed(seed)
+        if self.layer is not None:
+            self.layer.reseed(seed)
             if params:
-                self._layer.reset_parameters()
+                self.layer.reset_parameters()
         values = self._initial
         if not params:
             values = self.engine.values.with_params(values, self.values)
@@ -163,7 +168,7 @@ class Runner:
         n_steps: int,
         data: Mapping[Node, np.ndarray],
         display: Display,
-        stateful: bool = True,
+        stateful: bool,
     ) -> None:
         """Run steps and record them.
 
@@ -171,11 +176,14 @@ class Runner:
         nodes. Unless `stateful`, state and random streams are put back afterwards,
         also after an error, all but what learning rules have changed.
         """
+        chunks: Iterable[tuple[int, int]] = [(0, n_steps)]
+        if self._pace is not None:
+            chunks = self._pace.chunks(n_steps, self.engine.chunk)
         before = self.values
         streams = {} if stateful else self.streams()
         self.replace_values(before)
         try:
-            for start, stop in self._chunks(n_steps):
+            for start, stop in chunks:
                 chunk = {node: x[:, start:stop] for node, x in data.items()}
                 with interrupts_held():
                     self._run_chunk(stop - start, chunk)
@@ -192,32 +200,67 @@ class Runner:
 
         Of shape (minibatch_size or 1, ...).
         """
-        return self.engine.values.get(self.values, signal)
+        value = None if self.layer is None else self.layer.parameter(signal)
+        if value is None:
+            value = self.engine.values.get(self._state(), signal)
+        return value
 
-    def is_shared(self, signal: Signal) -> bool:
-        """Tell whether a signal is a parameter that all minibatch items share."""
-        return self.engine.values.is_shared(signal)
+    def parameters(self) -> dict[str, np.ndarray]:
+        """Return all parameters that no learning rule changes, by name.
+
+        The weights of layers that the network calls are among them.
+        """
+        if self.layer is not None:
+            slices, found = self.layer.named_variables(), {}
+        else:
+            slices, table = layer_weights(self.engine.layers), self.engine.values
+            found = {
+                p.name: table.get(self._recording.values, p.signal)[0]
+                for weight in stack(table.constant)
+                for p in weight.parameters
+            }
+        return found | {name: part.numpy() for name, part in slices.items()}
+
+    def put(
+        self,
+        parameters: Mapping[str, np.ndarray],
+        state: Mapping[Signal, np.ndarray],
+        n_steps: int,
+    ) -> None:
+        """Replace parameters, as `parameters` returns them, and state.
+
+        The state is that of base signals, of shape (minibatch_size, \\*shape).
+        """
+        if self.layer is None:
+            slices = layer_weights(self.engine.layers)
+            constant = self.engine.values.constant
+            state = {**state, **{p.signal: parameters[p.name] for p in constant}}
+        else:
+            slices = self.layer.named_variables()
+        for name, part in slices.items():
+            part.assign(parameters[name])
+        self.replace_values(self.engine.values.put(self._state(), state, n_steps))
 
     def replace_values(self, values: Values) -> None:
         """Go on from another state, and from what learning rules have made of it."""
         if self._n_lent:
-            self._layer.load(values)
+            self.layer.load(values)
             return
         self._recording = replace(self._recording, values=values)
-        if self._layer is not None:
-            self._layer.learned.load(values.state)
+        if self.layer is not None:
+            self.layer.learned.load(values.state)
 
     def attach(self, network: KerasNetwork) -> None:
         """Take the parameters from the layer of a Keras model from now on."""
-        network.layer.learned.load(self._recording.values.state)
-        self.keras_network, self._layer = network, network.layer
+        values = self._recording.values
+        if values.params is not self._initial.params:
+            network.layer.take_parameters(values)
+        network.layer.learned.load(values.state)
+        self.keras_network = network
 
     def functions(self) -> Mapping[int, float]:
-        """Return since when which threads are in a function of the user's.
-
-        By the identifier of the thread, in the seconds of `time.monotonic`.
-        """
-        layer = self._layer
+        """Return since when which threads are in functions, see `.MethodLock`."""
+        layer = self.layer
         engine = self.engine if layer is None else layer.engine
         return {} if engine is None else engine.functions
 
@@ -229,7 +272,7 @@ class Runner:
         streams in Python are put back. Such blocks may go on side by side, and all may
         be nested: the first one hands over, and the last one takes back.
         """
-        layer = self._layer
+        layer = self.layer
         if not layer.stateful:
             with layer.engine.python_errors():
                 yield
@@ -259,13 +302,17 @@ class Runner:
 
     def close(self) -> None:
         """Release what is compiled; the recording stays."""
-        self.engine = self._feeds = self._initial = None
-        self.keras_network = self._layer = None
+        self.engine = self._feeds = self._initial = self.keras_network = None
 
-    def _chunks(self, n_steps: int) -> Iterable[tuple[int, int]]:
-        if self._pace is None:
-            return [(0, n_steps)]
-        return self._pace.chunks(n_steps, self.engine.chunk)
+    def _state(self) -> Values:
+        """Return the current state; parameters that a layer has may be older."""
+        values = self._recording.values
+        if self.layer is None:
+            return values
+        if self._n_lent:
+            lent = self.layer.state_values()
+            values = replace(values, state=lent.state, n_steps=lent.n_steps)
+        return self.layer.with_learned(values)
 
     def _run_chunk(self, n_steps: int, data: Mapping[Node, np.ndarray]) -> None:
         recording = self._recording
@@ -292,6 +339,6 @@ def build_runner(
     feeds = FeedRunner(
         program.feeds, dt, minibatch_size, program.streams, settings.dtype
     )
-    runner = Runner(program, engine, feeds, in_chunks=settings.use_loop)
+    runner = Runner(program, engine, feeds, settings.use_loop)
     runner.start(seed)
     return runner

@@ -16,11 +16,11 @@ from nengo_dl.engine.built_network import BuiltNetwork
 from nengo_dl.engine.processes import check_process
 from nengo_dl.progress import progress
 from nengo_dl.simulator.arguments import check_steps_without_loop, warn_of_delays
-from nengo_dl.simulator.caller import user_level
 from nengo_dl.simulator.inputs import check_inputs
 from nengo_dl.simulator.method_lock import MethodLock
 from nengo_dl.simulator.runner import build_runner
 from nengo_dl.simulator.scope import scope
+from nengo_dl.simulator.stacklevel import user_level
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,8 +150,8 @@ class Simulation:
         value = self.runner.value(signal)
         if value is None:
             return None
-        is_single = self.setup.drops_batch or self.runner.is_shared(signal)
-        return value[0] if is_single else value
+        is_shared = self.runner.engine.values.is_shared(signal)
+        return value[0] if is_shared or self.setup.drops_batch else value
 
     def close(self) -> None:
         """Release what is compiled; the recording stays."""

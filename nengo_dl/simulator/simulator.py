@@ -19,7 +19,6 @@ from nengo_dl.engine.built_network import build_network
 from nengo_dl.engine.processes import check_process
 from nengo_dl.names import listing
 from nengo_dl.simulator.arguments import check_network
-from nengo_dl.simulator.data import SimulationData
 from nengo_dl.simulator.devices import check_device
 from nengo_dl.simulator.keras_methods import KerasMethods
 from nengo_dl.simulator.nengo_parameters import NengoParameters
@@ -28,6 +27,7 @@ from nengo_dl.simulator.parameter_methods import ParameterMethods
 from nengo_dl.simulator.run_methods import RunMethods
 from nengo_dl.simulator.scope import current_strategy
 from nengo_dl.simulator.simulation import Setup, Simulation
+from nengo_dl.simulator.simulation_data import SimulationData
 from nengo_dl.simulator.trainer import Trainer
 
 

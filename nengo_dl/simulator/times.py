@@ -8,7 +8,7 @@ import numpy as np
 from nengo.exceptions import ValidationError
 
 from nengo_dl.arguments import MAX_STEPS, is_number
-from nengo_dl.simulator.caller import user_level
+from nengo_dl.simulator.stacklevel import user_level
 
 
 def steps_from_time(time_in_seconds: Any, dt: float) -> int:

@@ -6,7 +6,7 @@ import nengo
 import numpy as np
 import pytest
 
-from nengo_dl.engine import weights
+from nengo_dl.keras_model import weights
 from nengo_dl.keras_model.weights import MAX_SEPARATE, stored_shape
 from tests import small_networks
 from tests.keras_model.layers import make_layer

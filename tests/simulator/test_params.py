@@ -13,7 +13,7 @@ from nengo.transforms import SparseMatrix
 
 import nengo_dl
 from nengo_dl.graph import roles
-from nengo_dl.simulator.data import SimulationData
+from nengo_dl.simulator.simulation_data import SimulationData
 from tests import small_networks
 from tests.simulator.helpers import make_sim
 

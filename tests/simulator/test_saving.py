@@ -9,6 +9,8 @@ import pytest
 from nengo.exceptions import SimulationError, SimulatorClosed
 
 import nengo_dl
+from nengo_dl.keras_model.layer import EngineLayer
+from nengo_dl.keras_model.weights import WeightTable
 from nengo_dl.simulator.npz import MARKER
 from tests import small_networks
 from tests.simulator.helpers import make_sim
@@ -200,6 +202,62 @@ def test_a_state_needs_the_same_minibatch_size_if_its_items_differ(path):
         with pytest.raises(SimulationError, match=message):
             sim.load_params(path, include_state=True)
         assert_equal(all_of(sim, path), before)
+
+
+def refuse(*args, **kwargs):
+    pytest.fail("This takes too long for large networks.")
+
+
+def live(sim):
+    """Return the parameters that ``sim.data`` shows."""
+    arrays = []
+    for obj in (*sim.model.toplevel.all_ensembles, *sim.model.toplevel.all_connections):
+        if isinstance(obj, nengo.Ensemble):
+            arrays += [sim.data[obj].scaled_encoders, sim.data[obj].bias]
+        elif sim.data[obj].weights is not None:
+            weights = sim.data[obj].weights
+            arrays.append(getattr(weights, "data", weights))
+    return arrays
+
+
+@pytest.mark.parametrize("make", NETWORKS)
+def test_parameters_are_read_and_saved_without_keras(make, path, monkeypatch):
+    """Layers are for training, and whole blocks of parameters for runs."""
+    with make_sim(small(make), minibatch_size=2) as sim:
+        with monkeypatch.context() as patched:
+            patched.setattr(EngineLayer, "__init__", refuse)
+            first = live(sim)
+            sim.save_params(path)
+            saved = read(path)
+        _ = sim.tensor_graph
+        with monkeypatch.context() as patched:
+            patched.setattr(WeightTable, "blocks", refuse)
+            for before, after in zip(first, live(sim), strict=True):
+                np.testing.assert_array_equal(before, after)
+            sim.save_params(path)
+            assert_equal(read(path), saved)
+
+
+def test_what_is_loaded_ahead_of_a_layer_arrives_there(path):
+    net = small(ensembles)
+    with make_sim(net) as trained:
+        for variable in trained.tensor_graph.parameters:
+            variable.assign(variable + 1)
+        trained.save_params(path)
+        expected = list(
+            map(keras.ops.convert_to_numpy, trained.tensor_graph.parameters)
+        )
+        trained.run_steps(N_STEPS)
+    with make_sim(net) as sim:
+        sim.load_params(path)
+        sim.run_steps(N_STEPS)
+        assert_equal(
+            dict(enumerate(sim.tensor_graph.parameters)), dict(enumerate(expected))
+        )
+        sim.reset(include_trainable=False)
+        sim.run_steps(N_STEPS)
+        for probe in net.probes:
+            np.testing.assert_allclose(sim.data[probe], trained.data[probe])
 
 
 def test_names_do_not_depend_on_keras(path):

@@ -1,8 +1,8 @@
-"""What parameter files hold: the arrays of a simulation by name.
+"""All that is saved of a simulation, as arrays by name.
 
-Parameters come first, in the order of ``keras_model.weights``; what learning rules
-change follows, and (if asked for) the state, with where all random streams are, and the
-optimizer.
+Parameters come first, in the order of ``keras_model.weights``; weights that learning
+rules change follow, and (if asked for) the state, with the positions of all random
+streams, and the optimizer.
 """
 
 import re
@@ -11,8 +11,8 @@ from collections.abc import Mapping
 import keras
 import numpy as np
 from nengo.builder import Signal
+from nengo.builder.operator import Operator
 
-from nengo_dl.keras_model.layer import EngineLayer
 from nengo_dl.simulator.npz_members import ArraySpec
 from nengo_dl.simulator.runner import Runner
 
@@ -26,40 +26,31 @@ OPTIMIZER = "optimizer"
 AHEAD = "ahead"
 
 
-class Stored:
-    """Reads and writes all that can be saved of a simulation.
+class Checkpoint:
+    """Reads and writes what can be saved of a simulation.
 
     Parameters
     ----------
     runner : `Runner`
-        Has learned weights, the state and the random streams.
-    layer : `EngineLayer`
-        Has the parameters.
-    include_state : bool
-        Whether the state of the simulation belongs to it.
-    optimizer : `keras.optimizers.Optimizer`, optional
-        Whose variables belong to it.
-
-    Attributes
-    ----------
+        Has the parameters, the state and the random streams.
     has_state : bool
-        Whether the state belongs to it.
+        Whether the state of the simulation belongs to it.
+    optimizer : `keras.optimizers.Optimizer` or None
+        Its variables belong to it, too.
     """
 
     def __init__(
         self,
         runner: Runner,
-        layer: EngineLayer,
-        include_state: bool = False,
-        optimizer: keras.optimizers.Optimizer | None = None,
+        has_state: bool,
+        optimizer: keras.optimizers.Optimizer | None,
     ):
-        self._runner, self._layer = runner, layer
-        self._variables = layer.named_variables()
+        self._runner = runner
         table = runner.engine.values
         learned = {p.name: p.signal for p in table.learned}
         self._state = dict(learned)
-        self.has_state = include_state
-        if include_state:
+        self._has_state = has_state
+        if has_state:
             for i, signal in enumerate(table.state_signals()):
                 if signal not in learned.values():
                     self._state[_state_name(i, signal)] = signal
@@ -70,15 +61,15 @@ class Stored:
 
     def read(self) -> dict[str, np.ndarray]:
         """Return all arrays."""
-        arrays = {name: part.numpy() for name, part in self._variables.items()}
-        values = self._runner.values
+        arrays = self._runner.parameters()
         for name, signal in self._state.items():
-            arrays[name] = self._runner.engine.values.get(values, signal)
-        if self.has_state:
-            arrays[N_STEPS] = np.array(values.n_steps)
+            arrays[name] = self._runner.value(signal)
+        if self._has_state:
+            arrays[N_STEPS] = np.array(self._runner.n_steps)
             arrays[SEED] = np.array(self._runner.seed)
             arrays[STREAMS_SEED] = np.array(self._runner.streams_seed)
-            arrays[DRAWS] = self._layer.draws.numpy()
+            layer = self._runner.layer
+            arrays[DRAWS] = np.int32(0) if layer is None else layer.draws.numpy()
             arrays |= {
                 self._stream_name(*key): array
                 for key, array in self._runner.streams().items()
@@ -87,7 +78,7 @@ class Stored:
         return arrays | optimizer
 
     def expected(self) -> dict[str, ArraySpec]:
-        """Describe what a file must hold, see `.npz.read`."""
+        """Return the shapes and types of all arrays."""
         return {
             name: ArraySpec(
                 array.shape,
@@ -112,16 +103,9 @@ class Stored:
         return None
 
     def write(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Put arrays in their places.
-
-        Parameters
-        ----------
-        arrays : mapping of str to ndarray
-            As `read` returns them.
-        """
-        values = self._runner.values
-        n_steps = int(arrays[N_STEPS]) if self.has_state else values.n_steps
-        if self.has_state:
+        """Put arrays, as `read` returns them, in their places."""
+        n_steps = int(arrays[N_STEPS]) if self._has_state else self._runner.n_steps
+        if self._has_state:
             # ahead of all else, because it makes processes anew, which may fail
             self._runner.resume(
                 int(arrays[SEED]),
@@ -132,22 +116,19 @@ class Stored:
                 },
                 n_steps,
             )
-            self._layer.draws.assign(int(arrays[DRAWS]))
-        for name, part in self._variables.items():
-            part.assign(arrays[name])
+            self._runner.layer.draws.assign(int(arrays[DRAWS]))
         for name, variable in self._optimizer.items():
             variable.assign(arrays[name])
         state = {signal: arrays[name] for name, signal in self._state.items()}
-        values = self._runner.engine.values.put(self._runner.values, state, n_steps)
-        self._runner.replace_values(values)
+        self._runner.put(arrays, state, n_steps)
 
-    def _stream_name(self, op, name: str) -> str:
-        """Name a part of what is known of a random stream."""
+    def _stream_name(self, op: Operator, name: str) -> str:
+        """Name an array that belongs to a random stream."""
         return f"{STREAMS}/{self._positions[op]}/{name}"
 
 
 def _state_name(position: int, signal: Signal) -> str:
-    """Name a part of the state, in the same way in every process."""
+    """Name a signal of the state, in the same way in every process."""
     # objects without a label have their address in the names of signals
     readable = re.sub(r"( at )?0x[0-9a-fA-F]+", "", signal.name)
     return "/".join(filter(None, (STATE, str(position), readable)))

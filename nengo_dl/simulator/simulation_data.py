@@ -16,7 +16,7 @@ from nengo.neurons import Direct, NeuronType
 from nengo.transforms import SparseMatrix
 
 from nengo_dl.names import listing
-from nengo_dl.simulator.caller import user_level
+from nengo_dl.simulator.stacklevel import user_level
 
 if TYPE_CHECKING:
     from nengo_dl.simulator.simulator import Simulator
