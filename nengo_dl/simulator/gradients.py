@@ -28,21 +28,9 @@ def check_gradients(
 ) -> dict[Probe, Gradients]:
     """Compare gradients of outputs with respect to inputs.
 
-    Parameters
-    ----------
-    layer : `EngineLayer`
-        In float64, where finite differences are most precise.
-    inputs : mapping of Node to ndarray
-        Where to evaluate; shape (minibatch_size, n_steps, size_out).
-    outputs : tuple of Probe
-        What to differentiate.
-    atol, rtol : float
-        Largest difference: ``atol + rtol * abs(numeric)``.
-
-    Raises
-    ------
-    SimulationError
-        If a gradient is not finite, or differs.
+    The layer computes in float64, where finite differences are most precise. A gradient
+    that is not finite, or differs by more than ``atol + rtol * abs(numeric)``, is a
+    SimulationError.
     """
     names = [layer.input_names[node] for node in inputs]
     arrays = [np.asarray(x, layer.engine.dtype) for x in inputs.values()]

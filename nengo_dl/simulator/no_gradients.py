@@ -43,21 +43,10 @@ class Reach:
 def gradients_explained(
     engine: Engine, probes: Mapping[Probe, str], n_steps: int | None
 ) -> Iterator[None]:
-    """Say why no weight gets a gradient, where Keras just says that.
+    """Say why no weight gets a gradient, where Keras just says that none does.
 
-    Parameters
-    ----------
-    engine : `Engine`
-        Is trained.
-    probes : dict of Probe to str
-        The probes with a loss, with their names.
-    n_steps : int or None
-        Number of steps of each call; None if that is not known.
-
-    Raises
-    ------
-    SimulationError
-        In place of the ValueError of Keras.
+    `probes` are those with a loss, and `n_steps` is the number of steps of each call,
+    if that is known.
     """
     try:
         yield

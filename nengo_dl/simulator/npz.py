@@ -49,15 +49,9 @@ def no_advice(missing: list[str], extra: list[str]) -> None:
 def write(path: str | os.PathLike, arrays: Mapping[str, np.ndarray]) -> None:
     """Write arrays to ``path + ".npz"``.
 
-    A file that is there already is replaced at the end, in one piece. `numpy.load`
-    reads such files, too; characters that are special in file names are percent-encoded
-    then, and there is one more array, with the version of the format.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be written, e.g. `FileNotFoundError` without the folder. The
-        old one is still there.
+    A file that is there already is replaced at the end, in one piece, and stays after
+    an OSError. `numpy.load` reads such files, too; characters that are special in file
+    names are percent-encoded then, and one more array has the version of the format.
     """
     where = "Simulator.save_params"
     target = _target(path, where)
@@ -80,16 +74,8 @@ def read(
     """Read arrays from ``path + ".npz"``, in the order in which they are expected.
 
     Files of NengoDL 3.6 have ``arr_0``, ``arr_1`` and so on instead of names. There,
-    the order counts, and axes of length 1 may be missing or added.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no file.
-    OSError
-        If the file cannot be opened.
-    SimulationError
-        If it is no parameter file, is damaged, or holds anything but what is expected.
+    the order counts, and axes of length 1 may be missing or added. A file that is
+    damaged, or holds anything but what is expected, is a SimulationError.
     """
     target = _target(path, "Simulator.load_params")
     with (

@@ -11,21 +11,10 @@ from nengo.exceptions import ValidationError
 def rebatched(
     batches: Iterable[Any], size: int, drop: Callable[[int], None]
 ) -> Iterator[Any]:
-    """Yield batches of a number of items each.
+    """Yield batches of `size` items; tell `drop` how many items are left at the end.
 
-    Parameters
-    ----------
-    batches : iterable of nested structures of ndarray
-        All of one structure, with the items on the first axes of their arrays.
-    size : int
-        Number of items to yield at a time.
-    drop : callable
-        Is told how many items were left at the end.
-
-    Yields
-    ------
-    batch : nested structure of ndarray
-        Of the structure that came; not copied if it had the size already.
+    Batches are nested structures of arrays, with the items on the first axes. They are
+    not copied if they have the size already.
 
     Raises
     ------

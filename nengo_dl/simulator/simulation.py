@@ -40,9 +40,9 @@ class Setup:
     device : str or None
         TensorFlow device; None leaves the choice to TensorFlow.
     dtype : str
-        Precision, "float32" or "float64".
+        "float32" or "float64".
     strategy : tf.distribute.Strategy or None
-        Under which the simulation is made.
+        The variables of the simulation belong to it.
     """
 
     owner: type
