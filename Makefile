@@ -20,7 +20,11 @@ QUICK := tests/graph tests/engine/test_engine.py tests/simulator/test_running.py
 NENGO_ROOT = $(shell $(BIN)/python -c \
 	"import nengo, pathlib; print(pathlib.Path(nengo.__file__).parents[1])")
 
-.PHONY: help install demo test lint unit quick conformance docs benchmarks clean
+# Where the lowest versions are installed that setup.cfg promises
+OLDEST := .venv-oldest
+
+.PHONY: help install demo test lint unit quick test-oldest conformance docs benchmarks \
+	clean
 
 help:
 	@echo "make demo         the package's main job on real data (a minute or two)"
@@ -29,11 +33,13 @@ help:
 	@echo "make lint         Ruff's checks and format check"
 	@echo "make unit         only the package's tests"
 	@echo "make quick        a part of them that looks at every stage"
+	@echo "make test-oldest  the same with the lowest versions that setup.cfg promises,"
+	@echo "                  which need Python 3.10 to 3.12"
 	@echo "make conformance  only Nengo's tests"
 	@echo "make docs         the documentation, in docs/_build/html; with DATA=real, its"
 	@echo "                  notebooks load the real data sets from the internet"
 	@echo "make benchmarks   speed and memory, as ratios to nengo.Simulator"
-	@echo "make clean        remove .venv, caches and outputs"
+	@echo "make clean        remove environments, caches and outputs"
 
 install: $(VENV)/.installed-tests $(VENV)/.installed-demo
 
@@ -67,6 +73,17 @@ unit: $(VENV)/.installed-tests
 quick: $(VENV)/.installed-tests
 	$(BIN)/python -m pytest -n $(WORKERS) -q $(QUICK)
 
+test-oldest: $(OLDEST)/.installed
+	$(OLDEST)/bin/python -m pytest -n $(WORKERS) -q $(QUICK)
+
+$(OLDEST)/.installed: setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(OLDEST)
+	sed -n 's/^    \([a-z]*\)>=\([0-9.]*\)$$/\1==\2/p' setup.cfg > $(OLDEST)/floors.txt
+	@echo "Installing into $(OLDEST):" && cat $(OLDEST)/floors.txt
+	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check \
+		--constraint $(OLDEST)/floors.txt --editable ".[tests]"
+	@touch $@
+
 conformance: $(VENV)/.installed-tests
 	$(BIN)/python -m pytest -n $(WORKERS) -q -c setup.cfg --rootdir "$(NENGO_ROOT)" \
 		-p no:cacheprovider --pyargs nengo
@@ -79,5 +96,5 @@ benchmarks: $(VENV)/.installed-demo
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build *.egg-info \
+	rm -rf $(VENV) $(OLDEST) .pytest_cache .ruff_cache .hypothesis build *.egg-info \
 		docs/_build demo/output benchmarks/results

@@ -2,12 +2,10 @@
 
 `configure_settings` checks values and stores them on the network; `Settings.read` takes
 all network-wide ones at once, `object_settings` all values of a per-object one. A value
-that was never set is not stored: the defaults are the fields of `Settings`.
+that was never set is not stored: `nengo_dl.settings` has the defaults.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, fields
-from numbers import Real
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import nengo
@@ -15,21 +13,16 @@ import numpy as np
 from nengo.builder import Model
 from nengo.config import ClassParams, Config
 from nengo.ensemble import Neurons
-from nengo.exceptions import (
-    BuildError,
-    ConfigError,
-    NetworkContextError,
-    ValidationError,
-)
+from nengo.exceptions import ConfigError, NetworkContextError, ValidationError
 from nengo.params import Parameter
 
-from nengo_dl import surrogates
 from nengo_dl.names import listing, suggestion
+from nengo_dl.settings import SPECS, Settings, Spec
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from nengo_dl.setting_types import SettingTypes
+    from nengo_dl.settings import SettingTypes
 
 __all__ = [
     "Settings",
@@ -38,171 +31,6 @@ __all__ = [
     "get_setting",
     "object_settings",
 ]
-
-
-@dataclass(frozen=True)
-class Settings:
-    """All network-wide settings of one network.
-
-    Parameters
-    ----------
-    planner : callable or None
-        ``Program -> groups``; None for the package's own.
-    sorter : callable or None
-        ``groups -> Layout``; None for the package's own.
-    simplifications : tuple of callables or None
-        ``Program -> Program`` passes, run in turn until nothing changes; None for the
-        package's own, an empty tuple for no pass.
-    inference_only : bool
-        Leave out what only training needs.
-    lif_smoothing : float or None
-        Smoothing of the LIF rate curve (sigma) in training; None for the hard curve.
-    dtype : str
-        "float32" or "float64": precision of the build and the simulation.
-    stateful : bool
-        Keep the simulation state between calls.
-    use_loop : bool
-        False: exactly ``unroll_simulation`` steps per call, without a loop.
-    learning_phase : bool or None
-        True or False makes all calls behave as in training or inference.
-    jit_compile : bool or "auto"
-        Whether XLA compiles the simulation; "auto" where it is possible and pays.
-    training_mode : "rate" or "spiking"
-        What spiking neurons compute in training. "rate": their firing rate, which is
-        differentiable, while voltages stand still. "spiking": the spikes that they
-        compute otherwise, with the surrogate for their derivative, through time.
-    surrogate : callable or `.RateDerivative`
-        In place of the derivative of spikes: a function of the distance from the
-        threshold. One of `nengo_dl.surrogates`, or its name: "fast_sigmoid", "arctan",
-        "triangular", "rate".
-    """
-
-    planner: Callable | None = None
-    sorter: Callable | None = None
-    simplifications: tuple[Callable, ...] | None = None
-    inference_only: bool = False
-    lif_smoothing: float | None = None
-    dtype: str = "float32"
-    stateful: bool = True
-    use_loop: bool = True
-    learning_phase: bool | None = None
-    jit_compile: bool | str = "auto"
-    training_mode: str = "rate"
-    surrogate: surrogates.Surrogate = surrogates.DEFAULT
-
-    @classmethod
-    def read(cls, network: nengo.Network | None) -> "Settings":
-        """Read the settings of a top-level network; None gives the defaults."""
-        if network is None:
-            return cls()
-        params = _class_params(network.config, nengo.Network)
-        stored = () if params is None else params.extra_params
-        names = [field.name for field in fields(cls) if field.name in stored]
-        return cls(**{name: getattr(params, name) for name in names})
-
-    def check(self) -> "Settings":
-        """Return the settings, or raise BuildError if they contradict each other."""
-        if self.learning_phase and self.inference_only:
-            raise BuildError(
-                "configure_settings: learning_phase=True needs the training machinery "
-                "that inference_only leaves out (got inference_only=True). Set "
-                "inference_only=False or learning_phase=None."
-            )
-        return self
-
-
-def _is_flag(value: Any) -> bool:
-    return isinstance(value, bool)
-
-
-def _is_optional_flag(value: Any) -> bool:
-    return value is None or _is_flag(value)
-
-
-def _is_smoothing(value: Any) -> bool:
-    return value is None or (
-        isinstance(value, Real) and not _is_flag(value) and 0 < value < np.inf
-    )
-
-
-def _is_list_of_passes(value: Any) -> bool:
-    return value is None or (
-        isinstance(value, tuple | list) and all(map(callable, value))
-    )
-
-
-@dataclass(frozen=True)
-class _Spec:
-    """What a setting accepts, and whose attribute it is in Nengo's config.
-
-    ``stored`` is the function from an accepted value to the one to keep.
-    """
-
-    is_valid: Callable[[Any], bool]
-    expected: str
-    advice: str
-    classes: tuple[type, ...] = (nengo.Network,)
-    stored: Callable[[Any], Any] = lambda value: value
-
-
-_FLAG = _Spec(_is_flag, "True or False", "Leave it out to keep the default.")
-_STAGE = _Spec(
-    lambda value: value is None or callable(value),
-    "a function or None",
-    "None chooses the default.",
-)
-_SPECS = {
-    "trainable": _Spec(
-        _is_optional_flag,
-        "True, False or None",
-        "None chooses by the default rule.",
-        (nengo.Ensemble, Neurons, nengo.Connection),
-    ),
-    "keep_history": _Spec(
-        _is_flag, "True or False", "False keeps the last step alone.", (nengo.Probe,)
-    ),
-    "planner": _STAGE,
-    "sorter": _STAGE,
-    "simplifications": _Spec(
-        _is_list_of_passes,
-        "a list of functions or None",
-        "Put a single function in a list; [] runs none, None the default ones.",
-        stored=lambda value: None if value is None else tuple(value),
-    ),
-    "inference_only": _FLAG,
-    "lif_smoothing": _Spec(
-        _is_smoothing,
-        "a positive, finite number or None",
-        "Small values, e.g. 0.1, are close to LIFRate; None turns smoothing off.",
-    ),
-    "dtype": _Spec(
-        lambda value: isinstance(value, str) and value in ("float32", "float64"),
-        "'float32' or 'float64'",
-        "Pass the name of the type as a string.",
-    ),
-    "stateful": _FLAG,
-    "use_loop": _FLAG,
-    "learning_phase": _Spec(
-        _is_optional_flag, "True, False or None", "None follows the method called."
-    ),
-    "jit_compile": _Spec(
-        lambda value: _is_flag(value) or (isinstance(value, str) and value == "auto"),
-        "True, False or 'auto'",
-        "'auto' compiles where it pays.",
-    ),
-    "training_mode": _Spec(
-        lambda value: isinstance(value, str) and value in ("rate", "spiking"),
-        "'rate' or 'spiking'",
-        "'rate' trains with firing rates, 'spiking' with surrogate gradients.",
-    ),
-    "surrogate": _Spec(
-        surrogates.is_surrogate,
-        f"one of {listing(surrogates.NAMED)}, or a function of the distance from the "
-        "threshold",
-        "Make an instance of a class first, e.g. nengo_dl.surrogates.FastSigmoid().",
-        stored=surrogates.by_name,
-    ),
-}
 
 
 class SettingParam(Parameter):
@@ -281,7 +109,7 @@ def configure_settings(**settings: "Unpack[SettingTypes]") -> None:
     for name, value in values.items():
         network = nengo.Network.context[-1 if name == "trainable" else 0]
         enable_setting(network, name)
-        for cls in _SPECS[name].classes:
+        for cls in SPECS[name].classes:
             _set_for_all(network.config, cls, name, value)
 
 
@@ -306,14 +134,13 @@ def enable_setting(network: nengo.Network, name: str) -> None:
     name : str
         A name that `configure_settings` accepts.
     """
-    default = {field.name: field.default for field in fields(Settings)}
-    default["keep_history"] = True
-    for cls in _known(name, "enable_setting").classes:
+    spec = _known(name, "enable_setting")
+    for cls in spec.classes:
         if cls not in network.config.params:
             network.config.configures(cls)
         params = network.config[cls]
         if name not in params.extra_params:
-            params.set_param(name, SettingParam(name, default.get(name)))
+            params.set_param(name, SettingParam(name, spec.default))
 
 
 def get_setting(
@@ -385,7 +212,7 @@ def _walk(
     network: nengo.Network, outer: tuple[Config, ...], name: str
 ) -> Iterator[tuple[Any, Any]]:
     """Yield (object, value) for a network and its subnetworks."""
-    classes = _SPECS[name].classes
+    classes = SPECS[name].classes
     has_setting = any(_class_params(network.config, cls, name) for cls in classes)
     configs = (network.config, *outer) if has_setting else outer
     if configs:
@@ -435,19 +262,19 @@ def _class_params(
     return None
 
 
-def _known(name: str, where: str) -> _Spec:
+def _known(name: str, where: str) -> Spec:
     """Return what is known of a setting; raise ConfigError for a wrong name."""
-    if name not in _SPECS:
+    if name not in SPECS:
         raise ConfigError(
-            f"{where}: must name a setting of {listing(_SPECS)} (got {name!r})."
-            f"{suggestion(str(name), _SPECS) or ' Correct the name.'}"
+            f"{where}: must name a setting of {listing(SPECS)} (got {name!r})."
+            f"{suggestion(str(name), SPECS) or ' Correct the name.'}"
         )
-    return _SPECS[name]
+    return SPECS[name]
 
 
 def _checked(name: str, value: Any) -> Any:
     """Return a setting's value in its stored form, or raise ValidationError."""
-    spec = _SPECS[name]
+    spec = SPECS[name]
     plain = value.item() if isinstance(value, np.generic) else value
     if not spec.is_valid(plain):
         raise ValidationError(

@@ -70,7 +70,7 @@ class TruncatedNormal(Distribution):
         -------
         samples : ndarray of shape (n,) or (n, d)
         """
-        deviations = rng.normal(scale=self.stddev, size=self._sample_shape(n, d))
+        deviations = rng.normal(scale=self.stddev, size=_shape(n, d))
         while np.any(outside := np.abs(deviations) > self.limit):
             deviations[outside] = rng.normal(
                 scale=self.stddev, size=np.count_nonzero(outside)
@@ -199,4 +199,8 @@ def _sample(scale, mode, distribution, n, d, rng):
     if distribution == "normal":
         return TruncatedNormal(stddev=stddev).sample(n, d, rng)
     half_width = np.sqrt(3) * stddev
-    return rng.uniform(-half_width, half_width, size=(n,) if d is None else (n, d))
+    return rng.uniform(-half_width, half_width, size=_shape(n, d))
+
+
+def _shape(n, d):
+    return (n,) if d is None else (n, d)

@@ -64,7 +64,7 @@ def _sparse_plus(x):
 FUNCTIONS = {
     "celu": lambda x, alpha=1.0: _elu(x / alpha) * alpha,
     "elu": _elu,
-    "exponential": np.exp,
+    "exponential": lambda x: np.exp(x),  # ufuncs have no signature before NumPy 2.4
     "gelu": _gelu,
     "hard_shrink": lambda x, threshold=0.5: np.where(np.abs(x) > threshold, x, 0),
     "hard_sigmoid": _hard_sigmoid,

@@ -17,7 +17,7 @@ TREES = {
 # Modules and packages from the bottom to the top; each may import those below it.
 LAYERS = (
     ("backend", "version", "names", "silence", "surrogates", "labels", "over_time"),
-    ("setting_types", "arguments"),
+    ("settings", "arguments"),
     ("biases", "config", "progress", "neurons", "dists"),
     ("losses", "metrics"),
     ("plots",),
@@ -35,10 +35,10 @@ RANKS = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 INSIDE = {
     "graph": {
         "kernel.py": set(),
-        "roles.py": set(),
+        "parameters.py": set(),
         "streams.py": set(),
         "kept.py": set(),
-        "program.py": {"kept", "roles", "streams"},
+        "program.py": {"kept", "parameters", "streams"},
         "rewrite.py": {"program"},
         "simplify.py": {"program"},
         "plan.py": {"program"},
@@ -111,7 +111,7 @@ def test_imports_inside_a_folder(folder, name, allowed):
     "name",
     [
         *(n for n in TREES if n.startswith("graph/")),
-        *("graph/nengo_model.py", "config.py", "surrogates.py"),
+        *("config.py", "settings.py", "surrogates.py"),
     ],
 )
 def test_planning_needs_no_tensorflow(name):

@@ -1553,7 +1553,7 @@ MISTAKES = [
     (
         lambda w: w.converter.verify(inputs=np.ones((2, 9))),
         ValueError,
-        ("Converter.verify", "got [(2, 9)]", "Pass data as for the Keras model"),
+        ("Converter.verify", "got (2, 9)", "Pass data as for the Keras model"),
     ),
     (
         lambda w: w.converter.verify(inputs="x"),

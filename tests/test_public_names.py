@@ -21,7 +21,7 @@ from numpydoc.docscrape import NumpyDocString
 from numpydoc.validate import validate
 
 from nengo_dl.config import Settings
-from nengo_dl.setting_types import SettingTypes
+from nengo_dl.settings import SettingTypes
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = sorted((ROOT / "docs" / "reference").glob("*.rst"))

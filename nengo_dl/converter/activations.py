@@ -1,15 +1,11 @@
-"""From Keras activations to neuron types, and firing rates.
+"""From the names of Keras activations to their forms.
 
 An activation has many names: strings, functions of Keras and TensorFlow, layers and
-operations. `canonical` returns the one thing that all of them mean, its *form*: a
-neuron type, None (no neurons, the value passes through), a `Composite`, which makes
-several Nengo objects, or a function for which nothing native is known.
+operations. `canonical` returns the one thing that all of them mean, its form.
 """
 
 import inspect
-import warnings
-from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping
 from functools import partial
 from typing import Any
 
@@ -18,35 +14,12 @@ import nengo
 import tensorflow as tf
 from nengo.neurons import NeuronType
 
+from nengo_dl.converter.forms import Clipped, Composite, Form, SoftmaxOver
+from nengo_dl.converter.swaps import Swap, Swaps, is_same
+from nengo_dl.names import suggestion
 from nengo_dl.neurons import FUNCTIONS, LeakyReLU, Pointwise
 
-
-@dataclass(frozen=True)
-class Clipped:
-    r"""A rectified value up to a maximum: :math:`\max(x, 0) - \max(x - m, 0)`.
-
-    Parameters
-    ----------
-    max_value : float
-        The maximum :math:`m`.
-    negative_slope : float
-        Slope below zero.
-    """
-
-    max_value: float
-    negative_slope: float = 0.0
-
-
-@dataclass(frozen=True)
-class SoftmaxOver:
-    """Exponentials that sum to 1 over some axes, counted as Keras does."""
-
-    axes: tuple[int, ...] = (-1,)
-
-
-Composite = Clipped | SoftmaxOver
-Form = NeuronType | Composite | Callable | None
-
+WHERE = "Converter.swap_activations"
 MAX_RELU6 = 6.0
 
 
@@ -125,7 +98,7 @@ DEFAULT_MAP = {
 
 
 def canonical(activation: Any, **arguments: Any) -> Form:
-    """Return what an activation is, whatever it is called.
+    """Return the form of an activation, whatever it is called.
 
     Parameters
     ----------
@@ -135,18 +108,6 @@ def canonical(activation: Any, **arguments: Any) -> Form:
         computes one, or what this function returns.
     **arguments
         Parameters of a function besides its input, as ``keras.activations`` calls them.
-
-    Returns
-    -------
-    form : NeuronType, Composite, None or callable
-        Equal for all names of an activation. A callable has no native form.
-
-    Raises
-    ------
-    TypeError
-        If a function does not take the arguments.
-    ValueError
-        If there is no activation of this name.
 
     Examples
     --------
@@ -185,19 +146,7 @@ def canonical(activation: Any, **arguments: Any) -> Form:
 
 
 def of_layer(layer: Any) -> Form:
-    """Return the activation that a layer applies, or is; None for none.
-
-    Parameters
-    ----------
-    layer : keras.Layer or keras.Operation
-        An activation, or anything else, which has one as its attribute ``activation``,
-        or not.
-
-    Returns
-    -------
-    form : NeuronType, Composite, None or callable
-        See `canonical`.
-    """
+    """Return the activation that a layer or operation applies, or is; None for none."""
     if _name_of(layer) is not None:
         return _of_operation(layer)
     return canonical(getattr(layer, "activation", None))
@@ -238,37 +187,58 @@ def _of_partial(function: partial, arguments: dict[str, Any]) -> Form:
     return function if isinstance(form, partial) else form
 
 
-def scaled(neuron_type: NeuronType, factor: float, name: str) -> NeuronType:
-    """Return a neuron type whose output is multiplied by a factor.
+def swaps_of(given: Mapping | None) -> Swaps:
+    """Return the replacements that a user asks for.
 
-    Parameters
-    ----------
-    neuron_type : NeuronType
-        Stays as it is.
-    factor : float
-        Makes up for a scale of the currents.
-    name : str
-        The layer's name, for messages.
-
-    Warns
-    -----
-    UserWarning
-        If it has no amplitude; the output changes then.
+    Keys and values are activation functions, their names and neuron types. None and
+    "linear" stand for no activation.
     """
-    if factor == 1:
-        return neuron_type
-    if "amplitude" not in inspect.signature(type(neuron_type)).parameters:
-        warnings.warn(
-            f"Layer '{name}': scale_firing_rates needs a neuron type with an amplitude "
-            f"to undo the scale (got {neuron_type}). The output of the layer changes.",
-            stacklevel=2,
+    if given is not None and not isinstance(given, Mapping):
+        raise TypeError(
+            f"{WHERE}: expected a dict from activations to what takes their place (got "
+            f"{given!r}). Use e.g. {{keras.activations.relu: nengo.LIF()}}."
         )
-        return neuron_type
-    return changed(neuron_type, amplitude=neuron_type.amplitude * factor)
+    swaps = tuple(
+        Swap(key, _form(key), _is_general(key), _form(value))
+        for key, value in (given or {}).items()
+    )
+    for i, swap in enumerate(swaps):
+        for other in swaps[:i]:
+            is_one = is_same(other.form, swap.form)
+            if is_one and not is_same(other.value, swap.value):
+                raise ValueError(
+                    f"{WHERE}: expected one value for each activation (got "
+                    f"{shown(other.value)} for {shown(other.key)} and "
+                    f"{shown(swap.value)} for {shown(swap.key)}, which are names "
+                    "of one activation). Remove one of the two."
+                )
+    return Swaps(swaps)
 
 
-def changed(neuron_type: NeuronType, **arguments) -> NeuronType:
-    """Return a copy of a neuron type with other values of some of its arguments."""
-    names = inspect.signature(type(neuron_type)).parameters
-    before = {name: getattr(neuron_type, name) for name in names}
-    return type(neuron_type)(**(before | arguments))
+def shown(activation: Any) -> str:
+    """Name an activation, for messages."""
+    return getattr(activation, "__name__", None) or str(activation)
+
+
+def _form(value: Any) -> Form:
+    """Return the form of a key or a value."""
+    is_form = value is None or isinstance(value, NeuronType | Composite)
+    is_function = isinstance(value, str) or callable(value)
+    if isinstance(value, type) or not (is_form or is_function):
+        raise TypeError(
+            f"{WHERE}: expected activation functions and neuron types (got {value!r}). "
+            "Use e.g. {keras.activations.relu: nengo.LIF()}."
+        )
+    try:
+        return canonical(value)
+    except ValueError as error:
+        names = [name for name in dir(keras.activations) if name.islower()]
+        raise ValueError(
+            f"{WHERE}: expected the name of a function in keras.activations (got "
+            f"{value!r}).{suggestion(value, names) or ' Pass the function itself.'}"
+        ) from error
+
+
+def _is_general(key: Any) -> bool:
+    with_parameters = NeuronType | Composite | keras.Operation | partial
+    return not isinstance(key, with_parameters)

@@ -1,46 +1,34 @@
 """`Converter`: from a Keras model to a Nengo network."""
 
-import warnings
 from collections.abc import Callable, Iterable, Mapping
-from copy import copy
-from functools import cached_property
-from numbers import Real
+from functools import cached_property, partial
 from typing import Any
 
 import keras
-import nengo
-import numpy as np
-from nengo.ensemble import Neurons
 from nengo.synapses import Synapse
 
-from nengo_dl.biases import set_biases
-from nengo_dl.config import configure_settings
-from nengo_dl.converter import plan, registry
-from nengo_dl.converter.arguments import (
-    check_flags,
-    check_mapping,
-    check_positive,
-    functional,
-    input_layers,
-    scales,
+from nengo_dl.converter.activations import swaps_of
+from nengo_dl.converter.calibration import Goal, calibrate, errors, steps_needed
+from nengo_dl.converter.calibration.calibration import together
+from nengo_dl.converter.keras_conversion import convert, warn_of_options
+from nengo_dl.converter.keras_source import KerasSource
+from nengo_dl.converter.layer_converter import LayerConverter, rule_of
+from nengo_dl.converter.maps import maps
+from nengo_dl.converter.objects import set_trainable
+from nengo_dl.converter.options import Options, functional
+from nengo_dl.converter.plan import Plan, plan
+from nengo_dl.converter.presentation import Arrays, checked_inputs
+from nengo_dl.converter.registry import (
+    ANY_LAYER,
+    REGISTRY,
+    checked_key,
+    keys_of,
+    name_of,
 )
-from nengo_dl.converter.build import Build, one
-from nengo_dl.converter.calibration import (
-    Calibration,
-    Tuning,
-    check,
-    errors,
-    scaling,
-    steps_needed,
-)
-from nengo_dl.converter.layer_converter import LayerConverter, entry_of
-from nengo_dl.converter.maps import ObjectMap
 from nengo_dl.converter.report import DEVICES, Device, Report
-from nengo_dl.converter.report.arguments import check as check_report
 from nengo_dl.converter.report.measure import measure
-from nengo_dl.converter.swaps import Swaps, warn_of_rates
+from nengo_dl.converter.rules import Registry, Rule, add_rule, find_rule
 from nengo_dl.converter.verify import verify
-from nengo_dl.silence import warnings_ignored
 
 
 class Converter:
@@ -112,9 +100,8 @@ class Converter:
     inputs : `ObjectMap`
         From input tensors (or layers) of the model to nodes.
     outputs : `ObjectMap`
-        From output tensors of the model to probes. There is a probe for each output, in
-        the model's order (``net.probes``); a tensor that is several outputs leads to
-        the first.
+        From output tensors of the model to probes, which ``net.probes`` has in the
+        model's order; a tensor that is several outputs leads to the first.
     layers : `ObjectMap`
         From layers, or their output tensors, to the objects that hold the output: a
         Node, Neurons or a TensorNode.
@@ -122,6 +109,8 @@ class Converter:
         What was passed, or chosen.
     tunings : tuple of `nengo_dl.converter.calibration.Tuning` or None
         Gain, bias and amplitude of each population, if they come from data.
+    conversion : `nengo_dl.converter.conversion.Conversion`
+        The network, and which part of it was made of which call of a layer.
 
     Raises
     ------
@@ -129,25 +118,22 @@ class Converter:
         If ``model`` is no functional or sequential model; if layers or activations have
         no native form and ``allow_fallback`` is False.
     ValueError
-        If shapes are unknown; if layers with weights are called several times and
-        ``split_shared_weights`` is False; if an activation is to be swapped for two
-        different ones.
+        If shapes are unknown; if layers with weights are called several times; if an
+        activation is to be swapped for two different ones.
 
     Warns
     -----
     UserWarning
-        For each fallback; for activations to swap that do not occur, and for neurons
-        that still put out rates when others were swapped; for neurons whose rates
-        cannot be scaled; and for a sequential model, which becomes the functional one
-        in `model`.
+        For each fallback; for activations to swap that do not occur; for neurons that
+        still put out rates when others were swapped, or whose rates cannot be scaled;
+        and for a sequential model, which becomes the functional one in `model`.
 
     Notes
     -----
-    Signals are flattened tensors, in row-major order.
-
-    Input nodes and probes have no labels. The string keys of a simulator's inputs are
-    therefore "node", "node_1", ... and those of its outputs "probe", "probe_1", ..., in
-    the order of the model's inputs and outputs, whatever its layers are called.
+    Signals are flattened tensors, in row-major order. Input nodes and probes have no
+    labels: the string keys of a simulator's inputs are "node", "node_1", ... and those
+    of its outputs "probe", "probe_1", ..., in the order of the model's inputs and
+    outputs, whatever its layers are called.
 
     Examples
     --------
@@ -165,7 +151,7 @@ class Converter:
        True <Neurons of <Ensemble 'hidden'>>
     """
 
-    converters = registry.REGISTRY
+    converters: Registry = REGISTRY
 
     def __init__(
         self,
@@ -184,69 +170,30 @@ class Converter:
         target_rate: float = 2000.0,
         per_channel: bool = False,
     ):
-        check_flags(
+        self.model, self.temporal_model = functional(model), temporal_model
+        self.options = Options(
+            model=self.model,
             allow_fallback=allow_fallback,
             inference_only=inference_only,
             max_to_avg_pool=max_to_avg_pool,
             split_shared_weights=split_shared_weights,
+            swap_activations=dict(swap_activations or {}),
+            swaps=swaps_of(swap_activations),
+            scale_firing_rates=scale_firing_rates,
+            synapse=synapse,
             temporal_model=temporal_model,
         )
-        check_mapping("swap_activations", swap_activations)
-        self.allow_fallback = allow_fallback
-        self.inference_only = inference_only
-        self.max_to_avg_pool = max_to_avg_pool
-        self.split_shared_weights = split_shared_weights
-        self.swap_activations = dict(swap_activations or {})
-        self.scale_firing_rates = scale_firing_rates
-        self.synapse = synapse
-        self.temporal_model = temporal_model
-        self.model = functional(model)
-        self.swaps = Swaps(swap_activations)
-        self._scales = scales(scale_firing_rates)
-        self.tunings: tuple[Tuning, ...] | None = None
-        self._data = None
-        if calibration_data is not None or "auto" in (scale_firing_rates, synapse):
-            self._data = check(self.model, calibration_data, temporal_model)
+        planned = plan(self.options, self.converters)
+        self._convert = partial(convert, planned)
+        self._data = _calibration_data(planned, calibration_data)
+        chosen = (None, synapse)
         if scale_firing_rates == "auto":
-            self._calibrate(percentile, target_rate, per_channel)
-        elif synapse == "auto":
-            raise ValueError(
-                'Converter.synapse: expected "auto" together with '
-                f'scale_firing_rates="auto" (got {scale_firing_rates!r}). Set both, or '
-                "a synapse."
-            )
-        self._build()
-
-    def _build(self):
-        """Make the network."""
-        self.populations: list[Neurons] = []
-        self.channels: list[np.ndarray] = []
-        self.heights: dict[Neurons, nengo.Node] = {}
-        self.swapped: set[Neurons] = set()
-        self.biases: dict[Neurons, tuple] = {}
-        self.spiking: set[Any] = set()
-        self._converters: dict[int, LayerConverter] = {}
-        self._copies: dict[int, Any] = {}
-        self._one = None
-        self.steps = steps = plan.plan(self.model, self)
-        self.converted: dict[plan.Step, list] = {}  # in order, and what each made
-        self.inputs = ObjectMap("Converter.inputs")
-        self.outputs = ObjectMap("Converter.outputs")
-        self.layers = ObjectMap("Converter.layers")
-        self.layer_map: dict[Any, list] = {}
-        self.net = nengo.Network(label=self.model.name)
-        with self.net:
-            configure_settings(trainable=None)
-            if self.inference_only:
-                configure_settings(inference_only=True)
-            self._convert(steps)
-        for neurons, conns in self.biases.items():
-            set_biases(self.net, neurons.ensemble, conns)
-        self.swaps.warn_of_unused()
-        warn_of_rates(self.populations, self.swapped)
-        self._check_scales(steps)
-        self.net.inputs, self.net.outputs = self.inputs, self.outputs
-        self.net.layers, self.net.layer_map = self.layers, self.layer_map
+            goal = Goal(percentile, target_rate, per_channel)
+            chosen = calibrate(self._convert, self._data, goal, synapse)
+        self.conversion = self._convert(*chosen)
+        self.tunings, self.synapse, self.net = *chosen, self.conversion.net
+        warn_of_options(self.conversion)
+        self.inputs, self.outputs, self.layers = maps(self.conversion)
 
     @classmethod
     def register(cls, layer_type: type | Callable | None, **fields) -> Callable:
@@ -255,10 +202,9 @@ class Converter:
         Parameters
         ----------
         layer_type : type or callable
-            Of layers, matched exactly, or a function of ``keras.ops``; None is for all
-            that have no converter.
+            Of layers, matched exactly, or of ``keras.ops``; None for all others.
         **fields
-            For a function: fields of `nengo_dl.converter.registry.Entry`.
+            More fields of the `nengo_dl.converter.rules.Rule`.
 
         Notes
         -----
@@ -266,51 +212,21 @@ class Converter:
         `nengo_dl.converter.LayerCall` and a `nengo_dl.converter.Build`. It returns the
         object that holds the layer's output. A class is a subclass of
         `nengo_dl.converter.LayerConverter`.
-
-        Examples
-        --------
-        .. testcode::
-
-           class Double(keras.layers.Layer):
-               def call(self, x):
-                   return 2 * x
-
-
-           @nengo_dl.Converter.register(Double)
-           def convert_double(call, build):
-               node = build.units()
-               build.connect(node, transform=2)
-               return node
-
-
-           inputs = keras.Input((3,))
-           model = keras.Model(inputs, Double()(inputs))
-           print(nengo_dl.Converter(model, allow_fallback=False).verify())
-
-        .. testoutput::
-
-           True
         """
-
-        key = registry.checked(layer_type)
+        key = checked_key(layer_type)
 
         def decorate(converter):
-            if isinstance(converter, type):
-                entry = entry_of(converter, **fields)
-            else:
-                entry = registry.Entry(converter, **fields)
-            cls.converters.add(key, entry)
+            make = rule_of if isinstance(converter, type) else Rule
+            add_rule(cls.converters, key, name_of(key), make(converter, **fields))
             return converter
 
         return decorate
 
     def get_converter(self, layer: keras.Layer) -> LayerConverter:
         """Return the `LayerConverter` of a layer, which all its calls share."""
-        entry = self.converters.find(layer) or self.converters[registry.ANY_LAYER]
-        if id(layer) not in self._converters:
-            cls = entry.converter_type or LayerConverter
-            self._converters[id(layer)] = cls(layer, self)
-        return self._converters[id(layer)]
+        rule = find_rule(self.converters, (*keys_of(layer), ANY_LAYER))
+        cls = (rule and rule.converter_type) or LayerConverter
+        return self.conversion.converters.get(id(layer)) or cls(layer, self.options)
 
     def verify(
         self,
@@ -342,7 +258,7 @@ class Converter:
         ValueError
             If outputs differ, or the numbers of trainable parameters.
         """
-        return verify(self, training, inputs, atol, rtol)
+        return verify(self.conversion, training, inputs, atol, rtol)
 
     def report(
         self,
@@ -355,6 +271,8 @@ class Converter:
         devices: Iterable[Device] = DEVICES,
     ) -> Report:
         """Run the network and the model on data, and report what it does and costs.
+
+        What a simulator has learned is used after ``sim.freeze_params(converter.net)``.
 
         Parameters
         ----------
@@ -384,14 +302,8 @@ class Converter:
         ------
         ValueError
             If data does not fit the model, or a layer puts out NaN.
-
-        Notes
-        -----
-        The network is run as it is in `net`. What a simulator has learned gets there by
-        ``sim.freeze_params(converter.net)``.
         """
-        data = check_report(self, x, y, n_steps)
-        return measure(self, data, dt, minibatch_size, devices)
+        return measure(self.conversion, x, y, n_steps, dt, minibatch_size, devices)
 
     def set_trainable(self, obj: Any, trainable: bool) -> None:
         """Set whether training changes a Nengo object.
@@ -403,8 +315,7 @@ class Converter:
         trainable : bool
             Whether it is trained.
         """
-        if isinstance(obj, nengo.Ensemble | nengo.Connection | Neurons):
-            self.net.config[obj].trainable = trainable
+        set_trainable(self.net, obj, trainable)
 
     @cached_property
     def recommended_steps(self) -> int | None:
@@ -412,127 +323,25 @@ class Converter:
 
         After so many, the error of the average output (its root mean square over items
         of ``calibration_data``) has come to stay below 5 % of the root mean square of
-        the model's output. None if it has not after 128 steps. It is measured when it
-        is first asked for: neither more data nor labels are needed.
+        the model's output. None if it has not after 128 steps.
         """
         if self._data is None:
             raise ValueError(
                 "Converter.recommended_steps: expected calibration_data (got none). "
                 "Pass typical inputs of the model to the Converter."
             )
-        variant = self._variant(self.tunings, self.synapse)
-        return steps_needed(errors(variant, self._data))
+        variants = together(self._convert, [(self.tunings, self.synapse)])
+        return steps_needed(*errors(*variants, self._data))
 
-    @property
-    def is_tuned(self) -> bool:
-        """(bool) Whether firing rates have come from data."""
-        return self.tunings is not None
 
-    def next_tuning(self, layer):
-        """Return how strongly the next population responds, which is one of a layer."""
-        if self.tunings is not None:
-            return self.tunings[len(self.populations)]
-        factor = self._scales
-        return scaling(factor if isinstance(factor, Real) else factor.get(id(layer), 1))
-
-    def one(self):
-        """Return the node that puts out 1, from which biases come."""
-        if self._one is None:
-            with self.net:
-                self._one = one()
-        return self._one
-
-    def copied(self, layer, copy):
-        """Return the copy of a layer, made by a function when it is first needed."""
-        if id(layer) not in self._copies:
-            self._copies[id(layer)] = copy(layer)
-        return self._copies[id(layer)]
-
-    def is_population(self, obj: Any) -> bool:
-        """Whether an object is neurons, or the node that collects their output."""
-        return isinstance(obj, Neurons) or obj in self.heights.values()
-
-    def _calibrate(self, percentile, target_rate, per_channel):
-        """Choose the tuning of each population, and the synapse."""
-        check_positive("percentile", percentile, 100)
-        check_positive("target_rate", target_rate)
-        calibration = Calibration(
-            self._variant, self._data, percentile, target_rate, per_channel
+def _calibration_data(planned: Plan, data: Any) -> Arrays | None:
+    """Return typical inputs of the model, if they are given or needed."""
+    where = "Converter.calibration_data"
+    if data is not None:
+        return checked_inputs(where, KerasSource(planned).inputs, data)
+    if planned.options.scale_firing_rates == "auto":
+        raise ValueError(
+            f'{where}: expected typical inputs of the model for "auto" (got none). '
+            "Pass some of the data that it was trained on; labels are not needed."
         )
-        if self.synapse == "auto":
-            self.synapse = calibration.synapse()
-        self.tunings = calibration.tunings(self.synapse)
-
-    def _variant(self, tunings, synapse):
-        """Return a conversion that differs in tunings and synapse alone."""
-        variant = copy(self)
-        variant.tunings, variant.synapse = tunings, synapse
-        with warnings_ignored(UserWarning):  # they come again
-            variant._build()
-        with variant.net:
-            configure_settings(jit_compile=False)  # for few steps, compiling is longer
-        return variant
-
-    def _convert(self, steps):
-        """Make all objects of the network."""
-        objs = {}
-        layers = input_layers(self.model)
-        for tensor, layer in zip(self.model.inputs, layers, strict=True):
-            size = int(np.prod(tensor.shape[2 if self.temporal_model else 1 :]))
-            node = nengo.Node(np.zeros(size))
-            objs[id(tensor)] = node
-            self.inputs.add(tensor, layer, node)
-            self.layers.add(tensor, layer, node)
-        self._convert_steps(steps, objs)
-        for tensor in self.model.outputs:
-            obj = objs[id(tensor)]
-            synapse = self.synapse if self.is_population(obj) else None
-            probe = nengo.Probe(obj, synapse=synapse)
-            if tensor not in self.outputs:
-                self.outputs.add(tensor, None, probe)
-
-    def _convert_steps(self, steps, objs):
-        for step in steps:
-            call = step.call
-            outputs = (
-                self._convert_nested(step, objs)
-                if step.entry is None
-                else self._convert_call(step, objs)
-            )
-            self.converted[step] = list(outputs)
-            for layer in (call.layer, step.wrapper):
-                if layer is not None:
-                    self.layer_map.setdefault(layer, []).append(outputs)
-            for tensor, obj in zip(call.outputs, outputs, strict=True):
-                objs[id(tensor)] = obj
-                self.layers.add(tensor, call.layer, obj)
-                if step.wrapper is not None:
-                    self.layers.add(tensor, step.wrapper, obj)
-
-    def _convert_call(self, step, objs):
-        build = Build(self, step.call, objs)
-        result = step.entry.convert(step.call, build)
-        outputs = result if isinstance(result, list | tuple) else [result]
-        return [build.finish(obj) for obj in outputs]
-
-    def _convert_nested(self, step, objs):
-        model = step.call.layer
-        inner = {
-            id(tensor): objs[id(outer)]
-            for tensor, outer in zip(model.inputs, step.call.inputs, strict=True)
-        }
-        with nengo.Network(label=model.name):
-            self._convert_steps(step.inner, inner)
-        return [inner[id(tensor)] for tensor in model.outputs]
-
-    def _check_scales(self, steps):
-        """Warn of layers whose rates are to be scaled, but that are not there."""
-        if isinstance(self.scale_firing_rates, dict):
-            known = {id(step.call.layer) for step in plan.flattened(steps)}
-            for layer in self.scale_firing_rates:
-                if id(layer) not in known:
-                    warnings.warn(
-                        "Converter.scale_firing_rates: expected layers of the model "
-                        f"(got {layer!r}, which it does not have).",
-                        stacklevel=3,
-                    )
+    return None

@@ -105,17 +105,7 @@ def is_graph(layer: Any) -> bool:
 def calls(model: keras.Model, n_outer_axes: int = 1) -> tuple[LayerCall, ...]:
     """List the calls in a model, each after those whose outputs it takes.
 
-    Parameters
-    ----------
-    model : keras.Model
-        A functional or sequential model, for which `is_graph` is True.
-    n_outer_axes : int
-        See `LayerCall`.
-
-    Returns
-    -------
-    calls : tuple of `LayerCall`
-        Without those of input layers. A nested model is one call.
+    Those of input layers are left out. A nested model is one call.
     """
     graph = model._functional if isinstance(model, keras.Sequential) else model
     known = set(map(id, graph.inputs))

@@ -1,16 +1,18 @@
 """`LayerConverter`: converters of layers as classes, with helpers by node id."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import keras
 import nengo
 
-from nengo_dl.converter.activations import DEFAULT_MAP
+from nengo_dl.converter.activations import DEFAULT_MAP, canonical
 from nengo_dl.converter.build import Build
 from nengo_dl.converter.keras_graph import LayerCall
-from nengo_dl.converter.registry import Entry
+from nengo_dl.converter.objects import set_trainable
+from nengo_dl.converter.options import Options
+from nengo_dl.converter.populations import Obj
+from nengo_dl.converter.rules import Registry, Rule
 
 
 class LayerConverter:
@@ -20,8 +22,9 @@ class LayerConverter:
     ----------
     layer : keras.Layer
         The layer.
-    converter : `Converter`
-        What it belongs to.
+    converter : `nengo_dl.converter.options.Options`
+        The options of the conversion: attributes of the names that they have as
+        arguments of `nengo_dl.Converter`, ``synapse`` as it was chosen.
 
     Attributes
     ----------
@@ -47,12 +50,12 @@ class LayerConverter:
     has_weights = False
     allow_fallback = True
 
-    def __init__(self, layer: keras.Layer, converter: Any):
+    def __init__(self, layer: keras.Layer, converter: Options):
         self.layer = layer
         self.converter = converter
         self._builds: list[Build] = []
 
-    def convert(self, node_id: int) -> Any:
+    def convert(self, node_id: int) -> Obj | list[Obj]:
         """Make Nengo objects for one call of the layer.
 
         Parameters
@@ -68,15 +71,17 @@ class LayerConverter:
         raise NotImplementedError
 
     @classmethod
-    def convertible(cls, layer: keras.Layer, converter: Any) -> tuple[bool, str | None]:
+    def convertible(
+        cls, layer: keras.Layer, converter: Options
+    ) -> tuple[bool, str | None]:
         """Return whether a layer can be converted, and why not.
 
         Parameters
         ----------
         layer : keras.Layer
             The layer.
-        converter : `Converter`
-            What it would belong to.
+        converter : `nengo_dl.converter.options.Options`
+            The options of the conversion.
 
         Returns
         -------
@@ -111,7 +116,7 @@ class LayerConverter:
 
     def add_nengo_obj(
         self, node_id: int, biases: Any = None, activation: Any = None
-    ) -> Any:
+    ) -> Obj:
         """Make what holds the output of a call, with biases and an activation.
 
         Parameters
@@ -135,18 +140,17 @@ class LayerConverter:
 
     def _mapped(self, activation: Any) -> Any:
         """Return what the map has for an activation that stays, or for its swap."""
-        swaps = self.converter.swaps
-        found = swaps(activation)
+        found, used = self.converter.swaps.find(canonical(activation))
         if callable(found):
             return self.activation_map.get(found, activation)
-        if swaps.has(activation):
+        if used:
             return activation
         return self.activation_map.get(activation, activation)
 
     def add_connection(
         self,
         node_id: int,
-        obj: Any,
+        obj: Obj,
         input_idx: int = 0,
         trainable: bool = False,
         **kwargs,
@@ -174,7 +178,7 @@ class LayerConverter:
         trainable = trainable and self.layer.trainable
         return build.connect(obj, input_idx, trainable=trainable, **kwargs)
 
-    def get_input_obj(self, node_id: int, tensor_idx: int = 0) -> Any:
+    def get_input_obj(self, node_id: int, tensor_idx: int = 0) -> Obj:
         """Return the Nengo object of an input of a call.
 
         Parameters
@@ -229,7 +233,7 @@ class LayerConverter:
         shapes = [tuple(x.shape) for x in call.outputs] if full_shape else None
         return _one_or_all(shapes or list(call.output_shapes))
 
-    def set_trainable(self, obj: Any, trainable: bool) -> None:
+    def set_trainable(self, obj: Obj | nengo.Connection, trainable: bool) -> None:
         """Set whether training changes a Nengo object.
 
         Parameters
@@ -239,27 +243,21 @@ class LayerConverter:
         trainable : bool
             Whether it is trained.
         """
-        self.converter.set_trainable(obj, trainable)
+        set_trainable(self._builds[-1].objects.net, obj, trainable)
 
 
 class NativeConverter(LayerConverter):
-    """Base of the classes ``Convert<Layer>``, which do what a function does.
+    """Base of the classes ``Convert<Layer>``, which do what a function does."""
 
-    Attributes
-    ----------
-    entry : `nengo_dl.converter.registry.Entry`
-        The function, and what it needs of the layer.
-    """
+    rule: Rule
 
-    entry: Entry
-
-    def convert(self, node_id: int) -> Any:
+    def convert(self, node_id: int) -> Obj | list[Obj]:
         """Make Nengo objects for one call of the layer, see `LayerConverter`."""
         build = self._builds[node_id]
-        return self.entry.convert(build.call, build)
+        return self.rule.convert(build.call, build)
 
 
-def converter_types(entries: Mapping) -> dict[str, type[NativeConverter]]:
+def converter_types(registry: Registry) -> dict[str, type[NativeConverter]]:
     """Make a class ``Convert<Layer>`` for each layer type with a registered function.
 
     Users derive converters of similar layers from them.
@@ -271,30 +269,33 @@ def converter_types(entries: Mapping) -> dict[str, type[NativeConverter]]:
             {
                 "__doc__": f"Convert a `{layer_type.__name__}` layer.",
                 "__module__": "nengo_dl.converter",
-                "allow_fallback": entry.allow_fallback,
-                "entry": entry,
+                "allow_fallback": rule.allow_fallback,
+                "rule": rule,
             },
         )
-        for layer_type, entry in entries.items()
+        for layer_type, rule in registry.items()
         if isinstance(layer_type, type)
     }
 
 
-def entry_of(cls: type[LayerConverter], **fields) -> Entry:
-    """Return the `Entry` of a `LayerConverter` subclass, with some other fields."""
+def rule_of(cls: type[LayerConverter], **fields: Any) -> Rule:
+    """Return the `Rule` of a `LayerConverter` subclass, with some other fields."""
 
-    def convert(call: LayerCall, build: Build) -> Any:
-        layer_converter = build.converter.get_converter(call.layer)
-        return layer_converter.convert(layer_converter.add_call(build))
+    def convert(call: LayerCall, build: Build) -> Obj | list[Obj]:
+        converters, layer = build.shared.converters, call.layer
+        if id(layer) not in converters:
+            converters[id(layer)] = cls(layer, build.options)
+        found = converters[id(layer)]
+        return found.convert(found.add_call(build))
 
     is_native = issubclass(cls, NativeConverter)
-    base = cls.entry if is_native else Entry(convert, temporal=True)
+    base = cls.rule if is_native else Rule(convert, temporal=True)
 
-    def check(call: LayerCall, converter: Any) -> str | None:
-        is_convertible, reason = cls.convertible(call.layer, converter)
+    def check(call: LayerCall, options: Options) -> str | None:
+        is_convertible, reason = cls.convertible(call.layer, options)
         if not is_convertible:
             return reason or "cannot be converted"
-        return None if base.check is None else base.check(call, converter)
+        return None if base.check is None else base.check(call, options)
 
     own = {
         "convert": convert,

@@ -5,6 +5,9 @@ from typing import Any
 
 import keras
 
+from nengo_dl.converter.keras_conversion import KerasConversion
+from nengo_dl.converter.keras_graph import source
+
 
 class ObjectMap(Mapping):
     """Maps Keras tensors and layers to Nengo objects.
@@ -29,10 +32,10 @@ class ObjectMap(Mapping):
         self._tensors: dict[int, tuple[keras.KerasTensor, list]] = {}
         self._layers: dict[int, tuple[Any, list]] = {}
 
-    def add(self, tensor: keras.KerasTensor, layer: Any, obj: Any) -> None:
-        """Enter the object of one output tensor of one call of a layer."""
+    def add(self, tensor: keras.KerasTensor, obj: Any, *layers: keras.Operation):
+        """Enter the object of one output tensor of one call of a layer, or several."""
         self._tensors.setdefault(id(tensor), (tensor, []))[1].append(obj)
-        if layer is not None:
+        for layer in layers:
             self._layers.setdefault(id(layer), (layer, []))[1].append(obj)
 
     def __getitem__(self, key: Any) -> Any:
@@ -66,3 +69,25 @@ class ObjectMap(Mapping):
 
     def __len__(self) -> int:
         return len(self._tensors)
+
+
+def maps(conversion: KerasConversion) -> tuple[ObjectMap, ObjectMap, ObjectMap]:
+    """Return the maps of inputs, outputs and layers, which the network gets, too."""
+    model, layer_map = conversion.plan.options.model, {}
+    names = ("inputs", "outputs", "layers")
+    inputs, outputs, layers = (ObjectMap(f"Converter.{name}") for name in names)
+    for tensor, node in zip(model.inputs, conversion.inputs, strict=True):
+        for objs in (inputs, layers):
+            objs.add(tensor, node, *(x for x in model.layers if x is source(tensor)))
+    for tensor, probe in zip(model.outputs, conversion.outputs, strict=True):
+        if tensor not in outputs:
+            outputs.add(tensor, probe)
+    for step, objs in conversion.step_outputs.items():
+        owners = [step.call.layer] + [step.wrapper] * (step.wrapper is not None)
+        for layer in owners:
+            layer_map.setdefault(layer, []).append(list(objs))
+        for tensor, obj in zip(step.call.outputs, objs, strict=True):
+            layers.add(tensor, obj, *owners)
+    conversion.net.inputs, conversion.net.outputs = inputs, outputs
+    conversion.net.layers, conversion.net.layer_map = layers, layer_map
+    return inputs, outputs, layers

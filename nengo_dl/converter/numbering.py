@@ -16,12 +16,12 @@ BASE = 128  # all floating-point types of Keras hold its digits exactly
 
 
 def positions(function: Callable[[np.ndarray], Any], shape: tuple) -> np.ndarray:
-    """Find which element each element of a function's result comes from.
+    r"""Find which element each element of a function's result comes from.
 
     Parameters
     ----------
     function : callable
-        From an array of shape (1, \\*shape) to a tensor with as many items. It moves
+        From an array of shape (1, \*shape) to a tensor with as many items. It moves
         elements, and may leave some out or put in zeros.
     shape : tuple of int
         Of an item.
@@ -31,17 +31,6 @@ def positions(function: Callable[[np.ndarray], Any], shape: tuple) -> np.ndarray
     index : ndarray of int
         Of the shape of an item of the result: numbers of elements in row-major order;
         -1 for a zero.
-
-    Examples
-    --------
-    .. testcode::
-
-       pad = keras.layers.ZeroPadding1D(1)
-       print(positions(pad, (2, 2)).tolist())
-
-    .. testoutput::
-
-       [[-1, -1], [0, 1], [2, 3], [-1, -1]]
     """
     size = math.prod(shape)
     numbers = np.arange(1, size + 1).reshape(1, *shape)  # 0 is for what is put in

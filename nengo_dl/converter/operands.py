@@ -14,24 +14,17 @@ import numpy as np
 from nengo_dl.converter.build import array
 from nengo_dl.converter.keras_graph import LayerCall
 from nengo_dl.converter.operators import is_operator
+from nengo_dl.converter.options import Options
 
 N_ITEMS = 3  # of a minibatch, where an operator is tried
 
 
 @dataclass(frozen=True, eq=False)
 class Operand:
-    """An argument of an operator.
+    """An argument of an operator."""
 
-    Parameters
-    ----------
-    index : int or None
-        Which of the inputs it is; None for a constant.
-    value : object
-        The constant, as it was written.
-    """
-
-    index: int | None = None
-    value: Any = None
+    index: int | None = None  # which of the inputs it is; None for a constant
+    value: Any = None  # the constant, as it was written
 
     @property
     def is_constant(self) -> bool:
@@ -74,17 +67,7 @@ def spread(call: LayerCall, operand: Operand) -> np.ndarray:
 def broadcast(call: LayerCall, i: int) -> np.ndarray | None:
     """Return which elements of an input are repeated to the shape of the output.
 
-    Parameters
-    ----------
-    call : `LayerCall`
-        Whose inputs broadcast.
-    i : int
-        Which of the inputs.
-
-    Returns
-    -------
-    index : ndarray of int, of shape (size of the output,), or None
-        None if nothing is repeated.
+    Of shape (size of the output,); None if nothing is repeated.
     """
     shape = call.input_shapes[i]
     if shape == call.output_shape:
@@ -93,12 +76,12 @@ def broadcast(call: LayerCall, i: int) -> np.ndarray | None:
     return np.broadcast_to(index, call.output_shape).ravel()
 
 
-def learned(call: LayerCall, converter: Any) -> str | None:
+def learned(call: LayerCall, options: Options) -> str | None:
     """Say if a constant changes in training, which its copy in a network would not."""
-    if converter.inference_only:
+    if options.inference_only:
         return None
     args = keras.tree.flatten(arguments(call))
-    variables = {id(v) for v in converter.model.trainable_variables}
+    variables = {id(v) for v in options.model.trainable_variables}
     if any(id(arg) in variables for arg in args):
         return (
             "expected constants, unless inference_only is True (got a weight of a "
@@ -107,7 +90,7 @@ def learned(call: LayerCall, converter: Any) -> str | None:
     return None
 
 
-def elementwise(call: LayerCall, converter: Any) -> str | None:
+def elementwise(call: LayerCall, options: Options) -> str | None:
     """Say why a call does not treat each element of a signal for itself."""
     if call.outputs[0].dtype.startswith("complex"):
         return "expected real numbers (got complex ones)"
@@ -124,24 +107,12 @@ def elementwise(call: LayerCall, converter: Any) -> str | None:
         if len(tensor.shape) != rank or tuple(tensor.shape[:n]) != outer:
             shapes = ", ".join(str(tuple(x.shape)) for x in call.inputs)
             return f"expected tensors with the same number of axes (got {shapes})"
-    return learned(call, converter)
+    return learned(call, options)
 
 
-def keeps_items(call: LayerCall, converter: Any) -> str | None:
-    """Say if an operator makes more or fewer items of a minibatch.
-
-    Parameters
-    ----------
-    call : `LayerCall`
-        Of any operator; layers are taken to keep them.
-    converter : `Converter`
-        Whose options count.
-
-    Returns
-    -------
-    reason : str or None
-    """
-    del converter
+def keeps_items(call: LayerCall, options: Options) -> str | None:
+    """Say if an operator makes more or fewer items; layers are taken to keep them."""
+    del options
     if not is_operator(call.layer):
         return None
     values = [

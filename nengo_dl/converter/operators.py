@@ -7,7 +7,7 @@ spelling. Converters are registered by functions, messages show what users write
 
 from collections.abc import Callable, Mapping
 from functools import cache
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 import keras
@@ -61,9 +61,9 @@ def _spelling(name: str) -> str:
     return _SHORT.get(spelled, spelled)
 
 
-def exists(name: str) -> bool:
-    """Whether the installed Keras has a function; older versions lack some."""
-    return name in vars(keras.ops)
+def existing(module: ModuleType, *names: str) -> tuple[Any, ...]:
+    """Return those functions or classes that the installed Keras has."""
+    return tuple(vars(module)[name] for name in names if name in vars(module))
 
 
 def is_operator(layer: Any) -> bool:
@@ -72,18 +72,7 @@ def is_operator(layer: Any) -> bool:
 
 
 def function_of(operation: Any) -> Callable | None:
-    """Return the function that an operation comes from.
-
-    Parameters
-    ----------
-    operation : keras.Operation
-        As a model holds it.
-
-    Returns
-    -------
-    function : callable or None
-        A function of ``keras.ops``; None for operations that are not Keras' own.
-    """
+    """Return the function of ``keras.ops`` that an operation comes from, or None."""
     kind = type(operation)
     if kind.__module__.split(".")[0] != "keras":
         return None
@@ -91,17 +80,9 @@ def function_of(operation: Any) -> Callable | None:
 
 
 def public_function(function: Callable) -> Callable | None:
-    """Return the function of ``keras.ops`` that makes the same operations.
+    """Return the function of ``keras.ops`` that makes the same operations as another.
 
-    Parameters
-    ----------
-    function : callable
-        For example ``keras.activations.relu`` or ``keras.ops.abs``.
-
-    Returns
-    -------
-    function : callable or None
-        None if it is no function of Keras.
+    None if that is no function of Keras.
     """
     name = getattr(function, "__name__", "")
     module = getattr(function, "__module__", None) or ""

@@ -13,7 +13,8 @@ import numpy as np
 
 from nengo_dl.converter.keras_graph import LayerCall
 from nengo_dl.converter.operators import kind_of
-from nengo_dl.converter.registry import Entry
+from nengo_dl.converter.options import Options
+from nengo_dl.converter.rules import Rule
 from nengo_dl.converter.unpacked import UnpackedCell, random_values
 
 N_STEPS = 4  # where their number is not fixed
@@ -21,52 +22,40 @@ N_ITEMS = 2
 
 
 def problem(
-    call: LayerCall, entry: Entry | None, reason: str, converter: Any
+    call: LayerCall, rule: Rule | None, reason: str, options: Options
 ) -> str | None:
-    """Return why a call cannot be done step by step, or None.
+    """Return why a call over time cannot be done step by step, or None.
 
-    Parameters
-    ----------
-    call : `LayerCall`
-        Of a layer whose inputs have an axis of time.
-    entry : `Entry` or None
-        The layer's native form.
-    reason : str
-        Why the call cannot have it.
-    converter : `Converter`
-        Whose options count.
+    The reason is why the call cannot have the native form of the rule.
     """
     layer = call.layer
     if isinstance(layer, keras.layers.RNN):
-        return _problem_of_recurrent(call, converter)
+        return _problem_of_recurrent(call, options)
     if isinstance(layer, keras.layers.Bidirectional):
         return _needs_sequence("Bidirectional, which runs backwards, too")
-    if entry is not None and entry.temporal and entry.trains:
+    if rule is not None and rule.temporal and rule.trains:
         return None  # it draws random numbers for each step
     modes = [False]
-    if not converter.inference_only and _takes_training(layer):
+    if not options.inference_only and _takes_training(layer):
         modes.append(True)
     if all(treats_steps_alone(call, training) for training in modes):
         return None
-    if entry is not None and entry.temporal:
+    if rule is not None and rule.temporal:
         return reason
+    return mixing(kind_of(layer))
+
+
+def mixing(kind: str) -> str:
+    """Say that layers of a kind do not treat time steps alone."""
     return (
         "expected a layer that treats each time step for itself, because "
-        f"temporal_model=True (got {kind_of(layer)}, which mixes them, or does "
-        "so as far as is known)"
+        f"temporal_model=True (got {kind}, which mixes them, or does so as far as is "
+        "known)"
     )
 
 
 def mixes_steps(function: Callable[[Any], Any], shape: Sequence[int]) -> bool:
-    """Return whether a function of a tensor over time mixes its time steps.
-
-    Parameters
-    ----------
-    function : callable
-        Of one tensor, e.g. an activation.
-    shape : sequence of int
-        Of one step of one item.
-    """
+    """Return whether a function of a tensor over time mixes steps of a shape."""
     x = np.random.RandomState(0).normal(size=(N_ITEMS, N_STEPS, *shape))
     x = keras.ops.convert_to_tensor(x.astype(np.float32))
     try:
@@ -80,12 +69,8 @@ def mixes_steps(function: Callable[[Any], Any], shape: Sequence[int]) -> bool:
 def outer_axes(call: LayerCall) -> tuple[int, ...]:
     """Return how many axes of each output are no part of a signal.
 
-    Parameters
-    ----------
-    call : `LayerCall`
-        The call. Outputs have an axis of time if inputs have one, but for what a
-        recurrent layer returns of its last step: the network has it at each step, of
-        the steps so far.
+    Outputs have an axis of time if inputs have one, but for what a recurrent layer
+    returns of its last step: the network has it at each step, of the steps so far.
     """
     outer = [call.n_outer_axes] * len(call.outputs)
     if isinstance(call.layer, keras.layers.RNN) and call.n_outer_axes > 1:
@@ -94,7 +79,7 @@ def outer_axes(call: LayerCall) -> tuple[int, ...]:
     return tuple(outer)
 
 
-def _problem_of_recurrent(call: LayerCall, converter: Any) -> str | None:
+def _problem_of_recurrent(call: LayerCall, options: Options) -> str | None:
     layer = call.layer
     if layer.go_backwards:
         return _needs_sequence(f"{type(layer).__name__} with go_backwards=True")
@@ -105,7 +90,7 @@ def _problem_of_recurrent(call: LayerCall, converter: Any) -> str | None:
         )
     shows_all = layer.return_sequences and not layer.return_state
     regularized = layer.activity_regularizer is not None
-    if regularized and not (shows_all or converter.inference_only):
+    if regularized and not (shows_all or options.inference_only):
         return (
             "expected inference_only=True (got an activity_regularizer of what is "
             "returned of the last step alone)"
@@ -147,15 +132,7 @@ def _is_what_its_cell_does(call: LayerCall) -> bool:
 
 
 def treats_steps_alone(call: LayerCall, training: bool = False) -> bool:
-    """Return whether a layer computes the same of each step alone as of all of them.
-
-    Parameters
-    ----------
-    call : `LayerCall`
-        Of a layer whose inputs have an axis of time.
-    training : bool
-        Whether to ask the layer as it is in training.
-    """
+    """Return whether a layer computes the same of each step alone as of all of them."""
     n_steps = call.inputs[0].shape[1]
     if n_steps in (None, 1):
         n_steps = N_STEPS

@@ -13,16 +13,10 @@ NO_ROWS = ("InputLayer", "Layer", "Wrapper")
 
 
 def rows():
-    """List what each registered layer of Keras becomes.
-
-    Returns
-    -------
-    rows : list of (str, str, str)
-        The layer's name, its native form, and the restrictions on it ("" for none).
-    """
+    """List name, native form and restrictions of each registered layer of Keras."""
     return sorted(
-        (layer_type.__name__, entry.native, entry.restrictions)
-        for layer_type, entry in REGISTRY.items()
+        (layer_type.__name__, rule.native, rule.restrictions)
+        for layer_type, rule in REGISTRY.items()
         if layer_type is not ANY_LAYER and layer_type in _keras_layers()
     )
 
@@ -37,17 +31,11 @@ def fallbacks():
 
 
 def operators():
-    """List what the registered functions of ``keras.ops`` become.
-
-    Returns
-    -------
-    rows : list of (tuple of str, str, str)
-        The names of functions, their native form, and the restrictions on them.
-    """
+    """List names, native form and restrictions of functions of ``keras.ops``."""
     found = {}
-    for key, entry in REGISTRY.items():
+    for key, rule in REGISTRY.items():
         if callable(key) and not isinstance(key, type):
-            form = (entry.native, entry.restrictions)
+            form = (rule.native, rule.restrictions)
             found.setdefault(form, []).append(key.__name__)
     return sorted((tuple(sorted(names)), *form) for form, names in found.items())
 

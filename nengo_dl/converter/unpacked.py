@@ -19,15 +19,8 @@ from nengo_dl.nodes.recurrent_cell import RecurrentCell
 class Unpacked(keras.layers.Layer):
     """Call a layer on the parts of one flat tensor, and pack what it returns.
 
-    Parameters
-    ----------
-    layer : keras.Layer
-        What to call, or an operation of ``keras.ops``.
-    call : `LayerCall`
-        How it is called. Where it stands for one step of a call over time, the layer
-        gets an axis of time of length 1.
-    **kwargs
-        See `keras.layers.Layer`.
+    Where the call stands for one step of a call over time, the layer gets an axis of
+    time of length 1.
     """
 
     def __init__(self, layer: Any, call: LayerCall, **kwargs):
@@ -65,17 +58,7 @@ class Unpacked(keras.layers.Layer):
 
 
 class UnpackedCell(Unpacked):
-    """Do one step of a recurrent layer, as a cell: what is kept is passed in.
-
-    Parameters
-    ----------
-    layer : `keras.layers.RNN`
-        Whose cell is called.
-    call : `LayerCall`
-        How the layer is called, with or without a mask.
-    **kwargs
-        See `keras.layers.Layer`.
-    """
+    """Do one step of a recurrent layer, as a cell: what is kept is passed in."""
 
     def __init__(self, layer: Any, call: LayerCall, **kwargs):
         super().__init__(layer, call, **kwargs)
@@ -94,13 +77,7 @@ class UnpackedCell(Unpacked):
         return self.inner.state_size
 
     def get_initial_state(self, batch_size: int) -> list[Any]:
-        """Return the states of the cell, and where steps are masked, the last output.
-
-        Parameters
-        ----------
-        batch_size : int
-            Number of items.
-        """
+        """Return the states of the cell; if steps are masked, also the last output."""
         states = self._step.initial_states(batch_size)
         if self._repeats:
             states.append(keras.ops.zeros((batch_size, *self._output_shape)))
@@ -109,21 +86,8 @@ class UnpackedCell(Unpacked):
     def call(self, x, states, training=None):
         """Do one step.
 
-        Parameters
-        ----------
-        x : tensor of shape (minibatch_size, size)
-            The input, and a mask if the layer gets one.
-        states : list of tensor
-            See `get_initial_state`.
-        training : bool, optional
-            Whether the cell drops out.
-
-        Returns
-        -------
-        output : tensor of shape (minibatch_size, size)
-            What the layer puts out, and its states if it returns them.
-        states : list of tensor
-            After the step.
+        Tensors have shape (minibatch_size, size): the input, with a mask if the layer
+        gets one, and the output, with its states if it returns them.
         """
         value, mask = self._replay(_sequence_and_mask, self._values(x))
         before, last = (states[:-1], states[-1]) if self._repeats else (states, None)
@@ -153,17 +117,9 @@ class UnpackedCell(Unpacked):
 class UnpackedStateful(Unpacked):
     """Call a recurrent layer on whole sequences, each of which goes on from the last.
 
-    The layer itself would keep its state in variables, for a fixed number of items; as
-    a cell, it is passed the state, which is then one of the simulation.
-
-    Parameters
-    ----------
-    layer : `keras.layers.RNN`
-        A copy, which is changed.
-    call : `LayerCall`
-        How the layer is called.
-    **kwargs
-        See `keras.layers.Layer`.
+    The layer itself, a copy which is changed, would keep its state in variables, for a
+    fixed number of items; as a cell, it is passed the state, which is then one of the
+    simulation.
     """
 
     def __init__(self, layer: Any, call: LayerCall, **kwargs):
@@ -177,34 +133,11 @@ class UnpackedStateful(Unpacked):
         return self.inner.state_size
 
     def get_initial_state(self, batch_size: int) -> Any:
-        """Return the states of the layer before the first sequence.
-
-        Parameters
-        ----------
-        batch_size : int
-            Number of items.
-        """
+        """Return the states of the layer before the first sequence."""
         return self.inner.get_initial_state(batch_size)
 
     def call(self, x, states, training=None):
-        """Run one sequence.
-
-        Parameters
-        ----------
-        x : tensor of shape (minibatch_size, size)
-            The input, and a mask if the layer gets one.
-        states : list of tensor
-            After the last sequence.
-        training : bool, optional
-            Whether the layer drops out.
-
-        Returns
-        -------
-        output : tensor of shape (minibatch_size, size)
-            What the layer puts out.
-        states : list of tensor
-            After this sequence.
-        """
+        """Run one sequence; tensors have shape (minibatch_size, size)."""
         value, mask = self._replay(_sequence_and_mask, self._values(x))
         output, *after = self.inner(
             value, initial_state=states, mask=mask, training=training
@@ -255,19 +188,8 @@ def _cast(value: Any, dtype: str) -> Any:
 def random_values(call: LayerCall, outer: Sequence[int], seed: int = 0) -> list[Any]:
     """Draw values that a call could get, to find out about its layer.
 
-    Parameters
-    ----------
-    call : `LayerCall`
-        Has the shapes and types.
-    outer : sequence of int
-        Lengths of the axes before those of a signal.
-    seed : int
-        Of the random numbers.
-
-    Returns
-    -------
-    values : list of tensor
-        Floats, or 0 and 1 for whole numbers and booleans.
+    Floats, or 0 and 1 for whole numbers and booleans, with outer axes before a
+    signal's.
     """
     rng = np.random.RandomState(seed)
     values = []

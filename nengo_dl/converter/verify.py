@@ -1,104 +1,71 @@
 """Whether a converted network computes the same as its Keras model."""
 
 import contextlib
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
+from typing import Any
 
 import keras
+import nengo
 import numpy as np
 import tensorflow as tf
 
-from nengo_dl.converter.arguments import as_array
 from nengo_dl.converter.build import array
-from nengo_dl.converter.plan import outer_axes
+from nengo_dl.converter.keras_conversion import KerasConversion
+from nengo_dl.converter.presentation import Arrays, checked_inputs, flat
 from nengo_dl.simulator import Simulator
 
 N_ITEMS, N_STEPS = 2, 10
 N_EPOCHS, LEARNING_RATE = 3, 0.1
 
 
-def verify(converter, training, inputs, atol, rtol):
+def verify(
+    conversion: KerasConversion, training: bool, inputs: Any, atol: float, rtol: float
+) -> bool:
     """Compare outputs, see `Converter.verify`."""
-    model = converter.model
+    model, source = conversion.plan.options.model, conversion.source
     if inputs is None:
-        inputs = [np.ones(_shape(tensor, converter)) for tensor in model.inputs]
-    inputs = inputs if isinstance(inputs, list | tuple) else [inputs]
-    inputs = [as_array("Converter.verify", x) for x in inputs]
-    _check_inputs(model, inputs)
-    n_items = len(inputs[0])
-    n_steps = inputs[0].shape[1] if converter.temporal_model else 1
+        lengths = [N_ITEMS, N_STEPS][: source.n_outer_axes]
+        inputs = [
+            np.ones([n or length for n, length in zip_longest(spec.shape, lengths)])
+            for spec in source.inputs
+        ]
+    inputs = checked_inputs("Converter.verify", source.inputs, inputs)
     before = [array(variable) for variable in model.variables]
     with Simulator(
-        converter.net, minibatch_size=n_items, progress_bar=False, device="/cpu:0"
+        conversion.net,
+        minibatch_size=len(inputs[0]),
+        progress_bar=False,
+        device="/cpu:0",
     ) as sim:
-        data = {
-            converter.inputs[tensor]: x.reshape(n_items, n_steps, -1)
-            for tensor, x in zip(model.inputs, inputs, strict=True)
-        }
+        data = dict(zip(conversion.inputs, flat(source, inputs), strict=True))
         if training:
             _check_parameters(model, sim)
-            _train_network(sim, data, converter)
+            _train_network(sim, data, conversion)
         found = sim.predict_on_batch(data)
     # layers that could not be copied are those of the model
     _restore(model, before)
     with _trained(model, inputs) if training else contextlib.nullcontext():
-        expected = _outputs(model, inputs)
-    has_time = _has_time(converter)
-    for tensor, wanted, is_series in zip(
-        model.outputs, expected, has_time, strict=True
+        wanted = source.compute(inputs)
+    for spec, probe, values in zip(
+        source.outputs, conversion.outputs, wanted, strict=True
     ):
-        got = found[converter.outputs[tensor]]
-        got = got if is_series else got[:, -1]
-        _compare(tensor.name, np.ravel(got), np.ravel(wanted), atol, rtol)
+        # what Keras has of the last time step, the network has of all steps so far
+        is_last = spec.n_outer_axes < source.n_outer_axes
+        got = found[probe][:, -1] if is_last else found[probe]
+        _compare(spec.name, np.ravel(got), np.ravel(values), atol, rtol)
     return True
 
 
-def _check_inputs(model, inputs):
-    wanted = [tuple(tensor.shape) for tensor in model.inputs]
-    fit = len(inputs) == len(wanted) and all(
-        len(x.shape) == len(shape)
-        and all(m in (None, n) for n, m in zip(x.shape, shape, strict=True))
-        for x, shape in zip(inputs, wanted, strict=True)
-    )
-    if not fit:
-        raise ValueError(
-            f"Converter.verify: expected inputs of shapes {wanted} (got "
-            f"{[x.shape for x in inputs]}). Pass data as for the Keras model."
-        )
-
-
-def _has_time(converter):
-    """Return of each output whether all time steps count, or the last one alone."""
-    outer = outer_axes(converter.steps)
-    if not converter.temporal_model:
-        return [True for _ in converter.model.outputs]
-    return [outer.get(id(tensor), 2) > 1 for tensor in converter.model.outputs]
-
-
-def _shape(tensor, converter):
-    if not converter.temporal_model:
-        return (N_ITEMS, *tensor.shape[1:])
-    return (N_ITEMS, tensor.shape[1] or N_STEPS, *tensor.shape[2:])
-
-
-def _outputs(model, inputs):
-    """Call a model as Keras does in prediction."""
-    outputs = keras.tree.flatten(model(_structured(model, inputs), training=False))
-    return [array(y) for y in outputs]
-
-
-def _structured(model, inputs):
-    """Return inputs in the form that a model takes, e.g. as a dict."""
-    return keras.tree.pack_sequence_as(model.input, inputs)
-
-
 @contextlib.contextmanager
-def _trained(model, inputs):
+def _trained(model: keras.Model, inputs: Arrays) -> Iterator[None]:
     """Fit a model to ones, and give it back its weights afterwards."""
     before = [array(variable) for variable in model.variables]
-    inputs = _structured(model, inputs)
+    values = keras.tree.pack_sequence_as(model.input, list(inputs))
     try:
         for _ in range(N_EPOCHS):
             with tf.GradientTape() as tape:
-                outputs = keras.tree.flatten(model(inputs, training=True))
+                outputs = keras.tree.flatten(model(values, training=True))
                 losses = [tf.reduce_mean(tf.square(y - 1)) for y in outputs]
                 loss = tf.add_n([*losses, *model.losses])
             weights = model.trainable_variables
@@ -111,20 +78,21 @@ def _trained(model, inputs):
         _restore(model, before)
 
 
-def _restore(model, values):
+def _restore(model: keras.Model, values: Sequence[np.ndarray]) -> None:
     for variable, value in zip(model.variables, values, strict=True):
         variable.assign(value)
 
 
-def _train_network(sim, data, converter):
+def _train_network(
+    sim: Simulator, data: dict[nengo.Node, np.ndarray], conversion: KerasConversion
+) -> None:
     """Fit a network to ones."""
     n_items, n_steps, _ = next(iter(data.values())).shape
-    probes = converter.net.probes
-    targets = {probe: np.ones((n_items, n_steps, probe.size_in)) for probe in probes}
-    losses = dict.fromkeys(probes, "mse")
-    for probe, is_series in zip(probes, _has_time(converter), strict=True):
-        if not is_series:
-            losses[probe] = _last_error
+    targets, losses = {}, {}
+    for spec, probe in zip(conversion.source.outputs, conversion.outputs, strict=True):
+        targets[probe] = np.ones((n_items, n_steps, probe.size_in))
+        is_last = spec.n_outer_axes < conversion.source.n_outer_axes
+        losses[probe] = _last_error if is_last else "mse"
     sim.compile(keras.optimizers.SGD(LEARNING_RATE), loss=losses)
     sim.fit(data, targets, epochs=N_EPOCHS, verbose=0)
 
@@ -134,7 +102,7 @@ def _last_error(y_true, y_pred):
     return keras.ops.mean(keras.ops.square(y_pred[:, -1:] - y_true[:, -1:]), axis=-1)
 
 
-def _check_parameters(model, sim):
+def _check_parameters(model: keras.Model, sim: Simulator) -> None:
     wanted = sum(int(np.prod(v.shape)) for v in model.trainable_variables)
     got = sum(int(np.prod(v.shape)) for v in sim.keras_model.trainable_variables)
     if got != wanted:
@@ -144,7 +112,7 @@ def _check_parameters(model, sim):
         )
 
 
-def _compare(name, got, wanted, atol, rtol):
+def _compare(name: str, got, wanted, atol: float, rtol: float) -> None:
     equal = got.shape == wanted.shape and np.isclose(got, wanted, atol=atol, rtol=rtol)
     if not np.all(equal):
         difference = np.abs(got - wanted).max() if got.shape == wanted.shape else np.nan

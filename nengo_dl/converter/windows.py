@@ -17,24 +17,12 @@ from nengo_dl.converter.numbering import positions
 
 @dataclass(frozen=True)
 class Geometry:
-    """Spatial shape of an input, and the windows on it.
+    """Spatial shape of an input, and the windows on it."""
 
-    Parameters
-    ----------
-    space : tuple of int
-        The input's shape without channels.
-    kernel_size, strides, dilation : tuple of int
-        Of the windows, along each axis.
-    padding : str
-        "valid", "same" or "causal".
-    channels_last : bool
-        Whether the axis of the channels comes last, or first.
-    """
-
-    space: tuple[int, ...]
-    kernel_size: tuple[int, ...]
+    space: tuple[int, ...]  # the shape of the input without channels
+    kernel_size: tuple[int, ...]  # of the windows, along each axis
     strides: tuple[int, ...]
-    padding: str
+    padding: str  # "valid", "same" or "causal"
     dilation: tuple[int, ...]
     channels_last: bool
 
@@ -81,17 +69,8 @@ def _layer(geometry, n_taps):
 def taps(geometry: Geometry, transposed: keras.Layer | None = None) -> np.ndarray:
     """Find which position each tap of a window reads, for each window.
 
-    Parameters
-    ----------
-    geometry : `Geometry`
-        Of the windows.
-    transposed : keras.Layer, optional
-        A transposed convolution, for the windows of that.
-
-    Returns
-    -------
-    index : ndarray of int, shape (n_windows, n_taps)
-        Positions of the input in row-major order; -1 for the padding.
+    Of shape (n_windows, n_taps): positions of the input in row-major order; -1 for the
+    padding. The windows of a transposed convolution need its layer.
     """
     n_taps = math.prod(geometry.kernel_size)
     one_each = np.eye(n_taps).reshape(*geometry.kernel_size, 1, n_taps)

@@ -10,7 +10,7 @@ from nengo.transforms import SparseMatrix
 
 from nengo_dl.graph.kernel import size_of, view
 from nengo_dl.graph.layout import Layout
-from nengo_dl.graph.roles import Parameter
+from nengo_dl.graph.parameters import Parameter
 
 
 @dataclass(frozen=True, eq=False)

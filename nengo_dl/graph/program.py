@@ -20,7 +20,7 @@ from nengo.builder.processes import SimProcess
 
 from nengo_dl.config import object_settings
 from nengo_dl.graph.kept import ALL_STEPS, Kept
-from nengo_dl.graph.roles import Parameter, parameters
+from nengo_dl.graph.parameters import Parameter, parameters
 from nengo_dl.graph.streams import Streams, find_streams
 
 

@@ -16,7 +16,7 @@ from nengo.exceptions import ValidationError
 from nengo_dl.engine.engine import Engine
 from nengo_dl.engine.values import stored_values
 from nengo_dl.graph.kernel import size_of
-from nengo_dl.graph.roles import Parameter
+from nengo_dl.graph.parameters import Parameter
 from nengo_dl.keras_model.weights import stored_shape
 
 Blocks = tuple[tf.Tensor, ...]

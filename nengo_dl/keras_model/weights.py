@@ -14,7 +14,7 @@ from nengo.builder import Signal
 from nengo_dl.engine.values import stored_values
 from nengo_dl.graph.kernel import size_of
 from nengo_dl.graph.layout import Layout
-from nengo_dl.graph.roles import Parameter
+from nengo_dl.graph.parameters import Parameter
 
 # Up to this many parameters of one kind and shape are weights of their own; more, e.g.
 # those of an EnsembleArray, are stacked in one, since optimizers treat weights one by

@@ -43,18 +43,18 @@ steps: dict[type, NeuronStep] = {}
 
 
 def register(
-    neuron_type: type,
+    *neuron_types: type,
     parameters: tuple[str, ...] = (),
     flags: tuple[str, ...] = (),
     random: bool = False,
     emits: bool = False,
     rate: Callable[..., tuple] | None = None,
 ) -> Callable:
-    """Register the decorated step function for a neuron type.
+    """Register the decorated step function for neuron types.
 
     Parameters
     ----------
-    neuron_type : type
+    *neuron_types : type
         Matched exactly: a subclass may compute something else.
     parameters : tuple of str
         Numeric attributes of the type, stacked over the merged populations and passed
@@ -90,7 +90,8 @@ def register(
     """
 
     def decorate(fn):
-        steps[neuron_type] = NeuronStep(fn, parameters, flags, random, emits, rate)
+        step = NeuronStep(fn, parameters, flags, random, emits, rate)
+        steps.update(dict.fromkeys(neuron_types, step))
         return fn
 
     return decorate

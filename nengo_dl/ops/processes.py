@@ -32,12 +32,12 @@ class ProcessStep(NamedTuple):
 steps: dict[type, ProcessStep] = {}
 
 
-def register(process_type: type, merge_key: Callable[[Any], Hashable]) -> Callable:
-    """Register the decorated function for a process type.
+def register(*process_types: type, merge_key: Callable[[Any], Hashable]) -> Callable:
+    """Register the decorated function for process types.
 
     Parameters
     ----------
-    process_type : type
+    *process_types : type
         Matched exactly.
     merge_key : callable
         From an operator to a hashable value; operators with equal keys share a kernel.
@@ -52,7 +52,7 @@ def register(process_type: type, merge_key: Callable[[Any], Hashable]) -> Callab
     """
 
     def decorate(build):
-        steps[process_type] = ProcessStep(build, merge_key)
+        steps.update(dict.fromkeys(process_types, ProcessStep(build, merge_key)))
         return build
 
     return decorate
@@ -121,8 +121,7 @@ def _filter_key(op):
     return (op.process, op.input.size)
 
 
-@register(nengo.Alpha, merge_key=_filter_key)
-@register(LinearFilter, merge_key=_filter_key)
+@register(nengo.Alpha, LinearFilter, merge_key=_filter_key)
 def build_linear_filter(ops, ctx):
     r"""Build a discretised linear filter.
 

@@ -219,15 +219,15 @@ class Builder:
     @classmethod
     def register(
         cls,
-        op_type: type[Operator],
+        *op_types: type[Operator],
         merge_key: Callable[[Any], Hashable] | None = None,
         is_host: Callable[[Any], bool] = lambda op: False,
     ) -> Callable:
-        """Register the decorated function for an operator type.
+        """Register the decorated function for operator types.
 
         Parameters
         ----------
-        op_type : type
+        *op_types : type
             Matched exactly.
         merge_key : callable, optional
             Operators for which it returns equal keys are built into one kernel. By
@@ -243,7 +243,8 @@ class Builder:
         """
 
         def decorate(build):
-            cls.entries[op_type] = Entry(build, merge_key, is_host)
+            entry = Entry(build, merge_key, is_host)
+            cls.entries.update(dict.fromkeys(op_types, entry))
             return build
 
         return decorate

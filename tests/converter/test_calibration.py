@@ -8,12 +8,12 @@ from keras import layers as kl
 from nengo.dists import Choice
 
 from nengo_dl import Converter
-from nengo_dl.converter.activations import changed
-from nengo_dl.converter.calibration.calibration import sampled
 from nengo_dl.converter.calibration.largest import Largest
-from nengo_dl.converter.calibration.latency import choose_synapse, steps_needed
+from nengo_dl.converter.calibration.latency import soonest, steps_needed
 from nengo_dl.converter.calibration.response import DT, fitted
-from nengo_dl.converter.calibration.tuning import started
+from nengo_dl.converter.calibration.statistics import sampled
+from nengo_dl.converter.forms import changed
+from nengo_dl.converter.tuning import started
 from tests.converter.cases import seeded
 
 PERCENTILES = [0, 50, 99, 99.9, 100]
@@ -154,17 +154,15 @@ def test_steps_needed(errors, wanted):
 
 
 def test_the_synapse_is_the_one_that_is_right_soonest():
-    errors = {None: [1, 0.01, 1], 1: [1, 0.04, 0.04], 2: [1, 1, 0.01], 3: [1, 1, 1]}
-    found = choose_synapse(lambda synapse: np.array(errors[synapse]), tuple(errors))
-    assert found == 1
+    errors = [[1, 0.01, 1], [1, 0.04, 0.04], [1, 1, 0.01], [1, 1, 1]]
+    assert soonest(np.array(errors)) == 1
 
 
-@pytest.mark.parametrize("n_steps, wanted", [(20, None), (32, 1), (128, 1)])
+@pytest.mark.parametrize("n_steps, wanted", [(20, 0), (32, 1), (128, 1)])
 def test_the_synapse_is_the_one_with_the_least_error_when_it_counts(n_steps, wanted):
     """If none is right within all steps, the 32nd one counts, or the last one."""
     late = np.where(np.arange(1, n_steps + 1) < 32, 0.9, 0.2)
-    errors = {None: np.full(n_steps, 0.3), 1: late}
-    assert choose_synapse(errors.get, (None, 1)) == wanted
+    assert soonest([np.full(n_steps, 0.3), late]) == wanted
 
 
 BAD_DATA = [

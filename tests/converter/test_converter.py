@@ -462,7 +462,7 @@ class Double(kl.Layer):
 
 @pytest.fixture
 def registry(monkeypatch):
-    monkeypatch.setattr(REGISTRY, "_entries", dict(REGISTRY))
+    monkeypatch.setattr(Converter, "converters", dict(REGISTRY))
 
 
 def double_model():

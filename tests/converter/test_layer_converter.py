@@ -62,7 +62,7 @@ class ConvertTripled(ConvertDense):
 
 @pytest.fixture(autouse=True)
 def registry(monkeypatch):
-    monkeypatch.setattr(REGISTRY, "_entries", dict(REGISTRY))
+    monkeypatch.setattr(Converter, "converters", dict(REGISTRY))
 
 
 def model_of(*layers, shape=(6,)):

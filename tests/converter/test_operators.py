@@ -261,7 +261,7 @@ def test_stop_gradient():
 
 
 def test_users_register_operators(monkeypatch):
-    monkeypatch.setattr(REGISTRY, "_entries", dict(REGISTRY))
+    monkeypatch.setattr(nengo_dl.Converter, "converters", dict(REGISTRY))
 
     def convert_cumsum(call, build):
         node = build.node()

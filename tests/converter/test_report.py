@@ -13,12 +13,11 @@ from matplotlib import pyplot
 
 import nengo_dl
 from nengo_dl import Converter
+from nengo_dl.converter import presentation
 from nengo_dl.converter import report as reports
-from nengo_dl.converter.report import DEVICES, Counts, Device, run
-from nengo_dl.converter.report.counts import total
-from nengo_dl.converter.report.parts import parts
-from nengo_dl.converter.report.signals import incoming, is_bias
-from nengo_dl.converter.report.summary import latency
+from nengo_dl.converter.report import DEVICES, Counts, Device
+from nengo_dl.converter.report.measure import latency
+from nengo_dl.converter.report.report import DERIVED, total
 from nengo_dl.converter.report.text import number
 from tests.converter.cases import FIRST, random_inputs, seeded
 from tests.converter.models import MODELS
@@ -133,7 +132,7 @@ def simulate(converter, x):
     (node,) = converter.inputs.values()
     node.output = x.ravel()
     with converter.net:
-        probes = [nengo.Probe(neurons) for neurons in converter.populations]
+        probes = [nengo.Probe(ens.neurons) for ens in converter.net.all_ensembles]
     with nengo.Simulator(converter.net, dt=DT, progress_bar=False) as sim:
         sim.run_steps(N_STEPS)
     del converter.net.probes[-len(probes) :]
@@ -241,8 +240,8 @@ def test_spikes_are_those_of_nengo(name, kind):
 
 
 def converted_amplitude(converter):
-    (neurons,) = converter.populations
-    return neurons.ensemble.neuron_type.amplitude
+    (ensemble,) = converter.net.all_ensembles
+    return ensemble.neuron_type.amplitude
 
 
 def test_spikes_that_are_passed_on_stay_spikes():
@@ -383,17 +382,23 @@ def test_recurrent_connections_count():
 @pytest.mark.parametrize("name", MODELS)
 def test_layers_share_out_all_neurons_and_connections(name):
     converter = Converter(seeded(MODELS[name]()), inference_only=True)
-    conns = incoming(converter.net)
-    layers = parts(converter, conns)
-    found = [conn for part in layers for conn in part.connections]
-    # constants reach their layers by way of relays
-    wanted = [conn for conn in converter.net.all_connections if not is_bias(conn)]
+    conversion = converter.conversion
+    layers = conversion.source.layers
+    made = [conversion.made[call] for layer in layers for call in layer.calls]
+    found = [conn for each in made for conn in each.connections]
+    wanted = [conn for conn in converter.net.all_connections if not is_constant(conn)]
     assert len(found) == len(set(found)) and set(found) == set(wanted)
-    neurons = [obj for part in layers for obj in part.populations]
+    neurons = [obj for each in made for obj in each.neurons]
     assert len(neurons) == len(set(neurons))
-    assert set(neurons) == set(converter.populations)
-    n_parameters = sum(part.n_parameters for part in layers)
+    assert set(neurons) == {each.neurons for each in conversion.populations}
+    n_parameters = sum(layer.n_parameters for layer in layers)
     assert n_parameters == converter.model.count_params()
+
+
+def is_constant(conn):
+    """Constants reach their layers by way of relays."""
+    label = getattr(conn.pre_obj, "label", None) or ""
+    return label == "one" or label.endswith(".bias")
 
 
 @pytest.fixture(scope="module")
@@ -451,7 +456,7 @@ def test_items_and_steps_may_be_split(
     classifier, monkeypatch, minibatch_size, max_values
 ):
     converter, x, y, report = classifier
-    monkeypatch.setattr(run, "MAX_VALUES", max_values)
+    monkeypatch.setattr(presentation, "MAX_VALUES", max_values)
     one_hot = np.eye(4)[y]
     other = converter.report(
         x, one_hot, n_steps=N_STEPS, dt=DT, minibatch_size=minibatch_size
@@ -482,7 +487,7 @@ def test_reports_are_json(classifier):
     for report in (classifier[-1], other):
         found = json.loads(report.to_json())
         assert found == report.to_dict()
-        assert list(found["total"]) == [*vars(report.total), *reports.counts.DERIVED]
+        assert list(found["total"]) == [*vars(report.total), *DERIVED]
         assert len(found["layers"]) == len(report.layers)
 
 
@@ -574,7 +579,7 @@ def test_pictures(classifier):
 X, Y = np.ones((3, 6)), np.zeros(3)
 WRONG = {
     "no minibatch": ((X[0],), r"shape \(n_items, 6\).*got \(6,\).*x\[None\]"),
-    "other size": ((X[:, :5],), r"expected x of shape \(n_items, 6\).*got \(3, 5\)"),
+    "other size": ((X[:, :5],), r"expected shape \(n_items, 6\).*got \(3, 5\)"),
     "no items": ((X[:0],), r"at least one item \(got \(0, 6\)\)"),
     "two inputs": (([X, X],), r"each of the 1 inputs of the model \(got 2\)"),
     "nan": ((X * np.nan,), r"finite values for input .*got 18 that are NaN"),
@@ -596,7 +601,7 @@ def test_wrong_data_of_several_inputs():
     model = MODELS["two_inputs"]()
     converter = convert(model)
     x, y = random_inputs(model)
-    with pytest.raises(ValueError, match="as many items .* in all inputs.*got .3,.*2,"):
+    with pytest.raises(ValueError, match="as many items for all inputs.*got .3,.*2,"):
         converter.report([x, y[:2]])
     with pytest.raises(ValueError, match="each of the 2 inputs .*got 1.*in the order"):
         converter.report(x)

@@ -126,7 +126,9 @@ def test_channels_are_calibrated_for_themselves(swaps):
     conv = np.asarray(keras.Model(model.inputs, model.layers[5].output)(x))
     largest = conv.max(axis=(0, 1, 2))
     rates = 2000 / np.maximum(largest, 0.01 * largest.max())
-    gains = converter.populations[2].ensemble.gain.reshape(-1, len(rates))
+    gains = converter.conversion.populations[2].neurons.ensemble.gain.reshape(
+        -1, len(rates)
+    )
     np.testing.assert_allclose(gains, np.tile(rates, (len(gains), 1)), rtol=1e-4)
 
 
@@ -193,10 +195,11 @@ def test_calibration_maps_the_largest_activation_to_the_rate(target_rate):
         percentile=100,
         target_rate=target_rate,
     )
+    populations = [each.neurons for each in converter.conversion.populations]
     with converter.net:
-        probes = [nengo.Probe(neurons) for neurons in converter.populations]
-    types = [neurons.ensemble.neuron_type for neurons in converter.populations]
-    for neurons, kind in zip(converter.populations, types, strict=True):
+        probes = [nengo.Probe(neurons) for neurons in populations]
+    types = [neurons.ensemble.neuron_type for neurons in populations]
+    for neurons, kind in zip(populations, types, strict=True):
         rates = nengo.RectifiedLinear(kind.amplitude)
         neurons.ensemble.neuron_type = rates
     with nengo_dl.Simulator(
@@ -221,7 +224,7 @@ def test_calibration_covers_nested_models_and_time():
         scale_firing_rates="auto",
         calibration_data=[data],
     )
-    gains = [neurons.ensemble.gain[0] for neurons in converter.populations]
+    gains = [ens.gain[0] for ens in converter.net.all_ensembles]
     assert len(gains) == 2 and 1 not in gains
     assert converter.verify(inputs=data, atol=1e-5)
 
@@ -232,14 +235,14 @@ def test_silent_populations_stay_as_they_are():
     converter = spiking(
         model, scale_firing_rates="auto", calibration_data=-np.ones((2, 3))
     )
-    assert converter.populations[0].ensemble.gain[0] == 1
+    assert converter.net.all_ensembles[0].gain[0] == 1
 
 
 def test_filtered_maximum_is_the_maximum_of_filtered_spikes():
     inputs = keras.Input((6, 2))
     model = keras.Model(inputs, kl.MaxPooling1D(3)(kl.ReLU()(inputs)))
     converter = spiking(model, scale_firing_rates=500)
-    (neurons,) = converter.populations
+    (neurons,) = (ens.neurons for ens in converter.net.all_ensembles)
     with converter.net:
         spikes = nengo.Probe(neurons)
     converter.inputs[inputs].output = lambda t: np.sin(np.arange(12) + 50 * t)

@@ -14,7 +14,7 @@ from nengo_dl import Converter
 from nengo_dl.converter import LayerConverter
 from nengo_dl.converter.registry import REGISTRY
 from nengo_dl.graph.nengo_model import build_model
-from nengo_dl.graph.roles import parameters
+from nengo_dl.graph.parameters import parameters
 from tests.converter.cases import seeded
 
 
@@ -102,7 +102,7 @@ def test_layer_converters(monkeypatch):
             self.add_connection(node_id, obj)
             return obj
 
-    monkeypatch.setattr(REGISTRY, "_entries", dict(REGISTRY))
+    monkeypatch.setattr(Converter, "converters", dict(REGISTRY))
     Converter.register(Shift)(ConvertShift)
     model = model_of(Shift(name="x"))
     converter = Converter(model, allow_fallback=False)

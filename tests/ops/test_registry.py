@@ -1,5 +1,7 @@
 """Types of operators, neurons and processes, told apart by what they are."""
 
+from functools import partial
+
 import nengo
 import numpy as np
 import pytest
@@ -92,3 +94,21 @@ def test_types_of_one_name_are_not_merged(make, registered):
         for group in groups
     }
     assert found == set(factors)
+
+
+@pytest.mark.parametrize(
+    "register, found",
+    [
+        (Builder.register, Builder.entries),
+        (neurons.register, neurons.steps),
+        (partial(processes.register, merge_key=lambda op: ()), processes.steps),
+    ],
+)
+def test_several_types_are_registered_at_once(register, found, registered):
+    types = type("First", (), {}), type("Second", (), {})
+
+    @register(*types)
+    def build(*args):
+        return None
+
+    assert found[types[0]] is found[types[1]]

@@ -12,8 +12,8 @@ from nengo.exceptions import NengoWarning, SimulatorClosed, ValidationError
 from nengo.transforms import SparseMatrix
 
 import nengo_dl
-from nengo_dl.graph import roles
-from nengo_dl.simulator.simulation_data import SimulationData
+from nengo_dl.graph import parameters as table
+from nengo_dl.simulator import SimulationData
 from tests import small_networks
 from tests.simulator.helpers import make_sim
 
@@ -227,7 +227,7 @@ def perturb(monkeypatch):
     def perturb(sim):
         rng = np.random.RandomState(0)
         values = {}
-        for parameter in roles.parameters(sim.model):
+        for parameter in table.parameters(sim.model):
             signal = parameter.signal
             value = sim.parameter(signal)
             factor = rng.uniform(0.9, 1.1, np.shape(value)).astype(value.dtype)
@@ -258,7 +258,7 @@ def dense(weights):
 
 def set_parameters(sim, values):
     """Give the signals of `nengo.Simulator` new values."""
-    found = roles.parameters(sim.model)
+    found = table.parameters(sim.model)
     for parameter, value in zip(found, values, strict=True):
         signal = parameter.signal
         target = sim.signals[signal]

@@ -5,17 +5,8 @@ activations of each population, a high percentile is mapped to a firing rate. Ne
 whose response bends are tuned by how they answer to trains of spikes.
 """
 
-from nengo_dl.converter.calibration.calibration import Calibration
-from nengo_dl.converter.calibration.data import check
+from nengo_dl.converter.calibration.calibration import Goal, calibrate
 from nengo_dl.converter.calibration.latency import errors, steps_needed
-from nengo_dl.converter.calibration.tuning import Tuning, scaling, started
+from nengo_dl.converter.tuning import Tuning
 
-__all__ = [
-    "Calibration",
-    "Tuning",
-    "check",
-    "errors",
-    "scaling",
-    "started",
-    "steps_needed",
-]
+__all__ = ["Goal", "Tuning", "calibrate", "errors", "steps_needed"]

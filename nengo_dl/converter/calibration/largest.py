@@ -6,14 +6,8 @@ import numpy as np
 class Largest:
     """Finds a high percentile of each column of a table that comes in parts.
 
-    Only the rows above the percentile are kept: one in a thousand for 99.9.
-
-    Parameters
-    ----------
-    n_rows : int
-        Of the whole table.
-    percentile : float
-        From 0 to 100; between rows, it is interpolated linearly.
+    Only the rows above the percentile are kept: one in a thousand for 99.9. Between
+    rows, it is interpolated linearly.
     """
 
     def __init__(self, n_rows: int, percentile: float):

@@ -1,65 +1,61 @@
 """How soon the average output of a network is that of the model."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-import keras
+import nengo
 import numpy as np
 
-from nengo_dl.converter.calibration.data import presented, run
-from nengo_dl.converter.plan import check_series
+from nengo_dl.converter.conversion import Conversion, check_series
+from nengo_dl.converter.presentation import flat, presented
 
 # The average counts as right once its error stays below this part of the output.
 TOLERANCE = 0.05
 MAX_STEPS, N_ITEMS = 128, 32
-# In seconds; None is no synapse at all.
-SYNAPSES = (None, 0.002, 0.005)
 # For how many steps leaky neurons are tuned; with synapses, too.
 TUNED_STEPS = 32
 
 
-def errors(converter: Any, arrays: tuple[np.ndarray, ...]) -> np.ndarray:
-    """Return how far the average output is from that of the model, after each step.
+def errors(
+    net: nengo.Network, conversions: Sequence[Conversion], inputs: Sequence[np.ndarray]
+) -> list[np.ndarray]:
+    """Measure how far average outputs are from those of the model, after each step.
 
-    Parameters
-    ----------
-    converter : `Converter`
-        What is run, on at most 32 items.
-    arrays : tuple of ndarray
-        Calibration data, as from `check`.
-
-    Returns
-    -------
-    errors : ndarray of shape (n_steps,)
-        Root mean square over items and elements, as a part of that of the output; of
-        the output for which it is largest. For at most 128 steps.
+    The conversions are parts of the network, and run on at most 32 items for at most
+    128 steps. The errors, of shape (n_steps,) for each conversion, are root mean
+    squares over items and elements, as parts of that of the output; of the output for
+    which they are largest.
     """
-    check_series(converter, "Converter.recommended_steps")
-    arrays = tuple(x[:N_ITEMS] for x in arrays)
-    data = presented(arrays, MAX_STEPS, converter.temporal_model)
-    nodes = converter.inputs.values()
-    (found,) = run(converter.net, dict(zip(nodes, data, strict=True)))
-    model = converter.model
-    inputs = keras.tree.pack_sequence_as(model.input, list(arrays))
-    wanted = model(inputs, training=False)
-    return np.max(
-        [
-            _relative(found[converter.outputs[tensor]], array, converter.temporal_model)
-            for tensor, array in zip(
-                model.outputs, keras.tree.flatten(wanted), strict=True
-            )
-        ],
-        axis=0,
-    )
+    source = conversions[0].source
+    check_series(source, "Converter.recommended_steps")
+    inputs = [x[:N_ITEMS] for x in inputs]
+    arrays = flat(source, inputs)
+    data = {
+        node: x
+        for conversion in conversions
+        for node, x in zip(conversion.inputs, arrays, strict=True)
+    }
+    probes = {probe: probe for each in conversions for probe in each.outputs}
+    n_steps = arrays[0].shape[1] if source.n_outer_axes > 1 else MAX_STEPS
+    (found,) = presented(net, probes, data, n_steps)
+    wanted = source.compute(inputs)
+    return [
+        np.max(
+            [
+                _relative(found[probe], values)
+                for probe, values in zip(conversion.outputs, wanted, strict=True)
+            ],
+            axis=0,
+        )
+        for conversion in conversions
+    ]
 
 
-def _relative(found, wanted, is_temporal):
-    wanted = keras.ops.convert_to_numpy(wanted).astype(float)
-    n_items, n_steps, _ = found.shape
-    wanted = wanted.reshape(n_items, n_steps if is_temporal else 1, -1)
-    n = np.arange(1, n_steps + 1)[:, None]
+def _relative(found: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Compare averages over the steps so far, of (n_items, n_steps, size) arrays."""
+    wanted = wanted.astype(float)
+    n = np.arange(1, found.shape[1] + 1)[:, None]
     averages = np.cumsum(found, axis=1, dtype=float) / n
-    if is_temporal:
+    if wanted.shape[1] > 1:
         wanted = np.cumsum(wanted, axis=1) / n
     size = np.sqrt(np.mean(wanted**2))
     error = np.sqrt(np.mean((averages - wanted) ** 2, axis=(0, 2)))
@@ -67,40 +63,21 @@ def _relative(found, wanted, is_temporal):
 
 
 def steps_needed(errors: np.ndarray, tolerance: float = TOLERANCE) -> int | None:
-    """Return after how many steps the errors stay below a tolerance.
+    """Return after how many steps errors, of shape (n_steps,), stay below a tolerance.
 
-    Parameters
-    ----------
-    errors : ndarray of shape (n_steps,)
-        After each step.
-    tolerance : float
-        The largest error that is accepted.
-
-    Returns
-    -------
-    n_steps : int or None
-        At least 1; None if they do not stay below.
+    None if they do not stay below.
     """
     too_large = np.flatnonzero(errors > tolerance)
     n_steps = too_large[-1] + 2 if too_large.size else 1
     return int(n_steps) if n_steps <= len(errors) else None
 
 
-def choose_synapse(
-    measure: Callable[[Any], np.ndarray], synapses: Sequence[Any] = SYNAPSES
-) -> Any:
-    """Return the synapse with which the output is right soonest.
+def soonest(errors: Sequence[np.ndarray]) -> int:
+    """Return which errors, each of shape (n_steps,), become small soonest.
 
-    Parameters
-    ----------
-    measure : callable
-        Returns the errors after each step with a synapse.
-    synapses : sequence of float or None
-        To choose from. If none is right after all steps, it is the one with the least
-        error after 32 steps, for which neurons are tuned: while a synapse smooths what
-        arrives, it makes each layer later, so that the least error over all steps would
-        rarely be found with one.
+    If none is small after all steps, those count that are least after 32 steps, for
+    which neurons are tuned: while a synapse smooths what arrives, it makes each layer
+    later, so that the least error over all steps would rarely be found with one.
     """
-    found = [measure(synapse) for synapse in synapses]
-    ranks = [(steps_needed(e) or np.inf, e[:TUNED_STEPS][-1]) for e in found]
-    return synapses[ranks.index(min(ranks))]
+    ranks = [(steps_needed(e) or np.inf, e[:TUNED_STEPS][-1]) for e in errors]
+    return ranks.index(min(ranks))

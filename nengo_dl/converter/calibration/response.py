@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import nengo
 import numpy as np
 
-from nengo_dl.converter.activations import changed
+from nengo_dl.converter.forms import changed
 
 DT = 0.001
 # Rates for the largest activations, as parts of the fastest that neurons can be.
@@ -23,21 +23,11 @@ OFFSETS = tuple(sorted(np.linspace(-0.3, 0.3, 13), key=abs))
 
 @dataclass(frozen=True)
 class Response:
-    """How strongly neurons respond.
+    """How strongly neurons respond."""
 
-    Parameters
-    ----------
-    gain : float
-        Factor on the currents.
-    biases : ndarray of shape (n_channels,)
-        Current without any input, for each channel.
-    amplitude : float
-        Factor on the output.
-    """
-
-    gain: float
-    biases: np.ndarray
-    amplitude: float
+    gain: float  # factor on the currents
+    biases: np.ndarray  # current without any input, of shape (n_channels,)
+    amplitude: float  # factor on the output
 
 
 def fitted(
@@ -60,20 +50,14 @@ def fitted(
     neuron_type : nengo.LIFRate
         Or a subclass, spiking or not; with any amplitude.
     currents : ndarray of shape (n_steps, n_items, n)
-        What arrives at sampled neurons, in each step of 1 ms.
+        Arriving at sampled neurons, in each step of 1 ms.
     activations : ndarray of shape (n_items, n)
-        What they should put out on average. The activation that gets the rate is 1.
+        Wanted on average. The activation that gets the rate is 1.
     channels : ndarray of int, of shape (n,)
-        To which channel the neurons belong.
-    n_channels : int
-        How many there are, also of other neurons.
+        To which of ``n_channels`` the neurons belong.
     max_rate : float
-        What the rate of an activation of 1 must not exceed, in Hz, but for what biases
+        The rate, in Hz, that an activation of 1 does not exceed, but for what biases
         make up for.
-
-    Returns
-    -------
-    response : `Response`
     """
     unit = changed(neuron_type, amplitude=1.0)
     gain, bias, amplitude = _common(unit, currents, activations, max_rate)

@@ -6,11 +6,11 @@ import keras
 import nengo
 
 from nengo_dl.converter import activations
-from nengo_dl.converter.activations import Clipped, SoftmaxOver
 from nengo_dl.converter.axes import axes_of, signal_axes
+from nengo_dl.converter.forms import Clipped, SoftmaxOver
 from nengo_dl.converter.functions.elementwise import computed
 from nengo_dl.converter.operands import numbers
-from nengo_dl.converter.operators import exists
+from nengo_dl.converter.operators import existing, function_of
 from nengo_dl.converter.registry import register
 from nengo_dl.neurons import LeakyReLU, Pointwise
 
@@ -47,24 +47,15 @@ def _convert(build, activation):
     return obj
 
 
-def _pointwise(name, defaults):
-    def convert(call, build):
-        given = {key: vars(call.layer)[key] for key in defaults}
-        if given == defaults:
-            return _convert(build, getattr(keras.activations, name))
-        return _convert(build, Pointwise(name, given))
-
-    return convert
-
-
-def _register():
-    for name in filter(exists, POINTWISE):
-        register(getattr(keras.ops, name), temporal=True, native="neurons")(
-            _pointwise(name, POINTWISE[name])
-        )
-
-
-REGISTERED = _register()
+@register(*existing(keras.ops, *POINTWISE), temporal=True, native="neurons")
+def convert_pointwise(call, build):
+    """Convert a function of each element for itself."""
+    name = function_of(call.layer).__name__
+    defaults = POINTWISE[name]
+    given = {key: vars(call.layer)[key] for key in defaults}
+    if given == defaults:
+        return _convert(build, getattr(keras.activations, name))
+    return _convert(build, Pointwise(name, given))
 
 
 @register(keras.ops.exp, temporal=True, native="rate neurons")
@@ -112,9 +103,7 @@ def convert_absolute(call, build):
     del call
     node = build.node()
     for part, sign in (("positive", 1), ("negative", -1)):
-        neurons = build.neurons(
-            build.converter.swaps(nengo.RectifiedLinear()), part=part
-        )
+        neurons = build.neurons(nengo.RectifiedLinear(), part=part)
         build.connect(neurons, transform=None if sign == 1 else sign)
         build.link(neurons, node)
     return node
@@ -124,8 +113,8 @@ def _bounds(call):
     return [numbers(vars(call.layer)[name]) for name in ("x_min", "x_max")]
 
 
-def _are_numbers(call, converter):
-    del converter
+def _are_numbers(call, options):
+    del options
     if any(bound.size > 1 for bound in _bounds(call)):
         return "expected bounds that are numbers (got arrays)"
     return None

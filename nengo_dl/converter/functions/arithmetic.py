@@ -9,7 +9,7 @@ import numpy as np
 
 from nengo_dl.converter.functions.elementwise import computed
 from nengo_dl.converter.operands import broadcast, elementwise, operands, spread
-from nengo_dl.converter.operators import exists
+from nengo_dl.converter.operators import existing, function_of
 from nengo_dl.converter.registry import register
 from nengo_dl.nodes.array_node import Reduce
 
@@ -18,8 +18,8 @@ PRODUCT = "a node that computes products; a connection for constants"
 QUOTIENT = "a node that computes quotients; a connection for x / c"
 
 
-def _register(function, native):
-    return register(function, temporal=True, check=elementwise, native=native)
+def _register(native, *functions):
+    return register(*functions, temporal=True, check=elementwise, native=native)
 
 
 def _sum(call, build, factors):
@@ -39,19 +39,19 @@ def _sum(call, build, factors):
     return node
 
 
-@_register(keras.ops.add, SUM)
+@_register(SUM, keras.ops.add)
 def convert_add(call, build):
     """Convert a sum."""
     return _sum(call, build, (1, 1))
 
 
-@_register(keras.ops.subtract, SUM)
+@_register(SUM, keras.ops.subtract)
 def convert_subtract(call, build):
     """Convert a difference."""
     return _sum(call, build, (1, -1))
 
 
-@_register(keras.ops.negative, "a connection")
+@_register("a connection", keras.ops.negative)
 def convert_negative(call, build):
     """Convert a change of sign."""
     return _sum(call, build, (-1,))
@@ -79,7 +79,7 @@ def combined(call, build, how):
     return node
 
 
-@_register(keras.ops.multiply, PRODUCT)
+@_register(PRODUCT, keras.ops.multiply)
 def convert_multiply(call, build):
     """Convert a product."""
     constants = [operand for operand in operands(call) if operand.is_constant]
@@ -88,8 +88,7 @@ def convert_multiply(call, build):
     return scaled(call, build, 0, spread(call, constants[0]))
 
 
-@_register(keras.ops.divide, QUOTIENT)
-@_register(keras.ops.true_divide, QUOTIENT)
+@_register(QUOTIENT, keras.ops.divide, keras.ops.true_divide)
 def convert_divide(call, build):
     """Convert a quotient."""
     x, y = operands(call)
@@ -98,7 +97,7 @@ def convert_divide(call, build):
     return combined(call, build, "divide")
 
 
-@_register(keras.ops.maximum, "a node that computes maxima; neurons for maximum(x, 0)")
+@_register("a node that computes maxima; neurons for maximum(x, 0)", keras.ops.maximum)
 def convert_maximum(call, build):
     """Convert a maximum; that with zero is a rectifier."""
     constants = [operand for operand in operands(call) if operand.is_constant]
@@ -109,7 +108,7 @@ def convert_maximum(call, build):
     return obj
 
 
-@_register(keras.ops.power, "a node that computes powers")
+@_register("a node that computes powers", keras.ops.power)
 def convert_power(call, build):
     """Convert a power."""
     x, y = operands(call)
@@ -117,18 +116,6 @@ def convert_power(call, build):
         return combined(call, build, "power")
     exponent = float(y.numbers.reshape(()))
     return computed(call, build, "power", [("exponent", exponent)])
-
-
-def _register_combinations():
-    for how in filter(exists, COMBINATIONS):
-        _register(getattr(keras.ops, how), "a node that computes it")(_combination(how))
-
-
-def _combination(how):
-    def convert(call, build):
-        return combined(call, build, how)
-
-    return convert
 
 
 COMBINATIONS = (
@@ -147,4 +134,9 @@ COMBINATIONS = (
     "not_equal",
     "where",
 )
-REGISTERED = _register_combinations()
+
+
+@_register("a node that computes it", *existing(keras.ops, *COMBINATIONS))
+def convert_combination(call, build):
+    """Convert a function of several tensors or constants."""
+    return combined(call, build, function_of(call.layer).__name__)

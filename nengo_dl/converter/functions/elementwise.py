@@ -3,14 +3,14 @@
 import keras
 
 from nengo_dl.converter.operands import broadcast
-from nengo_dl.converter.operators import exists
+from nengo_dl.converter.operators import existing, function_of
 from nengo_dl.converter.registry import register
 from nengo_dl.nodes.array_functions import ELEMENTWISE
 from nengo_dl.nodes.array_node import Function
 
 
-def _is_real(call, converter):
-    del converter
+def _is_real(call, options):
+    del options
     if call.outputs[0].dtype.startswith("complex"):
         return "expected real numbers (got complex ones)"
     return None
@@ -24,28 +24,22 @@ def computed(call, build, name, arguments=()):
     return node
 
 
-def _function(name):
-    return lambda call, build: computed(call, build, name)
+@register(
+    *existing(keras.ops, *ELEMENTWISE),
+    temporal=True,
+    check=_is_real,
+    native="a node that computes it",
+)
+def convert_elementwise(call, build):
+    """Convert a function of each element for itself."""
+    return computed(call, build, function_of(call.layer).__name__)
 
 
-def _register():
-    for name in filter(exists, ELEMENTWISE):
-        register(
-            getattr(keras.ops, name),
-            temporal=True,
-            check=_is_real,
-            native="a node that computes it",
-        )(_function(name))
-
-
-REGISTERED = _register()
-
-
-def _is_number(call, converter):
+def _is_number(call, options):
     after = call.outputs[0].dtype
     if after == "bool" or after == "string":
         return f"expected a cast to numbers (got {after})"
-    return _is_real(call, converter)
+    return _is_real(call, options)
 
 
 @register(

@@ -14,6 +14,7 @@ from scipy.sparse import csr_matrix
 
 from nengo_dl.converter.layers.core import along_last_axis
 from nengo_dl.converter.operands import learned
+from nengo_dl.converter.operators import existing
 from nengo_dl.converter.registry import register
 
 FUNCTIONS = ("dot", "einsum", "inner", "matmul", "tensordot")
@@ -24,33 +25,14 @@ DENSITY = 0.5  # from which on a matrix is not sparse
 
 @dataclass(frozen=True, eq=False)
 class Matrix:
-    """What an input is multiplied with.
+    """A matrix that an input is multiplied with."""
 
-    Parameters
-    ----------
-    values : ndarray, of shape (n_in, n_out)
-        The matrix.
-    is_last : bool
-        Whether it is that of the last axis, at each position; otherwise it is between
-        all elements of the signals.
-    """
-
-    values: np.ndarray
-    is_last: bool
+    values: np.ndarray  # of shape (n_in, n_out)
+    is_last: bool  # of the last axis, at each position, or between all elements
 
 
 def matrix(call):
-    """Find the matrix of a call, or say why there is none.
-
-    Parameters
-    ----------
-    call : `LayerCall`
-        Of a function of one tensor.
-
-    Returns
-    -------
-    matrix : `Matrix` or str
-    """
+    """Return the `Matrix` of a function of one tensor, or say why there is none."""
     if len(call.inputs) > 1:
         return f"expected one tensor, and constants (got {len(call.inputs)} tensors)"
     if call.outputs[0].dtype.startswith("complex"):
@@ -105,11 +87,18 @@ def _agrees(found, x, wanted):
     return got.size == wanted.size and np.allclose(got.ravel(), wanted.ravel())
 
 
-def _problem(call, converter):
+def _problem(call, options):
     found = matrix(call)
-    return found if isinstance(found, str) else learned(call, converter)
+    return found if isinstance(found, str) else learned(call, options)
 
 
+@register(
+    *existing(keras.ops, *FUNCTIONS),
+    temporal=True,
+    check=_problem,
+    native="dense weights, or a convolution with kernels of size 1",
+    restrictions="one tensor, and constants",
+)
 def convert_product(call, build):
     """Convert a product with constants."""
     found, node = matrix(call), build.node()
@@ -121,17 +110,3 @@ def convert_product(call, build):
         sparse = csr_matrix(found.values.T)
         build.connect(node, transform=Sparse(sparse.shape, init=sparse))
     return node
-
-
-def _register():
-    for name in FUNCTIONS:
-        register(
-            getattr(keras.ops, name),
-            temporal=True,
-            check=_problem,
-            native="dense weights, or a convolution with kernels of size 1",
-            restrictions="one tensor, and constants",
-        )(convert_product)
-
-
-REGISTERED = _register()

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from nengo_dl.converter.operands import learned
-from nengo_dl.converter.operators import exists
+from nengo_dl.converter.operators import existing
 from nengo_dl.converter.registry import register
 
 N_ITEMS, N_STEPS = 2, 3  # where the model does not say it
@@ -28,28 +28,15 @@ JOINS = ("append", "concatenate", "dstack", "hstack", "stack")
 
 @dataclass(frozen=True, eq=False)
 class Move:
-    """Where the elements of one output come from.
+    """Where the elements of one output come from."""
 
-    Parameters
-    ----------
-    source : ndarray of int, of shape (size of the output,)
-        Elements of all inputs, one input after the other; -1 for a constant.
-    constants : ndarray of float, of shape (size of the output,)
-        What is there instead; 0 for elements of inputs.
-    """
-
+    # elements of all inputs, one input after the other; -1 for a constant
     source: np.ndarray
-    constants: np.ndarray
+    constants: np.ndarray  # what is there instead; 0 for elements of inputs
 
 
 def moves(call):
-    """Find where the elements of each output of a call come from.
-
-    Returns
-    -------
-    moves : list of `Move` or str
-        One for each output; or why it is something else than a move.
-    """
+    """Return a `Move` for each output of a call, or say why it is something else."""
     outer = _outer(call)
     sizes = [math.prod(shape) for shape in call.input_shapes]
     n, n_outer = sum(sizes), math.prod(outer)
@@ -96,17 +83,29 @@ def _move(plus, minus, shape, outer, n):
     return Move((source - first)[0].astype(np.int64), constants[0])
 
 
-def _one_tensor(call, converter):
+def _register(names, check):
+    return register(
+        *existing(keras.ops, *names),
+        temporal=True,
+        check=check,
+        native="connections between elements, or nothing",
+        restrictions="within each item and time step",
+    )
+
+
+def _one_tensor(call, options):
     if len(call.inputs) > 1:
         return f"expected one tensor, and constants (got {len(call.inputs)} tensors)"
-    return _moves(call, converter)
+    return _moves(call, options)
 
 
-def _moves(call, converter):
+def _moves(call, options):
     found = moves(call)
-    return found if isinstance(found, str) else learned(call, converter)
+    return found if isinstance(found, str) else learned(call, options)
 
 
+@_register(MOVES, _one_tensor)
+@_register(JOINS, _moves)
 def convert_moves(call, build):
     """Convert an operator that moves elements, with one or several outputs."""
     return [_converted(call, build, i, move) for i, move in enumerate(moves(call))]
@@ -137,18 +136,3 @@ def compact(index):
     """Return a list of elements as a slice where it is one."""
     start, stop = int(index[0]), int(index[-1]) + 1
     return slice(start, stop) if len(index) == stop - start else index
-
-
-def _register():
-    for names, check in ((MOVES, _one_tensor), (JOINS, _moves)):
-        for name in filter(exists, names):
-            register(
-                getattr(keras.ops, name),
-                temporal=True,
-                check=check,
-                native="connections between elements, or nothing",
-                restrictions="within each item and time step",
-            )(convert_moves)
-
-
-REGISTERED = _register()

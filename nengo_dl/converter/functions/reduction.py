@@ -13,25 +13,18 @@ import numpy as np
 
 from nengo_dl.converter.axes import axes_of, signal_axes
 from nengo_dl.converter.layers.pooling import SPIKING_TAU
+from nengo_dl.converter.operators import function_of
 from nengo_dl.converter.registry import register
 from nengo_dl.nodes.array_node import Function, MaxPool, Reduce
 
 
 @dataclass(frozen=True, eq=False)
 class Order:
-    """The elements of a signal as an array of shape (n_reduced, n_kept).
+    """The elements of a signal as an array of shape (n_reduced, n_kept)."""
 
-    Parameters
-    ----------
-    take : ndarray of int or None
-        The order in which elements are taken; None as they come.
-    n_reduced, n_kept : int
-        Along how many elements, and how often, something is computed.
-    """
-
-    take: np.ndarray | None
-    n_reduced: int
-    n_kept: int
+    take: np.ndarray | None  # the order in which elements are taken; None as they come
+    n_reduced: int  # along how many elements something is computed
+    n_kept: int  # how often
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -51,9 +44,9 @@ def _order(call):
     return Order(take, n_reduced, n_kept)
 
 
-def _register(function, native):
+def _register(native, *functions):
     return register(
-        function,
+        *functions,
         temporal=True,
         check=signal_axes,
         native=native,
@@ -80,13 +73,13 @@ def _sum(call, build, factor):
     return node
 
 
-@_register(keras.ops.sum, "a convolution")
+@_register("a convolution", keras.ops.sum)
 def convert_sum(call, build):
     """Convert a sum."""
     return _sum(call, build, 1.0)
 
 
-@_register(keras.ops.mean, "a convolution")
+@_register("a convolution", keras.ops.mean)
 def convert_mean(call, build):
     """Convert an average."""
     return _sum(call, build, 1 / _order(call).n_reduced)
@@ -114,10 +107,10 @@ def _max(call, build, sign):
     return negative
 
 
-def _without_initial(call, converter):
+def _without_initial(call, options):
     if call.layer.initial is not None:
         return "expected no initial value (got one)"
-    return signal_axes(call, converter)
+    return signal_axes(call, options)
 
 
 @register(
@@ -129,7 +122,7 @@ def _without_initial(call, converter):
 )
 def convert_max(call, build):
     """Convert a maximum; an average if the options say so."""
-    if build.converter.max_to_avg_pool:
+    if build.options.max_to_avg_pool:
         return convert_mean(call, build)
     return _max(call, build, 1)
 
@@ -153,30 +146,18 @@ def _computed(call, build, function):
     return node
 
 
-@_register(keras.ops.prod, "a node that computes products")
+@_register("a node that computes products", keras.ops.prod)
 def convert_prod(call, build):
     """Convert a product."""
     return _computed(
-        call,
-        build,
-        lambda order: Reduce(order.shape, (order.n_kept,), "multiply"),
+        call, build, lambda order: Reduce(order.shape, (order.n_kept,), "multiply")
     )
 
 
-def _statistic(name):
-    def convert(call, build):
-        return _computed(
-            call,
-            build,
-            lambda order: Function(order.shape, (order.n_kept,), name),
-        )
-
-    return convert
-
-
-def _register_statistics():
-    for name in ("std", "var", "logsumexp"):
-        _register(getattr(keras.ops, name), "a node that computes it")(_statistic(name))
-
-
-REGISTERED = _register_statistics()
+@_register("a node that computes it", keras.ops.std, keras.ops.var, keras.ops.logsumexp)
+def convert_statistic(call, build):
+    """Convert a deviation, a variance or the logarithm of a sum of exponentials."""
+    name = function_of(call.layer).__name__
+    return _computed(
+        call, build, lambda order: Function(order.shape, (order.n_kept,), name)
+    )

@@ -5,43 +5,37 @@ import nengo
 import numpy as np
 
 from nengo_dl.converter import activations
+from nengo_dl.converter.axes import outer_axis
 from nengo_dl.converter.build import array
-from nengo_dl.converter.registry import outer_axis, register
+from nengo_dl.converter.registry import register
 
 
-def convert_activation(call, build):
-    """Convert a layer that is an activation."""
-    obj = build.units(activations.of_layer(call.layer))
-    build.connect(obj)
-    return obj
-
-
-def _has_softmax(call, converter):
+def _has_softmax(call, options):
     """Say which softmax is not converted."""
-    del converter
+    del options
     if len(call.inputs) > 1:
         return "expected one input, without a mask"
     return outer_axis(call, call.layer.axis)
 
 
-def _register():
-    for layer_type, native in (
-        (keras.layers.Activation, "neurons"),
-        (keras.layers.ReLU, "neurons"),
-        (keras.layers.LeakyReLU, "neurons"),
-        (keras.layers.ELU, "rate neurons"),
-    ):
-        register(layer_type, temporal=True, native=native)(convert_activation)
-    register(
-        keras.layers.Softmax,
-        temporal=True,
-        native="a softmax node",
-        check=_has_softmax,
-        restrictions="no mask; not along the minibatch or the time",
-    )(convert_activation)
-
-
-REGISTERED = _register()
+@register(
+    *(keras.layers.Activation, keras.layers.ReLU, keras.layers.LeakyReLU),
+    temporal=True,
+    native="neurons",
+)
+@register(keras.layers.ELU, temporal=True, native="rate neurons")
+@register(
+    keras.layers.Softmax,
+    temporal=True,
+    native="a softmax node",
+    check=_has_softmax,
+    restrictions="no mask; not along the minibatch or the time",
+)
+def convert_activation(call, build):
+    """Convert a layer that is an activation."""
+    obj = build.units(activations.of_layer(call.layer))
+    build.connect(obj)
+    return obj
 
 
 def _shares(call):
@@ -60,7 +54,7 @@ def _shares(call):
 @register(
     keras.layers.PReLU,
     native="two populations of neurons",
-    check=lambda call, converter: _shares(call),
+    check=lambda call, options: _shares(call),
     restrictions="shared_axes none, all, or all but the last",
 )
 def convert_prelu(call, build):
@@ -83,18 +77,9 @@ def convert_prelu(call, build):
 
 
 def slopes(alpha, size):
-    """Return the transform that multiplies each channel, or each element, by its own.
+    """Return the transform that multiplies with factors.
 
-    Parameters
-    ----------
-    alpha : ndarray
-        One factor for each element, each channel (the last axis), or for all.
-    size : int
-        Number of elements.
-
-    Returns
-    -------
-    transform : float or ndarray or Convolution
+    There is one for each element, for each channel (the last axis), or for all.
     """
     if alpha.size == size:
         return np.ravel(alpha)

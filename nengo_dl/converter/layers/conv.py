@@ -17,31 +17,11 @@ from nengo_dl.nodes.stencil import Stencil
 
 MAX_NENGO_DIMENSIONS = 2  # of nengo.Simulator
 
-CONV = {1: keras.layers.Conv1D, 2: keras.layers.Conv2D, 3: keras.layers.Conv3D}
-TRANSPOSE = {
-    1: keras.layers.Conv1DTranspose,
-    2: keras.layers.Conv2DTranspose,
-    3: keras.layers.Conv3DTranspose,
-}
-DEPTHWISE = {1: keras.layers.DepthwiseConv1D, 2: keras.layers.DepthwiseConv2D}
-SEPARABLE = {1: keras.layers.SeparableConv1D, 2: keras.layers.SeparableConv2D}
-
 
 def convolution(geometry, kernel, groups=1):
-    """Return the transform of a convolution.
+    """Return the transform of a convolution, with channels split in groups.
 
-    Parameters
-    ----------
-    geometry : `Geometry`
-        Of the input and the kernel.
-    kernel : ndarray, shape (*kernel_size, n_channels_in // groups, n_channels_out)
-        The weights.
-    groups : int
-        In how many parts channels are split.
-
-    Returns
-    -------
-    transform : Convolution or `Stencil`
+    The kernel has shape (*kernel_size, n_channels_in // groups, n_channels_out).
     """
     n_filters = kernel.shape[-1]
     if (
@@ -72,6 +52,12 @@ def _stencil(geometry, index, kernel, groups=1):
     )
 
 
+@register(
+    keras.layers.Conv1D,
+    keras.layers.Conv2D,
+    keras.layers.Conv3D,
+    native="a convolution",
+)
 def convert_conv(call, build):
     """Convert a convolution."""
     layer = call.layer
@@ -84,6 +70,11 @@ def convert_conv(call, build):
     return _with_bias(layer, obj, build)
 
 
+@register(
+    keras.layers.DepthwiseConv1D,
+    keras.layers.DepthwiseConv2D,
+    native="a convolution with groups",
+)
 def convert_depthwise_conv(call, build):
     """Convert a convolution of each channel for itself."""
     obj = build.units(call.layer.activation)
@@ -91,6 +82,11 @@ def convert_depthwise_conv(call, build):
     return _with_bias(call.layer, obj, build)
 
 
+@register(
+    keras.layers.SeparableConv1D,
+    keras.layers.SeparableConv2D,
+    native="two convolutions",
+)
 def convert_separable_conv(call, build):
     """Convert a depthwise convolution and a mixture of its channels."""
     layer = call.layer
@@ -126,6 +122,12 @@ def _connect_depthwise(call, build, variable, obj=None):
     return obj
 
 
+@register(
+    keras.layers.Conv1DTranspose,
+    keras.layers.Conv2DTranspose,
+    keras.layers.Conv3DTranspose,
+    native="a transposed convolution",
+)
 def convert_conv_transpose(call, build):
     """Convert a transposed convolution."""
     layer = call.layer
@@ -162,17 +164,3 @@ def _with_bias(layer, obj, build):
     if layer.use_bias:
         build.channel_bias(obj, layer.bias, layer.data_format == "channels_last")
     return obj
-
-
-def _register():
-    for types, convert, native in (
-        (CONV, convert_conv, "a convolution"),
-        (TRANSPOSE, convert_conv_transpose, "a transposed convolution"),
-        (DEPTHWISE, convert_depthwise_conv, "a convolution with groups"),
-        (SEPARABLE, convert_separable_conv, "two convolutions"),
-    ):
-        for layer_type in types.values():
-            register(layer_type, native=native)(convert)
-
-
-REGISTERED = _register()

@@ -7,6 +7,7 @@ from nengo_dl.converter.build import array
 from nengo_dl.converter.registry import register
 
 TRAINING_ONLY = (
+    keras.layers.ActivityRegularization,
     keras.layers.AlphaDropout,
     keras.layers.Dropout,
     keras.layers.GaussianDropout,
@@ -17,11 +18,19 @@ TRAINING_ONLY = (
 )
 
 
+def _no_variants(call, options):
+    del options
+    layer = call.layer
+    if layer.quantization_mode is not None or layer.lora_enabled:
+        return "expected a plain Dense layer (got LoRA or quantisation)"
+    return None
+
+
 @register(
     keras.layers.Dense,
     temporal=True,
     native="dense weights, or a convolution with kernels of size 1",
-    check=lambda call, converter: _no_variants(call.layer),
+    check=_no_variants,
     restrictions="no LoRA, no quantisation",
 )
 def convert_dense(call, build):
@@ -36,60 +45,27 @@ def convert_dense(call, build):
 
 
 def along_last_axis(kernel, size):
-    """Return the transform of a product along the last axis.
+    """Return the transform of a product along the last axis, with a result of a size.
 
-    Parameters
-    ----------
-    kernel : ndarray, shape (n_channels_in, n_channels_out)
-        The matrix.
-    size : int
-        Number of elements of the result.
-
-    Returns
-    -------
-    transform : ndarray or Convolution
+    The kernel has shape (n_channels_in, n_channels_out).
     """
     n_in, n_out = kernel.shape
     if size == n_out:
         return kernel.T
     return nengo.Convolution(
-        n_out,
-        (size // n_out, n_in),
-        kernel_size=(1,),
-        strides=(1,),
-        init=kernel[None],
+        n_out, (size // n_out, n_in), kernel_size=(1,), strides=(1,), init=kernel[None]
     )
 
 
-def _no_variants(layer):
-    if layer.quantization_mode is not None or layer.lora_enabled:
-        return "expected a plain Dense layer (got LoRA or quantisation)"
-    return None
-
-
+@register(keras.layers.Identity, temporal=True, native="nothing")
+@register(
+    *TRAINING_ONLY,
+    temporal=True,
+    trains=True,
+    native="nothing",
+    restrictions="inference_only=True",
+)
 def convert_identity(call, build):
     """Convert a layer whose output is its input."""
     del call
     return build.input()
-
-
-def _register_identities():
-    register(keras.layers.Identity, temporal=True, native="nothing")(convert_identity)
-    for layer_type in TRAINING_ONLY:
-        register(
-            layer_type,
-            temporal=True,
-            trains=True,
-            native="nothing",
-            restrictions="inference_only=True",
-        )(convert_identity)
-    register(
-        keras.layers.ActivityRegularization,
-        temporal=True,
-        trains=True,
-        native="nothing",
-        restrictions="inference_only=True",
-    )(convert_identity)
-
-
-IDENTITIES = _register_identities()

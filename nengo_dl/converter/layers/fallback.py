@@ -4,7 +4,6 @@ import contextlib
 import inspect
 import math
 import warnings
-from functools import partial
 
 import keras
 import numpy as np
@@ -25,20 +24,8 @@ _KERAS = "keras"
 def copy(layer, call):
     """Return a layer with the same configuration and weights.
 
-    Without weights, and where Keras cannot make it again from its configuration, this
-    is the layer itself.
-
-    Parameters
-    ----------
-    layer : keras.Layer
-        A layer, or an operation of ``keras.ops``.
-    call : `LayerCall`
-        One of its calls.
-
-    Warns
-    -----
-    UserWarning
-        If a layer with weights is used itself.
+    Without weights, this is the layer itself; also where Keras cannot make it again
+    from its configuration, with a warning.
     """
     if not isinstance(layer, keras.layers.Layer) or not layer.variables:
         return layer
@@ -144,7 +131,10 @@ def _policy_of(layer):
 @register(ANY_LAYER, temporal=True, check=keeps_items, native="")
 def convert_other(call, build):
     """Convert any layer, with any number of inputs and outputs."""
-    layer = build.converter.copied(call.layer, partial(copy, call=call))
+    copies = build.shared.copies
+    if id(call.layer) not in copies:
+        copies[id(call.layer)] = copy(call.layer, call)
+    layer = copies[id(call.layer)]
     unpacked = _form(layer, call)
     sizes_in = [math.prod(shape) for shape in call.input_shapes]
     sizes_out = [math.prod(shape) for shape in call.output_shapes]

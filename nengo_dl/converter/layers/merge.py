@@ -3,56 +3,34 @@
 import keras
 import numpy as np
 
+from nengo_dl.converter.axes import outer_axis
 from nengo_dl.converter.build import reduction
 from nengo_dl.converter.operands import broadcast
-from nengo_dl.converter.registry import outer_axis, register
+from nengo_dl.converter.registry import register
 
 
-def _same_rank(call, converter):
-    del converter
+def _same_rank(call, options):
+    del options
     ranks = {len(shape) for shape in call.input_shapes}
     if len(ranks) > 1:
         return f"expected inputs of one rank (got shapes {call.input_shapes})"
     return None
 
 
-def _sum(call, build, factors):
-    node = build.node()
-    for i, factor in enumerate(factors):
+@register(
+    *(keras.layers.Add, keras.layers.Subtract, keras.layers.Average),
+    temporal=True,
+    check=_same_rank,
+    native="a sum of connections",
+)
+def convert_sum(call, build):
+    """Convert a sum, a difference or an average."""
+    n, node = len(call.inputs), build.node()
+    factors = {keras.layers.Subtract: (1, -1), keras.layers.Average: (1 / n,) * n}
+    for i, factor in enumerate(factors.get(type(call.layer), (1,) * n)):
         transform = None if factor == 1 else factor
         build.connect(node, i, transform=transform, take=broadcast(call, i))
     return node
-
-
-@register(
-    keras.layers.Add, temporal=True, check=_same_rank, native="a sum of connections"
-)
-def convert_add(call, build):
-    """Convert a sum."""
-    return _sum(call, build, [1] * len(call.inputs))
-
-
-@register(
-    keras.layers.Subtract,
-    temporal=True,
-    check=_same_rank,
-    native="a sum of connections",
-)
-def convert_subtract(call, build):
-    """Convert a difference."""
-    return _sum(call, build, [1, -1])
-
-
-@register(
-    keras.layers.Average,
-    temporal=True,
-    check=_same_rank,
-    native="a sum of connections",
-)
-def convert_average(call, build):
-    """Convert an average."""
-    n = len(call.inputs)
-    return _sum(call, build, [1 / n] * n)
 
 
 _REDUCTIONS = {
@@ -62,18 +40,24 @@ _REDUCTIONS = {
 }
 
 
-def _computes(layer_type, what):
-    return register(
-        layer_type,
-        temporal=True,
-        check=_same_rank,
-        native=f"a node that computes {what}",
-    )
-
-
-@_computes(keras.layers.Multiply, "products")
-@_computes(keras.layers.Maximum, "maxima")
-@_computes(keras.layers.Minimum, "minima")
+@register(
+    keras.layers.Multiply,
+    temporal=True,
+    check=_same_rank,
+    native="a node that computes products",
+)
+@register(
+    keras.layers.Maximum,
+    temporal=True,
+    check=_same_rank,
+    native="a node that computes maxima",
+)
+@register(
+    keras.layers.Minimum,
+    temporal=True,
+    check=_same_rank,
+    native="a node that computes minima",
+)
 def convert_reduction(call, build):
     """Convert a product, maximum or minimum, element by element."""
     how = _REDUCTIONS[type(call.layer)]
@@ -87,7 +71,7 @@ def convert_reduction(call, build):
 @register(
     keras.layers.Concatenate,
     temporal=True,
-    check=lambda call, converter: outer_axis(call, call.layer.axis),
+    check=lambda call, options: outer_axis(call, call.layer.axis),
     native="connections to parts of a node",
     restrictions="not along the minibatch or the time",
 )

@@ -3,15 +3,16 @@
 import keras
 import numpy as np
 
-from nengo_dl.converter.axes import axes_of, signal_axes
+from nengo_dl.converter.axes import axes_of, outer_axis, signal_axes
 from nengo_dl.converter.build import array
 from nengo_dl.converter.layers.activation import slopes
-from nengo_dl.converter.registry import outer_axis, register
+from nengo_dl.converter.operators import existing
+from nengo_dl.converter.registry import register
 from nengo_dl.nodes.array_node import Function
 
 
-def _is_fixed(call, converter):
-    if converter.inference_only or not call.layer.trainable:
+def _is_fixed(call, options):
+    if options.inference_only or not call.layer.trainable:
         return None
     return (
         "expected inference_only=True, or a layer with trainable=False (got one that "
@@ -22,8 +23,8 @@ def _is_fixed(call, converter):
 @register(
     keras.layers.BatchNormalization,
     temporal=True,
-    check=lambda call, converter: (
-        _is_fixed(call, converter) or outer_axis(call, call.layer.axis)
+    check=lambda call, options: (
+        _is_fixed(call, options) or outer_axis(call, call.layer.axis)
     ),
     native="a factor and a bias for each channel, from the averages of the layer",
     restrictions="inference_only=True, or layer.trainable=False; not along the time",
@@ -56,10 +57,7 @@ def convert_rescaling(call, build):
     return build.affine(scale, offset)
 
 
-@register(
-    keras.layers.Normalization,
-    native="a factor and a bias for each element",
-)
+@register(keras.layers.Normalization, native="a factor and a bias for each element")
 def convert_normalization(call, build):
     """Convert a normalisation by known means and variances."""
     layer = call.layer
@@ -71,31 +69,19 @@ def convert_normalization(call, build):
     return build.affine(1 / deviation, -mean / deviation)
 
 
-def _last_axes(call, converter):
+def _last_axes(call, options):
     if not keras.backend.is_float_dtype(call.inputs[0].dtype):
         return f"expected floats, as Keras rounds all else (got {call.inputs[0].dtype})"
     rank, axes = len(call.input_shape), axes_of(call)
     if axes != tuple(range(rank - len(axes), rank)):
         return f"expected the last axis, or the last ones (got axis={call.layer.axis})"
-    return signal_axes(call, converter)
+    return signal_axes(call, options)
 
 
 def scaled_by(build, obj, variable):
     """Return a node with the values of an object times weights of each channel.
 
-    Parameters
-    ----------
-    build : `Build`
-        Of the layer.
-    obj : Nengo object
-        What is multiplied.
-    variable : keras.Variable
-        The weights; the last axis, or the last ones, of the layer's output have their
-        shape.
-
-    Returns
-    -------
-    node : Node
+    The last axes of the layer's output have the shape of the weights.
     """
     node = build.node()
     transform = slopes(np.ravel(array(variable)), build.size)
@@ -106,11 +92,7 @@ def scaled_by(build, obj, variable):
 
 
 def _normalized(call, build, center):
-    arguments = {
-        "axes": axes_of(call),
-        "epsilon": call.layer.epsilon,
-        "center": center,
-    }
+    arguments = {"axes": axes_of(call), "epsilon": call.layer.epsilon, "center": center}
     shape = call.output_shape
     node = build.array_node(
         Function(shape, shape, "normalize", tuple(arguments.items()))
@@ -119,10 +101,10 @@ def _normalized(call, build, center):
     return node
 
 
-def _is_plain(call, converter):
+def _is_plain(call, options):
     if vars(call.layer).get("rms_scaling"):
         return "expected rms_scaling=False (got True)"
-    return _last_axes(call, converter)
+    return _last_axes(call, options)
 
 
 @register(
@@ -147,24 +129,16 @@ def convert_layer_normalization(call, build):
     return obj
 
 
+@register(
+    *existing(keras.layers, "RMSNormalization"),  # Keras 3.9 is the first to have it
+    temporal=True,
+    check=_last_axes,
+    native="a node that normalises; a factor for each channel",
+    restrictions="the last axis, or the last ones",
+)
 def convert_rms_normalization(call, build):
     """Convert a normalisation by the root mean square of each item."""
     return scaled_by(build, _normalized(call, build, center=False), call.layer.scale)
-
-
-def _register_rms():
-    layer_type = vars(keras.layers).get("RMSNormalization")
-    if layer_type is not None:  # Keras 3.9 is the first to have it
-        register(
-            layer_type,
-            temporal=True,
-            check=_last_axes,
-            native="a node that normalises; a factor for each channel",
-            restrictions="the last axis, or the last ones",
-        )(convert_rms_normalization)
-
-
-RMS = _register_rms()
 
 
 # Part of models in ``keras.applications``, but not exported.

@@ -14,26 +14,16 @@ from nengo_dl.nodes.array_node import MaxPool
 # Over how long windows of spike trains compare their inputs, in seconds.
 SPIKING_TAU = 1.0
 
-AVERAGE = {
-    1: keras.layers.AveragePooling1D,
-    2: keras.layers.AveragePooling2D,
-    3: keras.layers.AveragePooling3D,
-}
-MAX = {
-    1: keras.layers.MaxPooling1D,
-    2: keras.layers.MaxPooling2D,
-    3: keras.layers.MaxPooling3D,
-}
-GLOBAL_AVERAGE = {
-    1: keras.layers.GlobalAveragePooling1D,
-    2: keras.layers.GlobalAveragePooling2D,
-    3: keras.layers.GlobalAveragePooling3D,
-}
-GLOBAL_MAX = {
-    1: keras.layers.GlobalMaxPooling1D,
-    2: keras.layers.GlobalMaxPooling2D,
-    3: keras.layers.GlobalMaxPooling3D,
-}
+GLOBAL_AVERAGE = (
+    keras.layers.GlobalAveragePooling1D,
+    keras.layers.GlobalAveragePooling2D,
+    keras.layers.GlobalAveragePooling3D,
+)
+GLOBAL_MAX = (
+    keras.layers.GlobalMaxPooling1D,
+    keras.layers.GlobalMaxPooling2D,
+    keras.layers.GlobalMaxPooling3D,
+)
 
 
 def _windows(call):
@@ -43,13 +33,20 @@ def _windows(call):
     shape = call.input_shape
     space, channels = (shape[:-1], shape[-1]) if last else (shape[1:], shape[0])
     ones = (1,) * len(space)
-    if type(layer) in (*GLOBAL_AVERAGE.values(), *GLOBAL_MAX.values()):
+    if type(layer) in (*GLOBAL_AVERAGE, *GLOBAL_MAX):
         return Geometry(space, space, ones, "valid", ones, last), channels
     strides = tuple(layer.strides)
     window = tuple(layer.pool_size)
     return Geometry(space, window, strides, layer.padding, ones, last), channels
 
 
+@register(
+    keras.layers.AveragePooling1D,
+    keras.layers.AveragePooling2D,
+    keras.layers.AveragePooling3D,
+    *GLOBAL_AVERAGE,
+    native="a convolution, or sparse weights",
+)
 def convert_average(call, build):
     """Convert averages."""
     geometry, channels = _windows(call)
@@ -88,13 +85,20 @@ def _averages(index, geometry, channels):
     return Sparse(shape, init=csr_matrix(matrix))
 
 
+@register(
+    keras.layers.MaxPooling1D,
+    keras.layers.MaxPooling2D,
+    keras.layers.MaxPooling3D,
+    *GLOBAL_MAX,
+    native="a node that computes maxima",
+)
 def convert_max(call, build):
     """Convert maxima; averages if the options say so.
 
     Where spikes arrive, the maximum is taken over inputs that have been filtered, and
     the filter is undone: the output has the rate of the fastest input.
     """
-    if build.converter.max_to_avg_pool:
+    if build.options.max_to_avg_pool:
         return convert_average(call, build)
     geometry, channels = _windows(call)
     space_out = build.size // channels
@@ -115,17 +119,3 @@ def convert_max(call, build):
     )
     build.connect(node)
     return node
-
-
-def _register():
-    for types in (AVERAGE, GLOBAL_AVERAGE):
-        for layer_type in types.values():
-            register(layer_type, native="a convolution, or sparse weights")(
-                convert_average
-            )
-    for types in (MAX, GLOBAL_MAX):
-        for layer_type in types.values():
-            register(layer_type, native="a node that computes maxima")(convert_max)
-
-
-REGISTERED = _register()

@@ -29,6 +29,7 @@ MOVES = (
 )
 
 
+@register(*MOVES, native="connections between elements, or nothing")
 def convert_move(call, build):
     """Convert a layer that moves elements."""
     index = positions(call.layer, call.input_shape).ravel()
@@ -41,6 +42,9 @@ def convert_move(call, build):
     return node
 
 
+@register(
+    keras.layers.UpSampling2D, native="connections between elements, or sparse weights"
+)
 def convert_interpolation(call, build):
     """Convert up-sampling; weights of the neighbours come from the unit vectors."""
     if call.layer.interpolation == "nearest":
@@ -63,17 +67,3 @@ def convert_interpolation(call, build):
     node = build.node()
     build.connect(node, transform=Sparse(matrix.shape, init=matrix))
     return node
-
-
-def _register():
-    for layer_type in MOVES:
-        register(layer_type, native="connections between elements, or nothing")(
-            convert_move
-        )
-    register(
-        keras.layers.UpSampling2D,
-        native="connections between elements, or sparse weights",
-    )(convert_interpolation)
-
-
-REGISTERED = _register()

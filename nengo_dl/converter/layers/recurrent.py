@@ -5,13 +5,14 @@ import nengo
 import numpy as np
 from nengo.neurons import NeuronType
 
-from nengo_dl.converter.activations import Composite
+from nengo_dl.converter.activations import canonical
 from nengo_dl.converter.build import array, reduction
+from nengo_dl.converter.forms import Composite
 from nengo_dl.converter.registry import register
 
 
-def _needs_time(call, converter):
-    del converter
+def _needs_time(call, options):
+    del options
     if call.is_wrapped:
         return "expected steps in the axis of time (got steps within each time step)"
     if call.n_outer_axes > 1:
@@ -33,20 +34,20 @@ def convert_time_distributed(call, build):
     raise AssertionError(call.layer.name)
 
 
-def _is_plain(call, converter):
+def _is_plain(call, options):
     """Say what a recurrent layer asks for that neurons and products cannot do."""
     layer = call.layer
-    if _needs_time(call, converter):
-        return _needs_time(call, converter)
+    if _needs_time(call, options):
+        return _needs_time(call, options)
     if len(call.inputs) > 1 and not call.has_mask:
         return "expected no initial_state (got tensors)"
     if layer.go_backwards:
         return "expected go_backwards=False (got True)"
-    if not converter.inference_only and (layer.dropout or layer.recurrent_dropout):
+    if not options.inference_only and (layer.dropout or layer.recurrent_dropout):
         return "expected no dropout unless inference_only is True"
     for name in ("activation", "recurrent_activation"):
         activation = getattr(layer, name, None)
-        found = converter.swaps(activation)
+        found = options.swaps(canonical(activation))
         if not (found is None or isinstance(found, NeuronType | Composite)):
             return f"expected an {name} with a native Nengo form (got {activation})"
     return None

@@ -3,10 +3,15 @@
 `nengo_dl.Converter.report` runs the network and the Keras model; the `Report` is data.
 """
 
-from nengo_dl.converter.report.counts import Counts
 from nengo_dl.converter.report.devices import DEVICES, Device, Energy
 from nengo_dl.converter.report.fan_out import fan_out
-from nengo_dl.converter.report.report import LayerReport, OutputReport, Raster, Report
+from nengo_dl.converter.report.report import (
+    Counts,
+    LayerReport,
+    OutputReport,
+    Raster,
+    Report,
+)
 
 __all__ = [
     "DEVICES",

@@ -4,10 +4,14 @@ Constants are as published. They are for single operations; memory, communicatio
 idle power come on top.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from nengo_dl.converter.report.counts import Counts
+if TYPE_CHECKING:
+    from nengo_dl.converter.report.report import Counts
 
 
 @dataclass(frozen=True)
@@ -125,17 +129,7 @@ DEVICES = (
 def energies(
     counts: Counts, n_steps: int, devices: Iterable[Device]
 ) -> tuple[Energy, ...]:
-    """Estimate the energy of one item on devices.
-
-    Parameters
-    ----------
-    counts : `Counts`
-        Of the network, for one item.
-    n_steps : int
-        How many steps an item takes.
-    devices : iterable of `Device`
-        What it would run on.
-    """
+    """Estimate the energy of one item, which takes so many steps, on devices."""
     return tuple(_energy(counts, n_steps, device) for device in devices)
 
 

@@ -1,6 +1,7 @@
-"""To how many outputs each input of a transform contributes, through nonzero weights.
+"""Where connections lead: to how many elements, and to which.
 
-The number of operations that values or spikes cause is the number of them times this.
+Operations that values or spikes cause are as many as there are of them, times the
+number of elements that each contributes to, through nonzero weights.
 """
 
 import functools
@@ -10,42 +11,39 @@ from typing import Any
 
 import nengo
 import numpy as np
-from nengo.transforms import SparseMatrix, Transform
+from nengo.transforms import NoTransform, SparseMatrix, Transform
 from scipy.sparse import coo_array
 
 from nengo_dl.converter.windows import Geometry, taps
 from nengo_dl.nodes.stencil import Stencil
 
+Links = tuple[np.ndarray, np.ndarray]
+
+
+def source(obj: Any) -> Any:
+    """Return the object whose neurons make the values of an object."""
+    return obj.neurons if isinstance(obj, nengo.Ensemble) else obj
+
+
+def is_wiring(conn: nengo.Connection) -> bool:
+    """Whether a connection only passes values on."""
+    is_decoded = isinstance(conn.pre_obj, nengo.Ensemble)
+    return isinstance(conn.transform, NoTransform) and not is_decoded
+
 
 @dataclass(frozen=True, eq=False)
 class Synapses:
-    """What a connection does to the elements that it starts from.
+    """What a connection does to the elements that it starts from."""
 
-    Parameters
-    ----------
-    fan_out, dense : ndarray of shape (size,)
-        To how many others each element contributes, through nonzero weights, and
-        through all.
-    n_weights, n_zeros : int
-        How many weights there are, and how many of them are zero.
-    """
-
+    # to how many others each element contributes, through nonzero weights
     fan_out: np.ndarray
-    dense: np.ndarray
+    dense: np.ndarray  # the same through all weights
     n_weights: int
     n_zeros: int
 
 
 def synapses(conn: nengo.Connection, weights: Any) -> Synapses:
-    """Count what a connection does.
-
-    Parameters
-    ----------
-    conn : Connection
-        With a transform, or decoders.
-    weights : ndarray or sparse matrix
-        As they were built.
-    """
+    """Count what a connection with a transform, or decoders, does."""
     weights = plain(weights)
     if isinstance(weights, np.ndarray):
         values, ones = weights, np.ones_like(weights)
@@ -168,3 +166,64 @@ def _taps_by_channel(transform, index, n_positions, weights) -> np.ndarray:
     each = np.swapaxes(each, 1, 2).reshape(len(each), -1)
     counts = np.stack(used, axis=1).astype(float) @ each
     return (counts if transform.channels_last else counts.T).ravel()
+
+
+@functools.singledispatch
+def links(transform: Transform, weights: np.ndarray) -> Links | None:
+    """List the pairs of elements that nonzero weights connect, by their numbers.
+
+    None for transforms that have no such list.
+    """
+    del transform, weights
+    return None
+
+
+@links.register
+def _no_transform_links(transform: NoTransform, weights) -> Links:
+    del weights
+    return np.arange(transform.size_in), np.arange(transform.size_in)
+
+
+@links.register
+def _dense_links(transform: nengo.Dense, weights) -> Links:
+    if weights.ndim == 2:
+        return np.nonzero(weights)[::-1]
+    pre = np.flatnonzero(np.broadcast_to(weights, transform.size_in))
+    return pre, pre
+
+
+@links.register
+def _sparse_links(transform: nengo.Sparse, weights) -> Links:
+    is_there = weights.data != 0
+    return weights.col[is_there], weights.row[is_there]
+
+
+@links.register
+def _convolution_links(transform: nengo.Convolution, weights) -> Links:
+    n_positions = math.prod(transform.input_shape.spatial_shape)
+    return _tap_by_tap(transform, windows(transform), n_positions, weights)
+
+
+@links.register
+def _stencil_links(transform: Stencil, weights) -> Links:
+    return _tap_by_tap(transform, transform.index, transform.n_positions_in, weights)
+
+
+def _tap_by_tap(transform, index, n_positions, weights) -> Links:
+    *_, channels, filters = weights.shape
+    weights = np.reshape(weights, (-1, channels, filters))
+    found = []
+    for tap, weight in zip(index.T, weights, strict=True):
+        windows = np.flatnonzero(tap >= 0)[:, None]
+        channel, channel_out = np.nonzero(weight)
+        group = channel_out // (filters // transform.groups)
+        channel_in = group * channels + channel
+        if transform.channels_last:
+            pre = tap[windows] * (channels * transform.groups) + channel_in
+            post = windows * filters + channel_out
+        else:
+            pre = channel_in * n_positions + tap[windows]
+            post = channel_out * len(index) + windows
+        found.append((pre.ravel(), post.ravel()))
+    pre, post = (np.concatenate(part) for part in zip(*found, strict=True))
+    return pre, post

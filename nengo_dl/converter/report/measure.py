@@ -1,136 +1,382 @@
-"""Running a converted network and its Keras model on data, and comparing them."""
+"""Running a network and its source model on data, and comparing them."""
 
-from collections.abc import Sequence
+import contextlib
+import math
+import operator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
+import nengo
 import numpy as np
 import tensorflow as tf
+from nengo.builder import Model
+from nengo.ensemble import Neurons
 
-from nengo_dl.converter.report.arguments import Data, positive
-from nengo_dl.converter.report.events import Spikes
-from nengo_dl.converter.report.parts import Part, parts
-from nengo_dl.converter.report.reference import activations
-from nengo_dl.converter.report.report import Report
-from nengo_dl.converter.report.run import Network, probed
-from nengo_dl.converter.report.signals import (
-    amplitudes,
-    incoming,
-    is_spiking,
-    is_wiring,
-    source,
+from nengo_dl.config import get_setting
+from nengo_dl.converter.conversion import Conversion, Made, SourceLayer, check_series
+from nengo_dl.converter.populations import Obj
+from nengo_dl.converter.presentation import (
+    Arrays,
+    checked_inputs,
+    chunks,
+    flat,
+    minibatches,
 )
-from nengo_dl.converter.report.summary import Measured, summarise
-from nengo_dl.converter.report.tallies import (
+from nengo_dl.converter.report.counters import (
     Activity,
+    Counter,
     Course,
     Deviation,
     Firing,
     Rates,
-    Tallies,
 )
+from nengo_dl.converter.report.devices import DEVICES, Device, energies
+from nengo_dl.converter.report.fan_out import is_wiring, source, synapses
+from nengo_dl.converter.report.labels import classes
+from nengo_dl.converter.report.report import (
+    Counts,
+    LayerReport,
+    OutputReport,
+    Raster,
+    Report,
+    total,
+)
+from nengo_dl.converter.report.spikes import Spikes
 from nengo_dl.simulator import Simulator
 
+DEFAULT_STEPS = 32
 N_IN_RASTER = 20
+LATENCY_PART = 0.99
 
 
-def measure(converter, data: Data, dt, minibatch_size, devices) -> Report:
-    """Measure a converted network, see `Converter.report`."""
-    minibatch_size = positive("minibatch_size", minibatch_size)
-    conns = incoming(converter.net)
-    layers = parts(converter, conns)
-    tallies = _tallies(converter, layers, data, dt)
-    objs = [*tallies.activity, *_outputs(converter, layers)]
-    objs += converter.outputs.values()
-    with probed(converter.net, dict.fromkeys(objs)) as probes:
+def measure(
+    conversion: Conversion,
+    x: Any,
+    y: Any = None,
+    n_steps: int | None = None,
+    dt: float = 0.001,
+    minibatch_size: int = 32,
+    devices: Iterable[Device] = DEVICES,
+) -> Report:
+    """Run a network and its model on data, see `Converter.report`."""
+    check_series(conversion.source, "Converter.report")
+    inputs = checked_inputs("Converter.report", conversion.source.inputs, x)
+    n_steps = _steps(conversion, inputs, n_steps)
+    labels = classes(conversion.source, y, len(inputs[0]))
+    minibatch_size = min(_positive("minibatch_size", minibatch_size), len(inputs[0]))
+    run = _Run(conversion, labels, len(inputs[0]), n_steps, dt)
+    with _probed(conversion.net, run.probed()) as probes:
         with Simulator(
-            converter.net,
+            conversion.net,
             dt=dt,
-            minibatch_size=min(minibatch_size, data.n_items),
+            minibatch_size=minibatch_size,
             progress_bar=False,
             device=None if tf.config.list_physical_devices("GPU") else "/cpu:0",
         ) as sim:
-            network = Network(sim, probes, list(converter.inputs.values()))
-            _run(converter, network, data, sim.minibatch_size, tallies)
-            model = sim.model
-    counted = {
-        obj: tallies.activity[obj].n_spikes for obj in filter(is_spiking, tallies.rates)
-    }
-    spikes = Spikes(counted, conns, model)
-    found = Measured(converter, data, dt, layers, spikes, tallies, model)
-    return summarise(found, devices)
+            run.show(sim, probes, inputs)
+            built = sim.model
+    return _Summary(run, built).report(devices)
 
 
-def _outputs(converter, layers: Sequence[Part]) -> list:
-    steps = (step for part in layers for step in part.steps)
-    return [obj for step in steps for obj in converter.converted[step]]
-
-
-def _tallies(converter, layers, data: Data, dt) -> Tallies:
-    conns = (conn for part in layers for conn in part.connections)
-    weighted = [source(conn.pre_obj) for conn in conns if not is_wiring(conn)]
-    neurons = [population for part in layers for population in part.populations]
-    objs = dict.fromkeys([*weighted, *neurons])
-    rng = np.random.RandomState(0)
-    return Tallies(
-        activity={
-            obj: Activity(obj, amplitudes(obj) if is_spiking(obj) else None, dt)
-            for obj in objs
-        },
-        rates={obj: Rates(obj, amplitudes(obj)) for obj in neurons},
-        deviations={part: _deviations(part, converter) for part in layers},
-        courses=_courses(converter, data),
-        firing=[
-            (part, Firing(obj, _some(obj.size_out, rng), amplitudes(obj), dt))
-            for part in layers
-            for obj in part.populations
-            if is_spiking(obj)
-        ],
-    )
-
-
-def _deviations(part: Part, converter) -> list[Deviation]:
-    return [
-        Deviation(obj, (step, i))
-        for step in part.steps
-        for i, obj in enumerate(converter.converted[step])
-    ]
-
-
-def _courses(converter, data: Data) -> list[tuple[str, Course]]:
-    model, outer = converter.model, 2 if converter.temporal_model else 1
-    outputs = zip(model.output_names, model.outputs, data.labels, strict=True)
-    return [
-        (
-            name,
-            Course(
-                converter.outputs[tensor], tensor.shape[outer:], labels, data.n_steps
-            ),
+def _positive(name: str, value: Any) -> int:
+    """Return a whole number that is at least 1."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = 0
+    if number < 1:
+        raise ValueError(
+            f"Converter.report: expected {name} to be a whole number of at least 1 "
+            f"(got {value!r}). Leave it out for the default."
         )
-        for name, tensor, labels in outputs
-    ]
+    return number
 
 
-def _some(n: int, rng) -> np.ndarray:
+def _steps(conversion: Conversion, inputs: Arrays, n_steps: int | None) -> int:
+    """Return how many steps each item takes."""
+    if conversion.source.n_outer_axes == 1:
+        return _positive("n_steps", DEFAULT_STEPS if n_steps is None else n_steps)
+    given = inputs[0].shape[1]
+    if n_steps not in (None, given):
+        raise ValueError(
+            f"Converter.report: expected n_steps={given}, the length of x along its "
+            f"axis of time, because temporal_model=True (got {n_steps}). Leave it out."
+        )
+    return given
+
+
+@contextlib.contextmanager
+def _probed(net: nengo.Network, objs: Iterable[Obj]) -> Iterator[dict]:
+    """Add probes of objects (or of what other probes record), and take them away."""
+    n_before = len(net.probes)
+    try:
+        with net:
+            probes = {obj: _probe(obj) for obj in objs}
+        for probe in probes.values():
+            if get_setting(net, "keep_history", obj=probe) is False:
+                net.config[probe].keep_history = True
+        yield probes
+    finally:
+        del net.probes[n_before:]
+
+
+def _probe(obj: Obj | nengo.Probe) -> nengo.Probe:
+    if isinstance(obj, nengo.Probe):
+        return nengo.Probe(obj.target, synapse=obj.synapse)
+    return nengo.Probe(obj, synapse=None)
+
+
+def _is_spiking(obj: Obj) -> bool:
+    return isinstance(obj, Neurons) and obj.ensemble.neuron_type.spiking
+
+
+def _amplitudes(neurons: Neurons) -> np.ndarray:
+    """Return what the spikes or rates of neurons are multiplied with, for each."""
+    value = getattr(neurons.ensemble.neuron_type, "amplitude", 1.0)
+    return np.broadcast_to(np.abs(value), neurons.size_out).astype(float)
+
+
+@dataclass(frozen=True, eq=False)
+class _Row:
+    """A layer of the model, and all that its calls have become."""
+
+    layer: SourceLayer
+    made: tuple[Made, ...]
+
+    @property
+    def neurons(self) -> list[Neurons]:
+        return [neurons for made in self.made for neurons in made.neurons]
+
+    @property
+    def connections(self) -> list[nengo.Connection]:
+        return [conn for made in self.made for conn in made.connections]
+
+    @property
+    def outputs(self) -> list[Obj]:
+        return [obj for made in self.made for obj in made.outputs]
+
+    @property
+    def reason(self) -> str:
+        return next((made.reason for made in self.made if made.reason), "")
+
+
+class _Run:
+    """The counters of a run, and what it is a run of."""
+
+    def __init__(
+        self,
+        conversion: Conversion,
+        labels: Sequence[np.ndarray | None],
+        n_items: int,
+        n_steps: int,
+        dt: float,
+    ):
+        self.conversion = conversion
+        self.n_items, self.n_steps, self.dt = n_items, n_steps, dt
+        self.rows = [
+            _Row(layer, tuple(conversion.made[call] for call in layer.calls))
+            for layer in conversion.source.layers
+        ]
+        conns = [conn for row in self.rows for conn in row.connections]
+        weighted = [source(conn.pre_obj) for conn in conns if not is_wiring(conn)]
+        neurons = [obj for row in self.rows for obj in row.neurons]
+        rng = np.random.RandomState(0)
+        self.activity = {
+            obj: Activity(obj, _amplitudes(obj) if _is_spiking(obj) else None, dt)
+            for obj in dict.fromkeys([*weighted, *neurons])
+        }
+        self.rates = {obj: Rates(obj, _amplitudes(obj)) for obj in neurons}
+        self.deviations = {
+            row: [
+                Deviation(obj, (call, i))
+                for call, made in zip(row.layer.calls, row.made, strict=True)
+                for i, obj in enumerate(made.outputs)
+            ]
+            for row in self.rows
+        }
+        self.courses = {
+            probe: Course(probe, spec.shape[spec.n_outer_axes :], wanted, n_steps)
+            for probe, spec, wanted in zip(
+                conversion.outputs, conversion.source.outputs, labels, strict=True
+            )
+        }
+        self.firing = {
+            obj: Firing(obj, _some(obj.size_out, rng), _amplitudes(obj), dt)
+            for obj in filter(_is_spiking, neurons)
+        }
+
+    def probed(self) -> dict:
+        """Return what is probed, without any order."""
+        outputs = [obj for row in self.rows for obj in row.outputs]
+        return dict.fromkeys([*self.activity, *outputs, *self.conversion.outputs])
+
+    def show(
+        self, sim: Simulator, probes: Mapping[Any, nengo.Probe], inputs: Arrays
+    ) -> None:
+        """Show all minibatches to all counters."""
+        counters: list[Counter] = [d for row in self.deviations.values() for d in row]
+        for group in (self.activity, self.rates, self.courses, self.firing):
+            counters += group.values()
+        model = self.conversion.source
+        for items in minibatches(self.n_items, sim.minibatch_size):
+            chosen = [x[items] for x in inputs]
+            found, outputs = model.compute_all(chosen)
+            expected = dict(zip(self.conversion.outputs, outputs, strict=True))
+            expected |= {
+                (call, i): values
+                for call, arrays in found.items()
+                for i, values in enumerate(arrays)
+            }
+            data = dict(zip(self.conversion.inputs, flat(model, chosen), strict=True))
+            for counter in counters:
+                counter.begin(expected)
+            for chunk in chunks(sim, probes, data, self.n_steps):
+                for counter in counters:
+                    counter.add(chunk)
+            for counter in counters:
+                counter.end()
+
+
+def _some(n: int, rng: np.random.RandomState) -> np.ndarray:
     return np.sort(rng.permutation(n)[:N_IN_RASTER])
 
 
-def _run(converter, network: Network, data: Data, size: int, tallies: Tallies):
-    """Show all minibatches to all tallies."""
-    n_times = data.n_steps if converter.temporal_model else 1
-    probes = [converter.outputs[tensor] for tensor in converter.model.outputs]
-    for start in range(0, data.n_items, size):
-        inputs = [x[start : start + size] for x in data.inputs]
-        by_step, outputs = activations(converter, inputs)
-        expected = dict(zip(probes, outputs, strict=True))
-        expected |= {
-            (step, i): values
-            for step, found in by_step.items()
-            for i, values in enumerate(found)
+class _Summary:
+    """Turns the counters of a run into a `Report`, with the weights that were built."""
+
+    def __init__(self, run: _Run, built: Model):
+        self._run, self._built = run, built
+        conns = [conn for row in run.rows for conn in row.connections]
+        counted = {obj: run.activity[obj].n_spikes for obj in run.firing}
+        self._spikes = Spikes(counted, conns, built)
+
+    def report(self, devices: Iterable[Device]) -> Report:
+        """Return the report."""
+        run, model = self._run, self._run.conversion.source
+        for row in run.rows:
+            self._check_finite(row)
+        counts = [self._counts(row) for row in run.rows]
+        whole = total(counts)
+        outputs = zip(model.outputs, run.courses.values(), strict=True)
+        return Report(
+            model=model.name,
+            n_items=run.n_items,
+            n_steps=run.n_steps,
+            dt=run.dt,
+            layers=tuple(map(self._layer, run.rows, counts)),
+            total=whole,
+            outputs=tuple(_output(spec.name, each, run.dt) for spec, each in outputs),
+            energy=energies(whole, run.n_steps, devices),
+            rasters=tuple(
+                _raster(row.layer.name, run.firing[obj])
+                for row in run.rows
+                for obj in row.neurons
+                if obj in run.firing
+            ),
+        )
+
+    def _check_finite(self, row: _Row) -> None:
+        found = self._run.deviations[row]
+        sums = [value for d in found for value in (d.squares, d.squares_of_keras)]
+        if not np.all(np.isfinite(sums)):
+            raise ValueError(
+                f"Converter.report: expected finite outputs of layer '{row.layer.name}'"
+                " (got some that are NaN or infinite, or too large for float32). Check "
+                "the weights of the model, and the data."
+            )
+
+    def _layer(self, row: _Row, counts: Counts) -> LayerReport:
+        deviations = self._run.deviations[row]
+        return LayerReport(
+            name=row.layer.name,
+            type=row.layer.type,
+            kind="fallback" if row.reason else "native",
+            reason=row.reason,
+            error=_relative(
+                sum(deviation.squares for deviation in deviations),
+                sum(deviation.squares_of_keras for deviation in deviations),
+            ),
+            **asdict(counts),
+        )
+
+    def _counts(self, row: _Row) -> Counts:
+        """Return what a layer computes."""
+        operations = asdict(total(map(self._operations, row.connections)))
+        operations |= {"parameters": row.layer.n_parameters, **self._activity(row)}
+        if any(made.is_opaque for made in row.made):
+            operations |= dict.fromkeys(("effective_macs", "effective_acs", "dense"))
+        return Counts(**operations)
+
+    def _operations(self, conn: nengo.Connection) -> Counts:
+        """Return what a connection computes."""
+        if is_wiring(conn):
+            return Counts()
+        obj, weights = source(conn.pre_obj), self._built.params[conn].weights
+        spikes = self._spikes.of(obj)
+        if spikes is not None and isinstance(weights, np.ndarray) and weights.ndim < 2:
+            return Counts()  # other heights for the same spikes
+        made = synapses(conn, weights)
+        events = self._run.activity[obj].n_nonzero if spikes is None else spikes
+        if obj is conn.pre_obj:
+            events = events[conn.pre_slice]
+        n = float(events @ made.fan_out) / self._run.n_items
+        return Counts(
+            weights=made.n_weights,
+            zero_weights=int(made.n_zeros),
+            effective_macs=n if spikes is None else 0.0,
+            effective_acs=0.0 if spikes is None else n,
+            dense=float(made.dense.sum() * self._run.n_steps),
+        )
+
+    def _activity(self, row: _Row) -> dict[str, Any]:
+        """Return what the neurons of a layer do."""
+        n_items, n_steps = self._run.n_items, self._run.n_steps
+        activity = [self._run.activity[obj] for obj in row.neurons]
+        rates = [self._run.rates[obj] for obj in row.neurons]
+        n_neurons = sum(obj.size_out for obj in row.neurons)
+        n_nonzero = sum(count.n_nonzero.sum() for count in activity)
+        n_spikes = sum(count.n_spikes.sum() for count in activity)
+        return {
+            "neurons": n_neurons,
+            "neuron_updates": n_neurons * n_steps,
+            "spikes": float(n_spikes / n_items),
+            "zero_activations": float(n_neurons * n_steps - n_nonzero / n_items),
+            "max_rate": max((count.max for count in rates), default=None),
+            "rate_sum": float(sum(count.sum for count in rates) / n_items),
         }
-        for tally in tallies:
-            tally.begin(expected)
-        flat = [x.reshape(len(x), n_times, -1) for x in inputs]
-        for chunk in network.run(flat, data.n_steps):
-            for tally in tallies:
-                tally.add(chunk)
-        for tally in tallies:
-            tally.end()
+
+
+def _raster(name: str, firing: Firing) -> Raster:
+    spikes = tuple(map(tuple, firing.spikes.tolist()))
+    return Raster(name, tuple(firing.numbers.tolist()), spikes)
+
+
+def _output(name: str, course: Course, dt: float) -> OutputReport:
+    squares = np.broadcast_to(course.squares_of_keras, course.squares.shape)
+    error = tuple(map(_relative, course.squares, squares))
+    if course.n_labels == 0:
+        return OutputReport(name, error)
+    accuracy = course.n_right_mean / course.n_labels
+    from_step = latency(accuracy)
+    return OutputReport(
+        name,
+        error,
+        course.n_right_keras / course.n_labels,
+        tuple(accuracy.tolist()),
+        tuple((course.n_right_last / course.n_labels).tolist()),
+        from_step,
+        from_step * dt,
+    )
+
+
+def latency(accuracy: np.ndarray) -> int:
+    """Return from which step on (the first is 1) it is near to what it is at last."""
+    is_below = accuracy < LATENCY_PART * accuracy[-1]
+    return int(np.flatnonzero(is_below)[-1]) + 2 if is_below.any() else 1
+
+
+def _relative(squares: float, squares_of_keras: float) -> float | None:
+    if squares_of_keras > 0:
+        return math.sqrt(squares / squares_of_keras)
+    return 0.0 if squares == 0 else None

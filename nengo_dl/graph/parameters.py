@@ -1,7 +1,7 @@
-"""Which signals are parameters, what they are called, and which of them are trained.
+"""The parameters of a network: signals, their names, and which of them are trained.
 
-Roles are a table beside the signals, made once from the network's settings; no signal
-is changed.
+They are a table beside the signals, made once from the network's settings; no signal is
+changed.
 """
 
 import warnings

@@ -7,7 +7,7 @@ import numpy as np
 from nengo.dists import Choice
 from nengo.neurons import NeuronType
 
-from nengo_dl.converter.activations import changed
+from nengo_dl.converter.forms import changed
 from nengo_dl.neurons import LeakyReLU
 
 
@@ -36,7 +36,7 @@ def scaling(factor: float | np.ndarray) -> Tuning:
 
 
 def rate_type(neuron_type: NeuronType) -> NeuronType:
-    """Return what a neuron type approximates: an activation function."""
+    """Return the activation function that a neuron type approximates."""
     if isinstance(neuron_type, LeakyReLU):
         return LeakyReLU(neuron_type.negative_slope, neuron_type.amplitude)
     if isinstance(neuron_type, nengo.RectifiedLinear):
@@ -51,11 +51,7 @@ def started(neuron_type: NeuronType) -> NeuronType:
 
     The number of spikes up to any time is then rounded, not cut off, and is the same in
     each run. LIF neurons, which by default forget inhibition in each step, remember it.
-
-    Parameters
-    ----------
-    neuron_type : NeuronType
-        Stays as it is, if it does not spike. What the user has set stays, too.
+    Neurons that do not spike, and what the user has set, stay as they are.
     """
     changes = {}
     is_set = neuron_type.initial_state and "voltage" in neuron_type.initial_state

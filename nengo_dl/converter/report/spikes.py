@@ -6,50 +6,41 @@ still spikes, of different heights. A node in which each spike counts several ti
 behind a convolution, has other values, and so has what computes something of them.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 import nengo
 import numpy as np
 from nengo.builder import Model
 from nengo.ensemble import Neurons
 
-from nengo_dl.converter.report.fan_out import plain, synapses
-from nengo_dl.converter.report.links import links
-from nengo_dl.converter.report.signals import is_bias, is_wiring, source
+from nengo_dl.converter.populations import Obj
+from nengo_dl.converter.report.fan_out import is_wiring, links, plain, source, synapses
 from nengo_dl.nodes.array_node import ArrayNode, Scale
 
 
 class Spikes:
     """Counts the spikes of all objects that put out spikes.
 
-    Parameters
-    ----------
-    counted : mapping of Neurons to ndarray
-        How many spikes each neuron had, for populations that spike.
-    conns : mapping of object to list of Connection
-        What arrives at each object.
-    model : nengo.builder.Model
-        Has the weights.
+    Those of populations that spike have been counted; connections pass them on, with
+    the weights of the model.
     """
 
     def __init__(
         self,
         counted: Mapping[Neurons, np.ndarray],
-        conns: Mapping[Any, list[nengo.Connection]],
+        connections: Iterable[nengo.Connection],
         model: Model,
     ):
-        self._conns = conns
+        self._incoming: dict[Obj, list[nengo.Connection]] = {}
+        for conn in connections:
+            self._incoming.setdefault(source(conn.post_obj), []).append(conn)
         self._model = model
-        self._found: dict[Any, np.ndarray | None] = dict(counted)
+        self._found: dict[Obj, np.ndarray | None] = dict(counted)
 
-    def of(self, obj: Any) -> np.ndarray | None:
+    def of(self, obj: Obj) -> np.ndarray | None:
         """Return how many spikes each element of an object had.
 
-        Returns
-        -------
-        counts : ndarray of shape (size_out,) or None
-            None for an object that puts out something else.
+        None for an object that puts out something else.
         """
         if obj not in self._found:
             self._found[obj] = None  # what comes back to itself is no plain sum
@@ -58,9 +49,7 @@ class Spikes:
 
     def _sum(self, node: nengo.Node) -> np.ndarray | None:
         counts = np.zeros(node.size_out)
-        for conn in self._conns.get(node, []):
-            if is_bias(conn):
-                continue
+        for conn in self._incoming.get(node, []):
             passed = self._passed(conn)
             if passed is None:
                 return None
@@ -85,7 +74,7 @@ class Spikes:
         return np.bincount(post, weights=events, minlength=conn.size_out)
 
 
-def _is_passing(obj: Any) -> bool:
+def _is_passing(obj: Obj) -> bool:
     """Whether a node puts out what arrives, but for factors."""
     if isinstance(obj, ArrayNode):
         return isinstance(obj.function, Scale)

@@ -1,21 +1,24 @@
-"""What is counted while a network runs.
+"""Counters that are updated while a network runs.
 
-Each `Tally` is shown every `Chunk` of a minibatch, between a `begin` and an `end`.
+Each `Counter` is shown every `Chunk` of a minibatch, between a `begin` and an `end`.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Hashable, Mapping
 
 import numpy as np
+from nengo import Probe
+from nengo.ensemble import Neurons
 
-from nengo_dl.converter.report.run import Chunk
+from nengo_dl.converter.populations import Obj
+from nengo_dl.converter.presentation import Chunk
+
+Expected = Mapping[Hashable, np.ndarray]
 
 
-class Tally:
-    """What all have in common."""
+class Counter:
+    """Base of all counters."""
 
-    def begin(self, expected: Mapping[Any, np.ndarray]) -> None:
+    def begin(self, expected: Expected) -> None:
         """Start a minibatch, for which Keras computes arrays by key.
 
         Their shape is (n_items, n_steps or 1, size).
@@ -29,27 +32,16 @@ class Tally:
         """Finish a minibatch."""
 
 
-class Activity(Tally):
+class Activity(Counter):
     """Counts nonzero values, and the spikes of neurons that spike, of one object.
 
-    Parameters
-    ----------
-    obj : Nengo object
-        What is counted.
-    amplitudes : ndarray of shape (size,) or None
-        Height of a spike times the length of a step, for each neuron; None for values
-        that are no spikes.
-    dt : float
-        Length of a step, in seconds.
-
-    Attributes
-    ----------
-    n_nonzero, n_spikes : ndarray of shape (size,)
-        In how many steps of all items each element was not zero, and how many spikes it
-        had.
+    ``amplitudes`` are heights of spikes times the length of a step, for each neuron;
+    None for values that are no spikes. ``n_nonzero`` and ``n_spikes``, of shape
+    (size,), are in how many steps of all items each element was not zero, and how many
+    spikes it had.
     """
 
-    def __init__(self, obj: Any, amplitudes: np.ndarray | None, dt: float):
+    def __init__(self, obj: Obj, amplitudes: np.ndarray | None, dt: float):
         self._obj = obj
         self._unit = None if amplitudes is None else amplitudes / dt
         self.n_nonzero = np.zeros(obj.size_out)
@@ -63,30 +55,19 @@ class Activity(Tally):
             self.n_spikes += np.rint(values / self._unit).sum(axis=(0, 1))
 
 
-class Rates(Tally):
-    """Measures the firing rates of a population.
+class Rates(Counter):
+    """Measures the firing rates of a population, as averages over the time, in Hz.
 
-    Parameters
-    ----------
-    neurons : Neurons
-        What is measured.
-    amplitudes : ndarray of shape (n_neurons,)
-        Factors on their output.
-
-    Attributes
-    ----------
-    sum, max : float
-        Of the rates of all neurons, as averages over the time, in Hz: the sum over
-        neurons and items, and the highest.
+    ``sum`` is that over neurons and items, ``max`` the highest rate.
     """
 
-    def __init__(self, neurons: Any, amplitudes: np.ndarray):
+    def __init__(self, neurons: Neurons, amplitudes: np.ndarray):
         self._neurons = neurons
         self._amplitudes = amplitudes
         self._steps, self._outputs = 0, 0.0
         self.sum, self.max = 0.0, 0.0
 
-    def begin(self, expected: Mapping[Any, np.ndarray]) -> None:
+    def begin(self, expected: Expected) -> None:
         """Start a minibatch."""
         del expected
         self._steps, self._outputs = 0, 0.0
@@ -104,30 +85,20 @@ class Rates(Tally):
         self.max = max(self.max, float(rates.max()))
 
 
-class Deviation(Tally):
+class Deviation(Counter):
     """Compares what an object puts out, as an average over time, with Keras.
 
-    In a model with an axis of time, every step is compared with its own.
-
-    Parameters
-    ----------
-    obj : Nengo object
-        What is compared.
-    key : object
-        Of what Keras computes.
-
-    Attributes
-    ----------
-    squares, squares_of_keras : float
-        Sums of the squares of the differences, and of what Keras computes.
+    In a model with an axis of time, every step is compared with its own. ``squares``
+    and ``squares_of_keras`` are sums of squares, of differences and of what Keras
+    computes.
     """
 
-    def __init__(self, obj: Any, key: Any):
+    def __init__(self, obj: Obj, key: Hashable):
         self._obj = obj
         self._key = key
         self.squares, self.squares_of_keras = 0.0, 0.0
 
-    def begin(self, expected: Mapping[Any, np.ndarray]) -> None:
+    def begin(self, expected: Expected) -> None:
         """Start a minibatch."""
         self._expected = expected[self._key]
         self.squares_of_keras += np.sum(self._expected**2, dtype=float)
@@ -147,40 +118,27 @@ class Deviation(Tally):
         if self._steps:
             self._compare(self._outputs / self._steps, self._expected[:, 0])
 
-    def _compare(self, values, expected):
+    def _compare(self, values: np.ndarray, expected: np.ndarray) -> None:
         self.squares += np.sum((values - expected) ** 2, dtype=float)
 
 
-class Course(Tally):
-    """Follows an output over time.
+class Course(Counter):
+    """Follows an output over time, and how many of its labels are right.
 
-    Parameters
-    ----------
-    probe : Probe
-        Of the output; the key of what Keras computes.
-    shape : tuple of int
-        Of the output, without minibatch and time.
-    labels : ndarray or None
-        Classes of all items.
-    n_steps : int
-        How many steps are run.
-
-    Attributes
-    ----------
-    squares : ndarray of shape (n_steps,)
-        Sums of the squares of the difference to Keras, of the mean over the steps so
-        far; in a model with an axis of time, of each step.
-    squares_of_keras : float or ndarray
-        Of what Keras computes.
-    n_labels : int
-        How many classes are to be found.
-    n_right_mean, n_right_last : ndarray of shape (n_steps,)
-        How many are right, by the mean over the steps so far, and by that step.
-    n_right_keras : int
-        How many Keras has right.
+    ``squares``, of shape (n_steps,), are sums of the squares of the difference to
+    Keras, of the mean over the steps so far; in a model with an axis of time, of each
+    step. Of ``n_labels``, ``n_right_mean`` and ``n_right_last``, of the same shape, are
+    right by the mean over the steps so far, and by that step, and ``n_right_keras`` by
+    Keras.
     """
 
-    def __init__(self, probe, shape, labels, n_steps):
+    def __init__(
+        self,
+        probe: Probe,
+        shape: tuple[int, ...],
+        labels: np.ndarray | None,
+        n_steps: int,
+    ):
         self._probe, self._shape, self._labels = probe, shape, labels
         self._n_items = 0
         self.n_labels = 0 if labels is None else labels.size
@@ -190,7 +148,7 @@ class Course(Tally):
         self.n_right_last = np.zeros(n_steps, dtype=int)
         self.n_right_keras = 0
 
-    def begin(self, expected: Mapping[Any, np.ndarray]) -> None:
+    def begin(self, expected: Expected) -> None:
         """Start a minibatch."""
         self._expected = expected[self._probe]
         squares = np.sum(self._expected**2, axis=(0, 2), dtype=float)
@@ -217,29 +175,19 @@ class Course(Tally):
             self.n_right_mean[steps] += self._right(means)
             self.n_right_last[steps] += self._right(values)
 
-    def _right(self, values) -> np.ndarray:
+    def _right(self, values: np.ndarray) -> np.ndarray:
         """Count right classes for each step of (n_items, n_steps, size) values."""
         decided = values.reshape(*values.shape[:2], *self._shape).argmax(axis=-1)
         right = decided == self._wanted[:, None]
         return right.sum(axis=tuple(i for i in range(right.ndim) if i != 1))
 
 
-class Firing(Tally):
-    """Keeps the spikes of a few neurons for the first item.
+class Firing(Counter):
+    """Keeps the spikes of a few neurons, by their numbers, for the first item."""
 
-    Parameters
-    ----------
-    neurons : Neurons
-        Whose spikes are kept.
-    numbers : ndarray of int
-        Which of them.
-    amplitudes : ndarray of shape (n_neurons,)
-        Factors on the output of all neurons.
-    dt : float
-        Length of a step, in seconds.
-    """
-
-    def __init__(self, neurons, numbers, amplitudes, dt):
+    def __init__(
+        self, neurons: Neurons, numbers: np.ndarray, amplitudes: np.ndarray, dt: float
+    ):
         self._neurons = neurons
         self.numbers = numbers
         self._unit = amplitudes[numbers] / dt
@@ -267,38 +215,3 @@ def _slice(expected: np.ndarray, chunk: Chunk, values: np.ndarray) -> np.ndarray
     if expected.shape[1] == 1:
         return expected
     return expected[:, chunk.start : chunk.start + values.shape[1]]
-
-
-@dataclass(frozen=True, eq=False)
-class Tallies:
-    """All that is counted.
-
-    Parameters
-    ----------
-    activity : dict of object to `Activity`
-        Of all that weights are applied to, and of all neurons.
-    rates : dict of Neurons to `Rates`
-        Of all neurons.
-    deviations : dict of `Part` to list of `Deviation`
-        Of all outputs of each layer.
-    courses : list of (str, `Course`)
-        Of the outputs of the model, and their names.
-    firing : list of (`Part`, `Firing`)
-        Of all populations that spike.
-    """
-
-    activity: dict[Any, Activity]
-    rates: dict[Any, Rates]
-    deviations: dict[Any, list[Deviation]]
-    courses: list[tuple[str, Course]]
-    firing: list[tuple[Any, Firing]]
-
-    def __iter__(self) -> Iterator[Tally]:
-        yield from self.activity.values()
-        yield from self.rates.values()
-        for deviations in self.deviations.values():
-            yield from deviations
-        for _, course in self.courses:
-            yield course
-        for _, firing in self.firing:
-            yield firing

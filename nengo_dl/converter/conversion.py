@@ -1,0 +1,99 @@
+"""Conversions: networks, and what is known of the models that they come from.
+
+Nothing here knows which library a model comes from.
+"""
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import nengo
+import numpy as np
+from nengo.ensemble import Neurons
+from nengo.synapses import Synapse
+
+from nengo_dl.converter.populations import Obj, Population
+from nengo_dl.converter.tuning import Tuning
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """An input or an output of a model."""
+
+    name: str
+    # with the minibatch, and the time if there is an axis of it
+    shape: tuple[int | None, ...]
+    n_outer_axes: int = 1  # how many leading axes are no part of a signal
+
+
+@dataclass(frozen=True, eq=False)
+class SourceLayer:
+    """A layer of a model."""
+
+    name: str  # with those of the models that it is in before it
+    type: str  # its class
+    n_parameters: int
+    calls: tuple[Hashable, ...]  # owners of the objects that they have become
+    keeps_time: bool = True  # whether outputs have an axis of time, if inputs have one
+
+
+class Source(Protocol):
+    """A model of some library, as far as its conversions are compared with it.
+
+    Inputs and outputs are in the order of nodes and probes, layers as they are listed.
+    ``n_outer_axes`` is that of all inputs; outputs of the last time step have less.
+    """
+
+    name: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    layers: tuple[SourceLayer, ...]
+    n_outer_axes: int
+
+    def compute(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Return the outputs, of shape (n_items, n_steps or 1, size) each."""
+        ...
+
+    def compute_all(
+        self, inputs: Sequence[np.ndarray]
+    ) -> tuple[Mapping[Hashable, list[np.ndarray]], list[np.ndarray]]:
+        """Return the outputs of all calls of layers, too, in the same form."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """Objects that one call of a layer has become."""
+
+    # one for each output of the call; they may belong to calls before it
+    outputs: tuple[Obj, ...]
+    neurons: tuple[Neurons, ...]  # of all ensembles
+    connections: tuple[nengo.Connection, ...]  # all but those that bring constants
+    reason: str  # why a TensorNode computes it, or its activation
+    is_opaque: bool  # whether a TensorNode computes all of it
+
+
+@dataclass(frozen=True, eq=False)
+class Conversion:
+    """A network, and what each part of it was made of."""
+
+    source: Source  # the model that was converted
+    net: nengo.Network
+    inputs: tuple[nengo.Node, ...]  # one for each input of the model
+    outputs: tuple[nengo.Probe, ...]  # one for each output of the model
+    made: Mapping[Hashable, Made]  # by the calls of layers, in the order of conversion
+    # those that rules have asked for, in the order of conversion
+    populations: tuple[Population, ...]
+    tunings: tuple[Tuning, ...] | None  # of all populations, if they come from data
+    synapse: Synapse | float | None  # on connections that start at neurons
+
+
+def check_series(source: Source, where: str) -> None:
+    """Raise ValueError if something in a model over time has no axis of time."""
+    for layer in source.layers:
+        if not layer.keeps_time:
+            raise ValueError(
+                f"{where}: expected layers that return all time steps (got "
+                f"'{layer.name}', which returns the last one alone). Make it with "
+                "return_sequences=True and return_state=False."
+            )

@@ -1,0 +1,154 @@
+"""Data of the shapes of a source model: how it is checked, and shown to a network.
+
+Networks are run on a few items at a time, and on a few steps where all would be too
+much, so that memory does not grow with the data.
+"""
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import nengo
+import numpy as np
+
+from nengo_dl.converter.conversion import Source, TensorSpec
+from nengo_dl.silence import warnings_ignored
+from nengo_dl.simulator import Simulator
+
+MINIBATCH_SIZE = 32
+MAX_VALUES = 2**25  # in one chunk, of all objects together
+
+Arrays = tuple[np.ndarray, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Chunk:
+    """Values that objects put out in some steps."""
+
+    start: int  # the number of the first step, from 0
+    values: Mapping[Hashable, np.ndarray]  # of shape (n_items, n_steps, size) each
+
+
+def checked_inputs(where: str, specs: Sequence[TensorSpec], given: Any) -> Arrays:
+    """Return data for a model as arrays, one for each input.
+
+    Raises ValueError, which begins with ``where``, if data does not fit the model, or
+    has values that are no numbers.
+    """
+    each = given if isinstance(given, list | tuple) else [given]
+    if len(specs) == 1 and each and np.ndim(each[0]) < len(specs[0].shape):
+        each = [given]  # an array in the form of lists
+    if len(each) != len(specs):
+        raise ValueError(
+            f"{where}: expected an array for each of the {len(specs)} inputs of the "
+            f"model (got {len(each)}). Pass a list, in the order "
+            f"{', '.join(spec.name for spec in specs)}."
+        )
+    arrays = tuple(_checked(where, *pair) for pair in zip(specs, each, strict=True))
+    n = specs[0].n_outer_axes
+    for spec, values in zip(specs, arrays, strict=True):
+        if values.shape[:n] != arrays[0].shape[:n]:
+            raise ValueError(
+                f"{where}: expected as many items{' and time steps' * (n > 1)} for all "
+                f"inputs (got {arrays[0].shape[:n]} and, for '{spec.name}', "
+                f"{values.shape[:n]}). Cut them to the same number."
+            )
+    return arrays
+
+
+def _checked(where: str, spec: TensorSpec, given: Any) -> np.ndarray:
+    try:
+        values = np.asarray(given, dtype=np.float32)
+    except (TypeError, ValueError) as exc:
+        raise ValueError(
+            f"{where}: expected an array of numbers (got {type(given).__name__}: "
+            f"{exc}). Pass data as for the Keras model."
+        ) from exc
+    shape = ("n_items", *("n_steps" if n is None else n for n in spec.shape[1:]))
+    fits = values.ndim == len(shape) and all(
+        isinstance(wanted, str) or wanted == n
+        for wanted, n in zip(shape, values.shape, strict=True)
+    )
+    if not fits or values.size == 0:
+        raise ValueError(
+            f"{where}: expected shape ({', '.join(map(str, shape))}"
+            f"{',' * (len(shape) == 1)}) for input '{spec.name}', with at least one "
+            f"item (got {values.shape}). Pass data as for the Keras model; x[None] is "
+            "a minibatch of one item."
+        )
+    n_wrong = values.size - np.count_nonzero(np.isfinite(values))
+    if n_wrong:
+        raise ValueError(
+            f"{where}: expected finite values for input '{spec.name}' (got {n_wrong} "
+            "that are NaN or infinite). Leave those items out."
+        )
+    return values
+
+
+def flat(source: Source, inputs: Sequence[np.ndarray]) -> Arrays:
+    """Return data in the form of nodes, of shape (n_items, n_steps or 1, size) each."""
+    n_steps = inputs[0].shape[1] if source.n_outer_axes > 1 else 1
+    return tuple(x.reshape(len(x), n_steps, -1) for x in inputs)
+
+
+def minibatches(n_items: int, size: int) -> Iterator[slice]:
+    """Yield slices of items; the last one may be shorter."""
+    for start in range(0, n_items, size):
+        yield slice(start, min(start + size, n_items))
+
+
+def chunks(
+    sim: Simulator,
+    probes: Mapping[Hashable, nengo.Probe],
+    data: Mapping[nengo.Node, np.ndarray],
+    n_steps: int,
+    is_whole: bool = False,
+) -> Iterator[Chunk]:
+    """Simulate one minibatch from its start, chunk by chunk.
+
+    The data of nodes has shape (n_items, n_steps or 1, size): values for all steps, or
+    one that stays. There may be less items than the minibatch has. All steps are one
+    chunk if it is to be whole, however many values it has.
+    """
+    n_items = len(next(iter(data.values())))
+    size = sum(obj.size_in for obj in probes.values())
+    size += sum(node.size_out for node in data)
+    length = max(1, MAX_VALUES // (size * sim.minibatch_size))
+    length = n_steps if is_whole else length
+    items = np.arange(sim.minibatch_size) % n_items
+    sim.reset()
+    for start in range(0, n_steps, length):
+        stop = min(n_steps, start + length)
+        shown = {node: _steps(x[items], start, stop) for node, x in data.items()}
+        sim.run_steps(stop - start, data=shown)
+        values = {obj: sim.data[probe][:n_items] for obj, probe in probes.items()}
+        yield Chunk(start, values)
+        sim.clear_probes()
+
+
+def presented(
+    net: nengo.Network,
+    probes: Mapping[Hashable, nengo.Probe],
+    data: Mapping[nengo.Node, np.ndarray],
+    n_steps: int,
+) -> Iterator[Mapping[Hashable, np.ndarray]]:
+    """Yield the values of probes in all steps, for one minibatch after the other.
+
+    See `chunks` for the arguments.
+    """
+    n_items = len(next(iter(data.values())))
+    size = min(n_items, MINIBATCH_SIZE)
+    # what Nengo has to say of the network, it says when the user simulates it
+    with warnings_ignored():
+        sim = Simulator(net, minibatch_size=size, progress_bar=False, device="/cpu:0")
+    with sim:
+        for items in minibatches(n_items, size):
+            shown = {node: x[items] for node, x in data.items()}
+            (chunk,) = chunks(sim, probes, shown, n_steps, is_whole=True)
+            yield chunk.values
+
+
+def _steps(x: np.ndarray, start: int, stop: int) -> np.ndarray:
+    if x.shape[1] == 1:
+        return np.repeat(x, stop - start, axis=1)
+    return x[:, start:stop]

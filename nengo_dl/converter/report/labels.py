@@ -1,0 +1,52 @@
+"""Labels of the outputs of a model, as numbers of classes."""
+
+from typing import Any
+
+import numpy as np
+
+from nengo_dl.converter.conversion import Source, TensorSpec
+
+
+def classes(source: Source, given: Any, n_items: int) -> tuple[np.ndarray | None, ...]:
+    """Return labels as numbers of classes, of shape (n_items, ...), for each output.
+
+    They are given as numbers or one-hot vectors; None for outputs without labels.
+    """
+    specs = source.outputs
+    if given is None:
+        return (None,) * len(specs)
+    each = given if isinstance(given, list | tuple) and len(specs) > 1 else [given]
+    if len(each) != len(specs):
+        raise ValueError(
+            f"Converter.report: expected y to have labels for each of the "
+            f"{len(specs)} outputs of the model (got {len(each)}). Pass a list, "
+            "with None for outputs without labels, in the order "
+            f"{', '.join(spec.name for spec in specs)}."
+        )
+    return tuple(
+        None if labels is None else _classes(spec, np.asarray(labels), n_items)
+        for spec, labels in zip(specs, each, strict=True)
+    )
+
+
+def _classes(spec: TensorSpec, labels: np.ndarray, n_items: int) -> np.ndarray:
+    shape = spec.shape[spec.n_outer_axes :]
+    if labels.shape == (n_items, *shape) and shape[-1] > 1:
+        return labels.argmax(axis=-1)
+    if labels.shape == (n_items, *shape[:-1], 1):
+        labels = labels[..., 0]
+    if shape[-1] < 2 or labels.shape != (n_items, *shape[:-1]):
+        raise ValueError(
+            f"Converter.report: expected labels of output '{spec.name}', which has "
+            f"shape {shape}, to be numbers of classes of shape "
+            f"{(n_items, *shape[:-1])}, or one-hot vectors of shape "
+            f"{(n_items, *shape)}, for two classes or more (got {labels.shape}). Leave "
+            "y out to compare the output with that of Keras alone."
+        )
+    is_class = (labels >= 0) & (labels < shape[-1]) & (labels == np.floor(labels))
+    if not np.all(is_class):
+        raise ValueError(
+            f"Converter.report: expected labels of output '{spec.name}' to be whole "
+            f"numbers from 0 to {shape[-1] - 1} (got {labels[~is_class][0]})."
+        )
+    return labels.astype(np.int64)
