@@ -19,15 +19,10 @@ from nengo_dl.names import suggestion
 from nengo_dl.simulator.stacklevel import user_level
 
 
-def check_network(network: Network | None, model: Model | None, obj: type) -> None:
-    """Check that there is a network, or a model that has been built."""
-    if network is None and model is None:
-        raise ValidationError(
-            "must be a nengo.Network (got None). Pass one, or a `model` that has been "
-            "built.",
-            attr="network",
-            obj=obj,
-        )
+def check_network(
+    network: Network | None, model: Model | None, obj: type
+) -> Network | None:
+    """Return the top-level network; raise without a network and a built model."""
     for name, value, expected in (
         ("network", network, nengo.Network),
         ("model", model, Model),
@@ -40,11 +35,21 @@ def check_network(network: Network | None, model: Model | None, obj: type) -> No
                 attr=name,
                 obj=obj,
             )
-    if network is None and model.toplevel is None:
+    if network is not None:
+        return network
+    if model is None:
+        raise ValidationError(
+            "must be a nengo.Network (got None). Pass one, or a `model` that has been "
+            "built.",
+            attr="network",
+            obj=obj,
+        )
+    if model.toplevel is None:
         warnings.warn(
             "The model has no top-level network: no parameter is trainable.",
             stacklevel=user_level(),
         )
+    return model.toplevel
 
 
 def check_probes(probes: Any, known: Sequence[Probe], obj: type) -> tuple[Probe, ...]:

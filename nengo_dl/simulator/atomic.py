@@ -73,7 +73,7 @@ def _remove_stale(folder: str, name: str) -> None:
 
 def _remove_if_stale(path: str) -> None:
     with open(path, "rb") if HAS_LOCKS else contextlib.nullcontext() as file:
-        if HAS_LOCKS:
+        if file is not None:
             _lock_now(file)
         os.remove(path)
 

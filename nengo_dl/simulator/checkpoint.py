@@ -115,8 +115,8 @@ class Checkpoint:
                     for key in self._runner.streams()
                 },
                 n_steps,
+                int(arrays[DRAWS]),
             )
-            self._runner.layer.draws.assign(int(arrays[DRAWS]))
         for name, variable in self._optimizer.items():
             variable.assign(arrays[name])
         state = {signal: arrays[name] for name, signal in self._state.items()}

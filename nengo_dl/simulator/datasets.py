@@ -8,7 +8,7 @@ import contextlib
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from numbers import Number
-from typing import Any, TypeGuard
+from typing import Any, TypeAlias, TypeGuard
 
 import keras
 import numpy as np
@@ -24,7 +24,7 @@ from nengo_dl.simulator.keys import by_object, with_names
 from nengo_dl.simulator.rebatch import rebatched
 from nengo_dl.simulator.stacklevel import user_level
 
-Dataset = tf.data.Dataset | keras.utils.PyDataset | Iterable[Any]
+Dataset: TypeAlias = tf.data.Dataset | keras.utils.PyDataset | Iterable[Any]
 
 
 def is_dataset(data: Any) -> TypeGuard[Dataset]:

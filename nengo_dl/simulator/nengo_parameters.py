@@ -4,7 +4,7 @@ import functools
 import inspect
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import nengo
 import numpy as np
@@ -57,8 +57,8 @@ class ZeroFunction:
         return np.zeros(self.size)
 
 
-NengoObject = nengo.Ensemble | nengo.Connection | Neurons
-NengoObjects = NengoObject | Iterable[NengoObject]
+NengoObject: TypeAlias = nengo.Ensemble | nengo.Connection | Neurons
+NengoObjects: TypeAlias = NengoObject | Iterable[NengoObject]
 # Arguments, or attributes, by name
 Arguments = dict[str, Any]
 
@@ -195,7 +195,7 @@ class NengoParameters:
         }
 
 
-def _label(obj: NengoObject) -> str | None:
+def _label(obj: NengoObject) -> str:
     return obj.ensemble.label if isinstance(obj, Neurons) else obj.label
 
 

@@ -135,7 +135,8 @@ def _go_back(
 
 def _subclasses(cls: type) -> Iterator[type]:
     yield cls
-    for sub in cls.__subclasses__():
+    subclasses: list[type] = type.__subclasses__(cls)
+    for sub in subclasses:
         yield from _subclasses(sub)
 
 

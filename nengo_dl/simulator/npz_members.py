@@ -123,7 +123,7 @@ def load(
     archive: zipfile.ZipFile, member: Member, spec: ArraySpec, name: str
 ) -> np.ndarray:
     """Read an array for which `fit` is not None."""
-    n_items = fit(member.shape, spec, loose=True)
+    n_items = fit(member.shape, spec, loose=True) or 0
     n_bytes = math.prod(member.shape) * member.dtype.itemsize
     with archive.open(member.info) as stream:
         stream.read(member.start)

@@ -82,10 +82,12 @@ class Runner:
     @property
     def values(self) -> Values:
         """Parameters and state as they are now."""
+        values = self._recording.values
+        if self.layer is None:
+            return values
         if self._n_lent:
             return self.layer.values()
-        values = self._recording.values
-        return values if self.layer is None else self.layer.with_parameters(values)
+        return self.layer.with_parameters(values)
 
     @property
     def recording(self) -> Recording:
@@ -149,11 +151,12 @@ class Runner:
         streams_seed: int,
         streams: Mapping[tuple[Operator, str], np.ndarray],
         n_steps: int,
+        draws: int,
     ) -> None:
         """Take over the random streams of another simulation of the same network.
 
         They have started with `streams_seed`, and are where `n_steps` steps have
-        brought them.
+        brought them; training has drawn from them `draws` times.
         """
         self._feeds.reset(streams_seed)
         self.engine.reset(streams_seed)
@@ -161,6 +164,7 @@ class Runner:
         self.seed = seed
         if self.keras_network is not None:
             self.keras_network.layer.reseed(seed)
+            self.keras_network.layer.draws.assign(draws)
             self.keras_network.reset(seed)
 
     def run(
@@ -215,7 +219,7 @@ class Runner:
         else:
             slices, table = layer_weights(self.engine.layers), self.engine.values
             found = {
-                p.name: table.get(self._recording.values, p.signal)[0]
+                p.name: np.asarray(table.get(self._recording.values, p.signal))[0]
                 for weight in stack(table.constant)
                 for p in weight.parameters
             }
@@ -243,7 +247,7 @@ class Runner:
 
     def replace_values(self, values: Values) -> None:
         """Go on from another state, and from what learning rules have made of it."""
-        if self._n_lent:
+        if self.layer is not None and self._n_lent:
             self.layer.load(values)
             return
         self._recording = replace(self._recording, values=values)
@@ -260,19 +264,17 @@ class Runner:
 
     def functions(self) -> Mapping[int, float]:
         """Return since when which threads are in functions, see `.MethodLock`."""
-        layer = self.layer
-        engine = self.engine if layer is None else layer.engine
-        return {} if engine is None else engine.functions
+        engine = self.engine if self.layer is None else self.layer.engine
+        return engine.functions
 
     @contextlib.contextmanager
-    def lent(self, stateful: bool) -> Iterator[None]:
+    def lent(self, layer: EngineLayer, stateful: bool) -> Iterator[None]:
         """Hand the state to the Keras layer, and take it back at the end.
 
         Unless `stateful`, the layer's calls change learned weights alone, and random
         streams in Python are put back. Such blocks may go on side by side, and all may
         be nested: the first one hands over, and the last one takes back.
         """
-        layer = self.layer
         if not layer.stateful:
             with layer.engine.python_errors():
                 yield
@@ -302,7 +304,8 @@ class Runner:
 
     def close(self) -> None:
         """Release what is compiled; the recording stays."""
-        self.engine = self._feeds = self._initial = self.keras_network = None
+        del self.engine, self._feeds, self._initial
+        self.keras_network = None
 
     def _state(self) -> Values:
         """Return the current state; parameters that a layer has may be older."""
@@ -315,17 +318,15 @@ class Runner:
         return self.layer.with_learned(values)
 
     def _run_chunk(self, n_steps: int, data: Mapping[Node, np.ndarray]) -> None:
-        recording = self._recording
-        feeds = self._feeds.run(recording.values.n_steps, n_steps, data)
+        recording, before = self._recording, self._recording.values
+        feeds = self._feeds.run(before.n_steps, n_steps, data)
         try:
-            values, outputs = self.engine.run(
-                recording.values, feeds, n_steps, self.seed
-            )
+            values, outputs = self.engine.run(before, feeds, n_steps, self.seed)
             extended = recording.extended(values, outputs, self.program.kept)
             with self._replacing:
                 self._recording = extended
         except BaseException:
-            if self._recording.values is recording.values:  # else it is complete
+            if self._recording.values is before:  # else it is complete
                 self._feeds.rewind()
             raise
 

@@ -87,8 +87,8 @@ class Simulation:
         self.input_names = {node: built.names[node] for node in built.nodes}
         with setup.scope():
             self.runner = build_runner(built, setup.minibatch_size, setup.unroll, seed)
-        self.lock = MethodLock(self.runner.functions)
         self.closed = False
+        self.lock = MethodLock(lambda: {} if self.closed else self.runner.functions())
 
     def check_open(self, method: str) -> None:
         """Raise SimulatorClosed in a method of a simulator that is closed."""
@@ -155,6 +155,7 @@ class Simulation:
 
     def close(self) -> None:
         """Release what is compiled; the recording stays."""
-        with self.lock.alone("close"):
-            self.closed = True
-            self.runner.close()
+        if not self.closed:
+            with self.lock.alone("close"):
+                self.closed = True
+                self.runner.close()

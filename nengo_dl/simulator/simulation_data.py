@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Hashable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import scipy.sparse
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from nengo_dl.simulator.simulator import Simulator
 
 # Sparse weights are those of connections with a sparse transform
-Weights = np.ndarray | SparseMatrix | scipy.sparse.spmatrix
+Weights: TypeAlias = np.ndarray | SparseMatrix | scipy.sparse.spmatrix
 # Parameters of `SimulationData.get_params`
 _PARAMS: dict[type, tuple[str, ...]] = {
     Ensemble: ("encoders", "scaled_encoders", "bias"),

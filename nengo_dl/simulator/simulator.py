@@ -116,9 +116,9 @@ class Simulator(RunMethods, KerasMethods, ParameterMethods):
         cls = type(self)
         n_items = 1 if minibatch_size is None else minibatch_size
         n_items = whole("minibatch_size", n_items, 1, cls)
-        check_network(network, model, cls)
+        toplevel = check_network(network, model, cls)
         check_dt(dt, model, cls)
-        settings = Settings.read(model.toplevel if network is None else network).check()
+        settings = Settings.read(toplevel).check()
         if model is None:
             check_dt_in(settings.dtype, dt, cls)
         setup = Setup(

@@ -1,6 +1,9 @@
 """Where a warning comes from, for its reader: the line that called the package."""
 
 import inspect
+import traceback
+from collections.abc import Mapping
+from typing import Any
 
 
 def user_level() -> int:
@@ -8,11 +11,11 @@ def user_level() -> int:
 
     For the function that calls this one, and warns.
     """
-    frame, level = inspect.currentframe().f_back, 1
-    while frame.f_back is not None and _is_ours(frame.f_globals.get("__name__", "")):
-        frame, level = frame.f_back, level + 1
-    return level
+    frames = [frame for frame, _ in traceback.walk_stack(inspect.currentframe())]
+    outer = (i for i, frame in enumerate(frames) if not _is_ours(frame.f_globals))
+    return next(outer, len(frames) - 1)
 
 
-def _is_ours(module: str) -> bool:
-    return module.split(".")[0] in ("nengo_dl", "contextlib")
+def _is_ours(namespace: Mapping[str, Any]) -> bool:
+    package = namespace.get("__name__", "").split(".")[0]
+    return package in ("nengo_dl", "contextlib")

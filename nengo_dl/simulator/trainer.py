@@ -73,7 +73,7 @@ class Trainer:
             adapter = DataAdapter(self._simulation, network)
             data, stateful = adapter.fit_arguments(x, y, n_steps, stateful, kwargs)
             explained = _explained(network, data["x"])
-            with adapter.errors(), self._lent(stateful), explained:
+            with adapter.errors(), self._lent(network, stateful), explained:
                 return network.model.fit(**data, **kwargs)
 
     def evaluate(
@@ -94,7 +94,7 @@ class Trainer:
             arguments = adapter.arguments(checked)
             with (
                 adapter.errors(),
-                self._lent(stateful),
+                self._lent(network, stateful),
                 adapter.by_minibatch(arguments) as data,
                 model.metrics_kept() if is_nested else contextlib.nullcontext(),
             ):
@@ -120,7 +120,7 @@ class Trainer:
         shares = not stateful and adapter.is_pure(checked)
         with self._simulation.lock.beside(method, shares, stateful):
             arguments = adapter.arguments(checked)
-            with adapter.errors(), self._lent(stateful):
+            with adapter.errors(), self._lent(network, stateful):
                 if on_batch:
                     x = arguments["x"]
                     outputs = network.predictor.predict_on_batch(x, **kwargs)
@@ -154,25 +154,26 @@ class Trainer:
     def _make(self) -> KerasNetwork:
         simulation, runner = self._simulation, self._simulation.runner
         with self._making:
-            if runner.keras_network is None:
+            network = runner.keras_network
+            if network is None:
                 with simulation.setup.scope():
                     network = KerasNetwork(
                         runner.program,
                         runner.engine,
                         simulation.built.names,
-                        tuple(simulation.input_names),
+                        simulation.built.nodes,
                         runner.seed,
                     )
                 runner.attach(network)
-            return runner.keras_network
+            return network
 
     @contextlib.contextmanager
-    def _lent(self, stateful: bool) -> Iterator[None]:
+    def _lent(self, network: KerasNetwork, stateful: bool) -> Iterator[None]:
         """Let Keras have the state of the simulation, and run its callbacks."""
         simulation = self._simulation
         with (
             simulation.setup.scope(),
-            simulation.runner.lent(stateful),
+            simulation.runner.lent(network.layer, stateful),
             simulation.lock.in_keras(),
         ):
             yield
