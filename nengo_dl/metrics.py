@@ -8,6 +8,7 @@ from keras import ops
 from keras.metrics import Metric
 from keras.saving import register_keras_serializable
 
+from nengo_dl.errors import argument, arguments_of
 from nengo_dl.labels import by_labels
 from nengo_dl.over_time import (
     AnySteps,
@@ -41,7 +42,8 @@ class _MetricOfItems(AnySteps, Metric):
     """
 
     def __init__(self, metric, reduce, name, dtype, scale=1.0):
-        check_reduce(reduce, scale, self)
+        with arguments_of(self):
+            check_reduce(reduce, scale)
         super().__init__(name=name, dtype=dtype)
         self.metric = metric
         self.reduce = reduce
@@ -63,10 +65,11 @@ class _MetricOfItems(AnySteps, Metric):
         sample_weight : tensor of shape (items,) or (items, n_steps), optional
             Weights of items, or of their steps.
         """
-        weights = weights_of_steps(y_pred, sample_weight, self.dtype, self.name)
+        with argument(self.name):
+            weights = weights_of_steps(y_pred, sample_weight, self.dtype)
+            y_pred = ops.convert_to_tensor(y_pred, dtype=self.dtype)
+            y_true = targets_of_items(ops.convert_to_tensor(y_true), y_pred)
         items, weights = ops.max(weights, axis=1), relative(weights)
-        y_pred = ops.convert_to_tensor(y_pred, dtype=self.dtype)
-        y_true = targets_of_items(ops.convert_to_tensor(y_true), y_pred, self.name)
         if self.reduce is not None:
             y_pred = reduce_steps(y_pred, weights, self.reduce, self.scale)
             self.metric.update_state(y_true, y_pred, sample_weight=items)

@@ -13,6 +13,8 @@ from keras import ops
 from keras.losses import Loss
 from nengo.exceptions import ValidationError
 
+from nengo_dl.errors import InvalidValue
+
 
 class AnySteps:
     """A base for losses and metrics that need no target for every step of an output.
@@ -46,7 +48,7 @@ class _OnesOfSteps(Loss):
         return ops.ones(ops.shape(y_pred)[:2], self.dtype)
 
 
-def weights_of_steps(y_pred: Any, sample_weight: Any, dtype: str, where: str) -> Any:
+def weights_of_steps(y_pred: Any, sample_weight: Any, dtype: str) -> Any:
     """Merge sample weights and the mask of outputs.
 
     Parameters
@@ -57,8 +59,6 @@ def weights_of_steps(y_pred: Any, sample_weight: Any, dtype: str, where: str) ->
         Keras' weights, which are not negative.
     dtype : str
         Type of the result.
-    where : str
-        Name of the loss or metric, for errors.
 
     Returns
     -------
@@ -66,26 +66,25 @@ def weights_of_steps(y_pred: Any, sample_weight: Any, dtype: str, where: str) ->
 
     Raises
     ------
-    ValidationError
+    InvalidValue
         If the outputs have no axis for steps and one for values, or if the weights have
         another shape.
     """
     shape = getattr(y_pred, "shape", None) or ops.shape(y_pred)
     if len(shape) < 3:
-        raise ValidationError(
+        raise InvalidValue(
             f"expected outputs of shape (items, n_steps, size) (got shape "
             f"{tuple(shape)}). Let the probe or layer keep all steps, or use a loss "
-            "without time.",
-            attr=where,
+            "without time."
         )
     if sample_weight is not None:
-        sample_weight = _with_steps(sample_weight, shape, where)
+        sample_weight = _with_steps(sample_weight, shape)
     # with no reduction, Keras gives back what it would have averaged
     ones = _OnesOfSteps("weights_of_steps", reduction=None, dtype=dtype)
     return ones(ops.zeros((1,)), y_pred, sample_weight)
 
 
-def targets_of_items(y_true: Any, y_pred: Any, where: str) -> Any:
+def targets_of_items(y_true: Any, y_pred: Any) -> Any:
     """Take away the time axis of targets, if there is one.
 
     Parameters
@@ -96,8 +95,6 @@ def targets_of_items(y_true: Any, y_pred: Any, where: str) -> Any:
         does not say the number of steps of targets, the first one counts.
     y_pred : tensor of shape (items, n_steps, ...)
         Outputs.
-    where : str
-        Name of the loss or metric, for errors.
 
     Returns
     -------
@@ -105,7 +102,7 @@ def targets_of_items(y_true: Any, y_pred: Any, where: str) -> Any:
 
     Raises
     ------
-    ValidationError
+    InvalidValue
         If there are targets for several steps.
     """
     if len(y_true.shape) == 1:
@@ -113,11 +110,10 @@ def targets_of_items(y_true: Any, y_pred: Any, where: str) -> Any:
     if len(y_true.shape) < len(y_pred.shape):
         return y_true
     if y_true.shape[1] not in (1, None):
-        raise ValidationError(
+        raise InvalidValue(
             f"expected one target for each item, of shape (items, 1, size) (got shape "
             f"{tuple(y_true.shape)}). Pass y[:, -1:], or a loss that compares "
-            "all steps.",
-            attr=where,
+            "all steps."
         )
     return y_true[:, 0]
 
@@ -169,7 +165,7 @@ _REDUCTIONS: dict[str, Callable] = {
 }
 
 
-def check_reduce(reduce: str | None, scale: float, obj: Any) -> None:
+def check_reduce(reduce: str | None, scale: float) -> None:
     """Raise ValidationError for arguments that no loss or metric over time takes."""
     if reduce is not None and reduce not in _REDUCTIONS:
         raise ValidationError(
@@ -177,13 +173,11 @@ def check_reduce(reduce: str | None, scale: float, obj: Any) -> None:
             f"{reduce!r}). 'mean' compares the mean output of all steps, None the "
             "output of each of them.",
             attr="reduce",
-            obj=obj,
         )
     if not isinstance(scale, Real) or not scale > 0:
         raise ValidationError(
             f"must be a positive number (got {scale!r}). Outputs are multiplied by it.",
             attr="scale",
-            obj=obj,
         )
 
 
@@ -227,7 +221,7 @@ def _to_rank(weights: Any, values: Any) -> Any:
     return weights
 
 
-def _with_steps(sample_weight: Any, shape: tuple, where: str) -> Any:
+def _with_steps(sample_weight: Any, shape: tuple[int | None, ...]) -> Any:
     weights = ops.convert_to_tensor(sample_weight)
     if len(weights.shape) == 1:
         return ops.expand_dims(weights, -1)
@@ -235,8 +229,7 @@ def _with_steps(sample_weight: Any, shape: tuple, where: str) -> Any:
         weights.shape[1] in (1, None, shape[1]) or shape[1] is None
     ):
         return weights
-    raise ValidationError(
+    raise InvalidValue(
         f"expected sample weights of shape (items,) or (items, {shape[1]}) (got "
-        f"{tuple(weights.shape)}). They weight items, or steps of the output.",
-        attr=where,
+        f"{tuple(weights.shape)}). They weight items, or steps of the output."
     )

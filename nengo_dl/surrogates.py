@@ -17,7 +17,8 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-from nengo.exceptions import ValidationError
+
+from nengo_dl.errors import InvalidValue, argument
 
 __all__ = [
     "ArcTan",
@@ -27,14 +28,11 @@ __all__ = [
 ]
 
 
-def _check_positive(obj: Any, name: str) -> None:
-    value = getattr(obj, name)
+def _check_positive(value: Any) -> None:
     if not isinstance(value, Real) or not 0 < value < np.inf:
-        raise ValidationError(
+        raise InvalidValue(
             f"must be a positive, finite number (got {value!r}). Leave it out to keep "
-            "the default.",
-            attr=name,
-            obj=obj,
+            "the default."
         )
 
 
@@ -66,7 +64,8 @@ class FastSigmoid:
     slope: float = 10.0
 
     def __post_init__(self):
-        _check_positive(self, "slope")
+        with argument("slope", self):
+            _check_positive(self.slope)
 
     def __call__(self, distance):
         """Compute the pseudo-derivative at an array or tensor of distances."""
@@ -91,7 +90,8 @@ class ArcTan:
     alpha: float = 2.0
 
     def __post_init__(self):
-        _check_positive(self, "alpha")
+        with argument("alpha", self):
+            _check_positive(self.alpha)
 
     def __call__(self, distance):
         """Compute the pseudo-derivative at an array or tensor of distances."""
@@ -121,8 +121,10 @@ class Triangular:
     width: float = 1.0
 
     def __post_init__(self):
-        _check_positive(self, "height")
-        _check_positive(self, "width")
+        with argument("height", self):
+            _check_positive(self.height)
+        with argument("width", self):
+            _check_positive(self.width)
 
     def __call__(self, distance):
         """Compute the pseudo-derivative at an array or tensor of distances."""

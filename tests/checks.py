@@ -21,7 +21,6 @@ from nengo.builder.signal import SignalDict
 from nengo.utils.graphs import toposort
 from nengo.utils.simulator import operator_dependency_graph
 
-from nengo_dl.config import Settings
 from nengo_dl.engine.engine import Engine
 from nengo_dl.engine.values import Values, stored_values
 from nengo_dl.graph.kernel import size_of
@@ -29,6 +28,7 @@ from nengo_dl.graph.plan import plan
 from nengo_dl.graph.program import Feed, Program
 from nengo_dl.graph.streams import find_streams
 from nengo_dl.ops import BuildContext, Builder
+from nengo_dl.settings import Settings
 
 DT = 0.001
 N_STEPS = 3

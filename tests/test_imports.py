@@ -16,7 +16,8 @@ TREES = {
 
 # Modules and packages from the bottom to the top; each may import those below it.
 LAYERS = (
-    ("backend", "version", "names", "silence", "surrogates", "labels", "over_time"),
+    ("backend", "version", "names", "silence", "errors"),
+    ("keys", "surrogates", "labels", "over_time"),
     ("settings", "arguments"),
     ("biases", "config", "progress", "neurons", "dists"),
     ("losses", "metrics"),

@@ -8,11 +8,11 @@ from nengo import Node, Probe
 from nengo.builder import Model
 from nengo.utils.progress import ProgressBar
 
-from nengo_dl.config import Settings
 from nengo_dl.engine.engine import Engine
 from nengo_dl.graph.nengo_model import build_model
 from nengo_dl.graph.program import Program, from_model, input_nodes
 from nengo_dl.names import unique_names
+from nengo_dl.settings import Settings
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,6 @@ import tensorflow as tf
 from nengo import Probe
 from nengo.exceptions import BuildError, SimulationError
 
-from nengo_dl.config import Settings
 from nengo_dl.engine.loop import simulate
 from nengo_dl.engine.step import Clock, Step
 from nengo_dl.engine.values import Values, ValueTable
@@ -27,6 +26,7 @@ from nengo_dl.graph.rewrite import rewrite
 from nengo_dl.graph.simplify import DEFAULT
 from nengo_dl.ops import BuildContext, Builder
 from nengo_dl.ops.registry import Host
+from nengo_dl.settings import Settings
 
 logger = logging.getLogger(__name__)
 

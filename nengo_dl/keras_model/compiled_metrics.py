@@ -1,7 +1,7 @@
-"""Which metrics are reported: not those that models within a model were compiled with.
+"""Metrics that models within a model were compiled with, and that are not reported.
 
-Nothing updates such metrics in the outer model. Keras leaves them out for models that
-are layers of a model, but not for those that are within a layer.
+Nothing updates them in the outer model. Keras leaves them out for models that are
+layers of a model, but not for those that are within a layer.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,14 +18,9 @@ def without_compiled(
     Parameters
     ----------
     metrics : list of `keras.Metric`
-        All metrics of the layer, and of what is in it.
+        All metrics of the layer, and of those within it.
     layer : `keras.Layer`
         A layer or model, whose own metrics stay.
-
-    Returns
-    -------
-    metrics : list of `keras.Metric`
-        In the same order.
     """
     inner = [
         inside

@@ -12,7 +12,7 @@ from nengo_dl.engine.feeds import FeedRunner
 from nengo_dl.graph.program import Feed, Program
 from nengo_dl.keras_model.layer import EngineLayer
 from nengo_dl.keras_model.layer_inputs import TIME
-from nengo_dl.keras_model.loss_kinds import ExpectedTarget
+from nengo_dl.keras_model.loss_kinds import TargetSpec
 from nengo_dl.keras_model.probe_model import ProbeModel, keras_inputs
 from nengo_dl.keras_model.replicas import unbound
 
@@ -106,16 +106,16 @@ class KerasNetwork:
         engine = self.layer.engine
         return engine.values.is_shared(engine.program.probes[probe])
 
-    def comparisons(self) -> dict[str, ExpectedTarget]:
-        """Return what targets are compared with, by probe, as far as it is known."""
+    def target_specs(self) -> dict[str, TargetSpec]:
+        """Return the form of targets by name of the probe, as far as it is known."""
         kinds, engine = self.model.loss_kinds, self.layer.engine
         found = {}
         for probe, name in self.layer.output_names.items():
             shape = engine.program.probes[probe].shape or (1,)
             # matrices, as those of weights, have targets that need no time
             if name in kinds and len(shape) == 1:
-                last_only = engine.program.kept_of(probe).last_only
-                found[name] = ExpectedTarget(kinds[name], shape[0], last_only)
+                kept = engine.program.kept_of(probe)
+                found[name] = TargetSpec(kinds[name], shape[0], kept)
         return found
 
     def is_pure(self, given: Iterable[Node]) -> bool:

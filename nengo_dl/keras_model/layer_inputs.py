@@ -1,16 +1,18 @@
-"""What a Keras layer is called with, as the blocks that an engine is fed with."""
+"""From the inputs of a Keras layer to the blocks that an engine is fed with."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 from nengo import Node
+from nengo.builder import Signal
 from nengo.exceptions import ValidationError
 
 from nengo_dl.engine.engine import Engine
 from nengo_dl.engine.feeds import FeedRunner
+from nengo_dl.engine.step import Clock
 from nengo_dl.graph.program import Feed
 from nengo_dl.names import listing, suggestion, unused_name
 from nengo_dl.ops import host
@@ -19,23 +21,20 @@ from nengo_dl.ops import host
 # node has that name.
 TIME = "time"
 
+_OTHER_TENSORS = np.ndarray | keras.KerasTensor | keras.Variable
+
+# A number that may not be known before the graph runs
+Length = int | tf.Tensor
+
 
 class InputsError(ValidationError):
     """A layer is called with something that does not fit.
 
-    Keras adds to the messages of errors in calls, and makes them anew for that.
-
-    Parameters
-    ----------
-    msg : str
-        What does not fit.
-    attr : str
-        Which argument.
-    obj : object, optional
-        Whose argument.
+    Keras adds to the messages of errors in calls. For that it makes them anew, from a
+    message alone.
     """
 
-    def __init__(self, msg, attr="inputs", obj=None):
+    def __init__(self, msg: str, attr: str = "inputs", obj: object = None):
         super().__init__(msg, attr=attr, obj=obj)
 
 
@@ -45,7 +44,7 @@ class LayerInputs:
     Parameters
     ----------
     engine : `Engine`
-        What is to be fed.
+        Is to be fed.
     names : mapping of Node or Probe to str
         Names of all input nodes, among others.
     nodes : tuple of Node
@@ -56,9 +55,9 @@ class LayerInputs:
     names : dict of Node to str
         Names of these nodes.
     calls_python : bool
-        Whether there is something to generate, in every call, that is no constant.
+        Whether every call has something to generate that is no constant.
     time : str
-        The input of size 0 that tells nothing but the number of steps.
+        Name of the input of size 0, which tells the number of steps alone.
     """
 
     def __init__(
@@ -74,16 +73,16 @@ class LayerInputs:
             not _is_constant(feed) for feed in feeds if feed.node not in nodes
         )
 
-    def by_name(self, inputs) -> dict[str, tf.Tensor]:
-        """Bring all forms of inputs into that of a dict; check names and shapes.
+    def by_name(self, inputs: Any) -> dict[str, tf.Tensor]:
+        """Return inputs of all forms as a dict; check names and shapes.
 
         Raises
         ------
-        ValidationError
+        InputsError
             If there are too many, or one has no known name or not the right shape.
         """
-        names = list(self.names.values()) or [self.time]
         if not isinstance(inputs, Mapping):
+            names = list(self.names.values()) or [self.time]
             listed = inputs if isinstance(inputs, list | tuple) else [inputs]
             if len(listed) > len(names):
                 raise InputsError(
@@ -92,26 +91,17 @@ class LayerInputs:
                 )
             inputs = dict(zip(names, listed, strict=False))
         for name, x in inputs.items():
-            others = np.ndarray | keras.KerasTensor | keras.Variable
-            if not (keras.ops.is_tensor(x) or isinstance(x, others)):
+            if not (keras.ops.is_tensor(x) or isinstance(x, _OTHER_TENSORS)):
                 raise InputsError(
                     f"expected a tensor or an array for '{name}' (got {x!r}). Convert "
                     "it with np.asarray."
                 )
-        sizes = {name: node.size_out for name, node in self._nodes.items()}
-        sizes.setdefault(TIME, 0)
-        sizes.setdefault(self.time, 0)
         for name, x in inputs.items():
-            if name not in sizes:
-                raise InputsError(
-                    f"expected names of input nodes, {listing(self._nodes)} (got "
-                    f"{name!r}).{suggestion(name, self._nodes)}"
-                )
-            self._check_shape(name, tuple(x.shape), sizes[name])
+            self._check_shape(name, tuple(x.shape))
         self._check_agreement({name: tuple(x.shape[:2]) for name, x in inputs.items()})
         return dict(inputs)
 
-    def extent(self, inputs: Mapping[str, tf.Tensor]):
+    def extent(self, inputs: Mapping[str, tf.Tensor]) -> tuple[Length, Length]:
         """Return the numbers of items and steps, as ints where they are known."""
         first = next(iter(inputs.values()))
         dynamic = tf.shape(first)
@@ -124,7 +114,11 @@ class LayerInputs:
         )
 
     def blocks(
-        self, inputs: Mapping[str, tf.Tensor], clock, items, n_steps
+        self,
+        inputs: Mapping[str, tf.Tensor],
+        clock: Clock,
+        items: Length,
+        n_steps: Length,
     ) -> tuple[tf.Tensor, ...]:
         """Put what is given and what is generated into one tensor per block.
 
@@ -158,7 +152,16 @@ class LayerInputs:
             tf.concat([values[base] for _, base in block], 1) for block in blocks
         )
 
-    def _check_shape(self, name: str, shape: tuple, size: int) -> None:
+    def _check_shape(self, name: str, shape: tuple[int | None, ...]) -> None:
+        if name in self._nodes:
+            size = self._nodes[name].size_out
+        elif name in (TIME, self.time):
+            size = 0
+        else:
+            raise InputsError(
+                f"expected names of input nodes, {listing(self._nodes)} (got "
+                f"{name!r}).{suggestion(name, self._nodes)}"
+            )
         items = self._engine.minibatch_size
         expected = ("minibatch_size" if items is None else items, "n_steps", size)
         if len(shape) != 3 or not all(
@@ -171,7 +174,7 @@ class LayerInputs:
                 "none."
             )
 
-    def _check_agreement(self, extents: Mapping[str, tuple]) -> None:
+    def _check_agreement(self, extents: Mapping[str, tuple[int | None, ...]]) -> None:
         """Check that there are inputs, with equal numbers of items and steps."""
         if not extents:
             raise InputsError(
@@ -187,7 +190,9 @@ class LayerInputs:
                 f"{shapes}). Repeat or cut what is shorter."
             )
 
-    def _generate(self, feeds: list[Feed], clock, items, n_steps):
+    def _generate(
+        self, feeds: Iterable[Feed], clock: Clock, items: Length, n_steps: Length
+    ) -> dict[Signal, tf.Tensor]:
         """Evaluate what depends on time alone, on the host where it is Python."""
         dtype = self._engine.dtype
         values = {
@@ -202,7 +207,7 @@ class LayerInputs:
         if not calls:
             return values
 
-        def run(seed, start, items, n_steps):
+        def run(seed: Any, start: Any, items: Any, n_steps: Any) -> list[np.ndarray]:
             runner = self._runner(calls, int(seed), int(items))
             rows = runner.run(int(start), int(n_steps))
             shapes = [(n_steps, feed.size, items) for feed in calls]
@@ -221,7 +226,7 @@ class LayerInputs:
         }
 
     def _runner(self, feeds: tuple[Feed, ...], seed: int, items: int) -> FeedRunner:
-        """Return what evaluates feeds; it goes on while what it is made for stays."""
+        """Return the runner of feeds, the last one if it was made for the same."""
         key = (feeds, seed, items)
         if self._feed_runner is None or self._feed_runner[0] != key:
             engine = self._engine
@@ -235,5 +240,5 @@ def _is_constant(feed: Feed) -> bool:
     return isinstance(feed.output, np.ndarray)
 
 
-def _offset(pair):
+def _offset(pair: tuple[int, Signal]) -> int:
     return pair[0]

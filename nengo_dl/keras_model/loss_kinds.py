@@ -1,8 +1,8 @@
-"""What losses compare outputs with, as far as that is known.
+"""Kinds of losses, by the targets that they compare outputs with.
 
 Keras broadcasts: a target of another size than the output gives a number, and rarely
-the one that was meant. What a built-in loss wants of its targets is known from its
-identity; of a function of the user's, or of a subclass, nothing is.
+the one that was meant. The kind of a built-in loss is known from its identity. Of
+functions of the user's, and of subclasses, nothing is known.
 """
 
 import functools
@@ -12,6 +12,7 @@ from typing import Any
 
 import keras
 
+from nengo_dl.graph.kept import Kept
 from nengo_dl.labels import by_labels
 from nengo_dl.losses import nan_mse
 
@@ -20,50 +21,32 @@ from nengo_dl.losses import nan_mse
 ELEMENTS, LABELS, DISTRIBUTIONS, BY_LABELS = "elements", "labels", "one-hot", "either"
 
 _COMPARISONS = {
-    "BinaryCrossentropy": ELEMENTS,
-    "BinaryFocalCrossentropy": ELEMENTS,
-    "CategoricalCrossentropy": DISTRIBUTIONS,
-    "CategoricalFocalCrossentropy": DISTRIBUTIONS,
-    "CategoricalHinge": DISTRIBUTIONS,
-    "CosineSimilarity": ELEMENTS,
-    "Dice": ELEMENTS,
-    "Hinge": ELEMENTS,
-    "Huber": ELEMENTS,
-    "KLDivergence": ELEMENTS,
-    "LogCosh": ELEMENTS,
-    "MeanAbsoluteError": ELEMENTS,
-    "MeanAbsolutePercentageError": ELEMENTS,
-    "MeanSquaredError": ELEMENTS,
-    "MeanSquaredLogarithmicError": ELEMENTS,
-    "Poisson": ELEMENTS,
+    **dict.fromkeys(
+        """
+        BinaryCrossentropy BinaryFocalCrossentropy CosineSimilarity Dice Hinge Huber
+        KLDivergence LogCosh MeanAbsoluteError MeanAbsolutePercentageError
+        MeanSquaredError MeanSquaredLogarithmicError Poisson SquaredHinge Tversky
+        binary_crossentropy binary_focal_crossentropy cosine_similarity dice hinge huber
+        kl_divergence log_cosh mean_absolute_error mean_absolute_percentage_error
+        mean_squared_error mean_squared_logarithmic_error poisson squared_hinge tversky
+        """.split(),
+        ELEMENTS,
+    ),
+    **dict.fromkeys(
+        """
+        CategoricalCrossentropy CategoricalFocalCrossentropy CategoricalHinge
+        categorical_crossentropy categorical_focal_crossentropy categorical_hinge
+        """.split(),
+        DISTRIBUTIONS,
+    ),
     "SparseCategoricalCrossentropy": LABELS,
-    "SquaredHinge": ELEMENTS,
-    "Tversky": ELEMENTS,
-    "binary_crossentropy": ELEMENTS,
-    "binary_focal_crossentropy": ELEMENTS,
-    "categorical_crossentropy": DISTRIBUTIONS,
-    "categorical_focal_crossentropy": DISTRIBUTIONS,
-    "categorical_hinge": DISTRIBUTIONS,
-    "cosine_similarity": ELEMENTS,
-    "dice": ELEMENTS,
-    "hinge": ELEMENTS,
-    "huber": ELEMENTS,
-    "kl_divergence": ELEMENTS,
-    "log_cosh": ELEMENTS,
-    "mean_absolute_error": ELEMENTS,
-    "mean_absolute_percentage_error": ELEMENTS,
-    "mean_squared_error": ELEMENTS,
-    "mean_squared_logarithmic_error": ELEMENTS,
-    "poisson": ELEMENTS,
     "sparse_categorical_crossentropy": LABELS,
-    "squared_hinge": ELEMENTS,
-    "tversky": ELEMENTS,
 }
 
 
 @dataclass(frozen=True)
 class LossKind:
-    """What a loss wants of its targets.
+    """How a loss compares targets with outputs.
 
     Parameters
     ----------
@@ -72,7 +55,7 @@ class LossKind:
     compares : str
         `ELEMENTS`, `LABELS`, `DISTRIBUTIONS` or `BY_LABELS`.
     ignores : float or None
-        A label that stands for none: a class number, or NaN.
+        A label that stands for no label: a class number, or NaN.
     """
 
     name: str
@@ -80,7 +63,7 @@ class LossKind:
     ignores: float | None = None
 
     def for_targets(self, width: int, size: int) -> str:
-        """Return what is compared, given the last axes of targets and outputs."""
+        """Return how, given the last axes of targets and outputs: not `BY_LABELS`."""
         if self.compares != BY_LABELS:
             return self.compares
         if size == 1:
@@ -94,13 +77,7 @@ class LossKind:
 
 
 def kind_of(loss: Any) -> LossKind | None:
-    """Return what a loss wants of its targets; None if that is not known.
-
-    Parameters
-    ----------
-    loss : keras.losses.Loss or callable
-        A loss, or the function that it is the mean of.
-    """
+    """Return the kind of a loss, or of the function that it averages, if known."""
     options: Mapping[str, Any] = {}
     if isinstance(loss, functools.partial):
         loss, options = loss.func, loss.keywords
@@ -109,10 +86,10 @@ def kind_of(loss: Any) -> LossKind | None:
     if loss is crossentropy:
         return LossKind("crossentropy", BY_LABELS)
     is_loss = isinstance(loss, keras.losses.Loss)
-    named = type(loss) if is_loss else loss
-    name = getattr(named, "__name__", "")
+    function = type(loss) if is_loss else loss
+    name = getattr(function, "__name__", "")
     # a name alone could be that of a class of the user's
-    if name not in _COMPARISONS or getattr(keras.losses, name, None) is not named:
+    if name not in _COMPARISONS or getattr(keras.losses, name, None) is not function:
         return None
     options = loss.get_config() if is_loss else options
     if options.get("axis", -1) != -1:
@@ -120,7 +97,7 @@ def kind_of(loss: Any) -> LossKind | None:
     return LossKind(name, _COMPARISONS[name], options.get("ignore_class"))
 
 
-def accuracy(y_true, y_pred):
+def accuracy(y_true: Any, y_pred: Any) -> Any:
     """Compute the share of right classes, as Keras' "accuracy" does."""
     chosen = by_labels(
         y_true,
@@ -132,7 +109,7 @@ def accuracy(y_true, y_pred):
     return chosen(y_true, y_pred)
 
 
-def crossentropy(y_true, y_pred):
+def crossentropy(y_true: Any, y_pred: Any) -> Any:
     """Compute the crossentropy that Keras means by "crossentropy"."""
     chosen = by_labels(
         y_true,
@@ -145,19 +122,19 @@ def crossentropy(y_true, y_pred):
 
 
 @dataclass(frozen=True)
-class ExpectedTarget:
-    """The form that targets of one probe have to have.
+class TargetSpec:
+    """Form that the targets of one probe have to have.
 
     Parameters
     ----------
     kind : `LossKind`
-        What the loss of the probe wants.
+        Kind of the loss of the probe.
     size : int
         Last axis of the output.
-    last_only : bool
-        Whether the output is that of the last step alone.
+    kept : `Kept`
+        Which steps the output has.
     """
 
     kind: LossKind
     size: int
-    last_only: bool
+    kept: Kept

@@ -18,11 +18,12 @@ from nengo_dl.arguments import (
     seed_after,
     whole,
 )
-from nengo_dl.config import Settings
 from nengo_dl.engine.built_network import build_network
 from nengo_dl.engine.processes import check_process
+from nengo_dl.errors import argument, arguments_of
 from nengo_dl.keras_model.layer import EngineLayer
-from nengo_dl.names import listing, suggestion
+from nengo_dl.keys import Keys
+from nengo_dl.settings import Settings
 
 
 @register_keras_serializable(package="nengo_dl")
@@ -126,11 +127,13 @@ class NengoLayer(EngineLayer):
         cls = type(self)
         check_process(cls.__name__)
         net = network if isinstance(network, nengo.Network) else _make(network)
-        check_dt(dt, None, cls)
-        if minibatch_size is not None:
-            advice = "Leave it out for any number."
-            minibatch_size = whole("minibatch_size", minibatch_size, 1, cls, advice)
-        unroll = check_unroll(unroll_simulation, cls)
+        with arguments_of(cls):
+            check_dt(dt)
+            if minibatch_size is not None:
+                advice = "Leave it out for any number."
+                with argument("minibatch_size"):
+                    minibatch_size = whole(minibatch_size, 1, advice=advice)
+            unroll = check_unroll(unroll_simulation)
         if stateful and minibatch_size is None:
             raise ValidationError(
                 "needs the minibatch_size that all calls will have (got None). Pass "
@@ -139,14 +142,20 @@ class NengoLayer(EngineLayer):
                 obj=cls,
             )
         settings = Settings.read(net).check()
-        check_dt_in(settings.dtype, dt, cls)
+        if seed is None:
+            seed = 0 if net.seed is None else seed_after(net.seed)
+        with arguments_of(cls):
+            check_dt_in(settings.dtype, dt)
+            seed = check_seed(seed)
         built = build_network(net, settings, dt)
         names = built.names
         if inputs is None:
             inputs = [n for n in built.nodes if isinstance(n.output, np.ndarray)]
-        nodes = _chosen(inputs, {node: names[node] for node in built.nodes}, "inputs")
+        with argument("inputs", cls):
+            nodes = Keys({node: names[node] for node in built.nodes}).choose(inputs)
         probes = {probe: names[probe] for probe in built.model.probes}
-        probes = _chosen(probes if outputs is None else outputs, probes, "outputs")
+        with argument("outputs", cls):
+            probes = Keys(probes).choose(probes if outputs is None else outputs)
         if not probes:
             raise ValidationError(
                 "must be at least one probe (got none). Add a nengo.Probe.",
@@ -154,9 +163,6 @@ class NengoLayer(EngineLayer):
                 obj=cls,
             )
         engine = built.with_probes(probes).engine(minibatch_size, unroll)
-        if seed is None:
-            seed = 0 if net.seed is None else seed_after(net.seed)
-        seed = check_seed(seed, cls)
         config = {
             "dt": dt,
             "seed": seed,
@@ -296,27 +302,3 @@ def _make(network: Callable[[], nengo.Network]) -> nengo.Network:
             obj=NengoLayer,
         )
     return net
-
-
-def _chosen(wanted: Iterable, names: dict, attr: str) -> tuple:
-    """Resolve objects and names to objects."""
-    if isinstance(wanted, str) or not isinstance(wanted, Iterable):
-        raise ValidationError(
-            f"must be a list of names or objects (got {wanted!r}). Write [{wanted!r}].",
-            attr=attr,
-            obj=NengoLayer,
-        )
-    by_name = {name: obj for obj, name in names.items()}
-    chosen = []
-    for key in wanted:
-        obj = by_name.get(key) if isinstance(key, str) else key
-        if obj not in names:
-            raise ValidationError(
-                f"must be among {listing(by_name)}, by name or object (got {key!r})."
-                f"{suggestion(key, by_name) if isinstance(key, str) else ''} Leave it "
-                "out for the default.",
-                attr=attr,
-                obj=NengoLayer,
-            )
-        chosen.append(obj)
-    return tuple(chosen)

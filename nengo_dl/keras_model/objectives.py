@@ -1,21 +1,21 @@
-"""What a model is trained for: losses and metrics of its outputs, by name.
+"""Losses and metrics of the outputs of a model, by name.
 
 From the forms that users write (one for all outputs, a list, a dict) to a frozen list
-of terms, each with the key under which its value is reported. Keras keeps reports of
-single outputs only for models with several, so the keys are made here.
+of terms, each with the key under which its value is reported. Keras reports single
+outputs only of models with several, so the keys are made here.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
 import keras
 import tensorflow as tf
-from nengo.exceptions import ValidationError
 
+from nengo_dl.errors import InvalidValue, argument
 from nengo_dl.keras_model.loss_kinds import LossKind, accuracy, crossentropy, kind_of
-from nengo_dl.keras_model.named import lists_per_output, per_output
+from nengo_dl.keys import Keys
 
 _ACCURACY = ("accuracy", "acc")
 _CROSSENTROPY = ("crossentropy", "ce")
@@ -120,7 +120,7 @@ class Objectives:
     losses : tuple of `OutputLoss`
         Terms of the total loss.
     metrics : tuple of `OutputMetric`
-        What else is reported.
+        Other values that are reported.
     dtype : str
         Type of the total loss.
     """
@@ -137,13 +137,13 @@ class Objectives:
 
     @property
     def kinds(self) -> dict[str, LossKind]:
-        """What is known of the losses of outputs, by name of the output."""
+        """Kinds of the losses that are known, by name of the output."""
         kinds = {term.output: kind_of(_unwrapped(term.loss)) for term in self.losses}
         return {name: kind for name, kind in kinds.items() if kind is not None}
 
     @property
     def trackers(self) -> list[NamedMetric]:
-        """What keeps the reported values, losses first."""
+        """Metrics that keep the reported values, losses first."""
         return [
             *(term.mean for term in self.losses),
             *(term.metric for term in self.metrics),
@@ -224,40 +224,46 @@ def build_objectives(
     with "val_" before) gets ``_1`` appended, and so on.
     An instance of a metric for several outputs is copied, as it has a state.
     """
-    losses = per_output(loss, names, "loss")
-    factors = per_output(loss_weights, names, "loss_weights")
-    for factor in factors.values():
-        if not isinstance(factor, Real):
-            raise ValidationError(
-                f"expected numbers (got {factor!r}). Pass one for each output.",
-                attr="loss_weights",
-            )
-    meant = tuple(losses) or None  # what has no loss has no targets, either
-    keys: set[str] = set()
-    _unused("loss", keys)
-    return Objectives(
-        losses=tuple(
-            OutputLoss(
-                output,
-                _find_loss(identifier),
-                factors.get(output),
-                NamedMetric(_unused(f"{output}_loss", keys), keras.metrics.Mean()),
-            )
-            for output, identifier in losses.items()
-        ),
-        metrics=_output_metrics(
-            lists_per_output(metrics, names, "metrics", meant),
-            lists_per_output(weighted_metrics, names, "weighted_metrics", meant),
-            keys,
-        ),
-        dtype=keras.config.floatx(),
+    outputs = Keys.of_names(names)
+    with argument("loss"):
+        losses = {name: _find_loss(x) for name, x in outputs.for_each(loss).items()}
+    with argument("loss_weights"):
+        factors = outputs.for_each(loss_weights)
+        _check_numbers(factors.values())
+    meant = tuple(losses) or None  # outputs without a loss have no targets, either
+    with argument("metrics"):
+        plain = outputs.lists_for_each(metrics, meant)
+    with argument("weighted_metrics"):
+        weighted = outputs.lists_for_each(weighted_metrics, meant)
+    taken: set[str] = set()
+    _unused("loss", taken)
+    terms = tuple(
+        OutputLoss(
+            name,
+            found,
+            factors.get(name),
+            NamedMetric(_unused(f"{name}_loss", taken), keras.metrics.Mean()),
+        )
+        for name, found in losses.items()
     )
+    with argument("metrics"):
+        return Objectives(
+            terms, _output_metrics(plain, weighted, taken), keras.config.floatx()
+        )
+
+
+def _check_numbers(values: Iterable[Any]) -> None:
+    for value in values:
+        if not isinstance(value, Real):
+            raise InvalidValue(
+                f"expected numbers (got {value!r}). Pass one for each output."
+            )
 
 
 def _output_metrics(
-    metrics: Mapping[str, list], weighted: Mapping[str, list], keys: set[str]
+    metrics: Mapping[str, list], weighted: Mapping[str, list], taken: set[str]
 ) -> tuple[OutputMetric, ...]:
-    """Find all metrics; `keys` are taken already."""
+    """Find all metrics, with keys that are not taken; take them."""
     terms = []
     used: set[int] = set()
     for is_weighted, found in ((False, metrics), (True, weighted)):
@@ -265,9 +271,9 @@ def _output_metrics(
             for identifier in identifiers:
                 metric, label = _find_metric(identifier, used)
                 key = f"{output}_{label}"
-                if is_weighted and key in keys:
+                if is_weighted and key in taken:
                     key = f"{output}_weighted_{label}"
-                metric = NamedMetric(_unused(key, keys), metric)
+                metric = NamedMetric(_unused(key, taken), metric)
                 terms.append(OutputMetric(output, metric, is_weighted))
     return tuple(terms)
 
@@ -288,19 +294,17 @@ def _unused(key: str, taken: set[str]) -> str:
 def _find_loss(identifier: Any) -> keras.losses.Loss:
     if _is_one_of(identifier, _CROSSENTROPY):
         return FunctionLoss(crossentropy)
-    loss = _found("loss", keras.losses.get, identifier)
+    loss = _from_keras(keras.losses.get, "keras.losses.Loss", identifier)
     return loss if isinstance(loss, keras.losses.Loss) else FunctionLoss(loss)
 
 
-def _found(attr: str, get: Callable, identifier: Any) -> Any:
+def _from_keras(get: Callable[[Any], Any], cls: str, identifier: Any) -> Any:
     try:
         return get(identifier)
     except (ValueError, TypeError) as error:
-        cls = {"loss": "keras.losses.Loss", "metrics": "keras.metrics.Metric"}[attr]
-        raise ValidationError(
+        raise InvalidValue(
             f"expected a name that Keras knows, a {cls} or a function of targets and "
-            f"outputs (got {identifier!r}: {error}). Look for a typing error.",
-            attr=attr,
+            f"outputs (got {identifier!r}: {error}). Look for a typing error."
         ) from error
 
 
@@ -313,7 +317,7 @@ def _find_metric(identifier: Any, used: set[int]) -> tuple[keras.metrics.Metric,
     """Return a metric that nothing else uses, and the label for its key."""
     if _is_one_of(identifier, _ACCURACY):
         return keras.metrics.MeanMetricWrapper(accuracy), identifier
-    metric = _found("metrics", keras.metrics.get, identifier)
+    metric = _from_keras(keras.metrics.get, "keras.metrics.Metric", identifier)
     label = identifier if isinstance(identifier, str) else _label(metric)
     if not isinstance(metric, keras.metrics.Metric):
         metric = keras.metrics.MeanMetricWrapper(metric)
@@ -335,10 +339,9 @@ def _copy(metric: keras.metrics.Metric) -> keras.metrics.Metric:
     try:
         return type(metric).from_config(metric.get_config())
     except TypeError as error:
-        raise ValidationError(
+        raise InvalidValue(
             f"expected a metric that can be copied for several outputs (got {metric}: "
-            f"{error}). Give it a get_config, or pass a dict with one for each output.",
-            attr="metrics",
+            f"{error}). Give it a get_config, or pass a dict with one for each output."
         ) from error
 
 

@@ -12,11 +12,12 @@ import keras
 import tensorflow as tf
 from nengo.exceptions import ValidationError
 
+from nengo_dl.errors import argument
 from nengo_dl.keras_model.compiled_metrics import without_compiled
 from nengo_dl.keras_model.loss_kinds import LossKind
-from nengo_dl.keras_model.named import by_name, check_present
 from nengo_dl.keras_model.objectives import Objectives, build_objectives
 from nengo_dl.keras_model.replicas import for_replicas
+from nengo_dl.keys import Keys, check_present
 
 N_STEPS = "n_steps"
 
@@ -252,26 +253,30 @@ class ProbeModel(keras.Model):
         if isinstance(x, Mapping) and N_STEPS not in names:
             x = dict(x)
             n_steps = x.pop(N_STEPS, None)
-        given = by_name(x, names, "x")
+        with argument("x"):
+            given = Keys.of_names(names).in_order(x)
         if n_steps is not None:
             shape = (keras.ops.shape(n_steps)[0], n_steps[0, 0], 0)
             for name, tensor in self.input.items():
                 if name not in given and tensor.shape[-1] == 0:
                     given[name] = keras.ops.zeros(shape, tensor.dtype)
-        check_present(given, names, "x")
+        with argument("x"):
+            check_present(given, names)
         return given
 
     def _targets_by_name(self, y: Any, needed: Iterable[str]) -> dict[str, Any]:
-        given = by_name(y, tuple(self.output), "y")
-        check_present(given, needed, "y")
+        with argument("y"):
+            given = Keys.of_names(self.output).in_order(y)
+            check_present(given, needed)
         return given
 
     def _weights_by_name(self, sample_weight: Any) -> dict[str, Any]:
-        names = tuple(self.output)
-        if sample_weight is None or isinstance(sample_weight, Mapping | list | tuple):
-            weights = by_name(sample_weight, names, "sample_weight")
-        else:
-            weights = dict.fromkeys(names, sample_weight)
+        outputs = Keys.of_names(self.output)
+        with argument("sample_weight"):
+            if isinstance(sample_weight, Mapping | list | tuple):
+                weights = outputs.in_order(sample_weight)
+            else:
+                weights = outputs.for_each(sample_weight)
         return {name: _for_steps(weight) for name, weight in weights.items()}
 
 

@@ -1,8 +1,8 @@
-"""What Keras leaves out where a model is trained by several processes at once.
+"""Training of a Keras model by several processes at once.
 
 On TensorFlow, Keras fits a model that belongs to a strategy over several processes only
-if the model learns of the strategy when it is called, and if what its steps report has
-an axis for the replicas.
+if the model learns of the strategy when it is called, and if the values that its steps
+report have an axis for the replicas.
 """
 
 import contextlib
@@ -21,9 +21,9 @@ def spans_processes() -> bool:
 
 @contextlib.contextmanager
 def unbound() -> Iterator[None]:
-    """Let a Keras model not belong to the current strategy, if that spans processes.
+    """Make Keras models that do not belong to a strategy which spans processes.
 
-    Its variables have to be there before. Whoever calls its methods enters the scope of
+    Their variables have to be there before. Callers of their methods enter the scope of
     the strategy.
     """
     # a strategy's scope is that of one graph, and models make no operations
@@ -33,7 +33,7 @@ def unbound() -> Iterator[None]:
 
 
 def for_replicas(logs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-    """Add what Keras takes the mean over in several processes: a first axis."""
+    """Add a first axis, over which Keras takes the mean in several processes."""
     if not spans_processes():
         return dict(logs)
     return {name: tf.expand_dims(value, 0) for name, value in logs.items()}

@@ -8,6 +8,7 @@ from keras import ops
 from keras.saving import register_keras_serializable
 from nengo.exceptions import ValidationError
 
+from nengo_dl.errors import InvalidValue, argument
 from nengo_dl.losses.items import LossOfItems
 from nengo_dl.over_time import mean_of_axes, mean_of_steps, reduce_steps, relative
 
@@ -114,7 +115,8 @@ class RegularizeOverTime(LossOfItems):
                 attr="per_item",
                 obj=self,
             )
-        self.target = _checked_target(target, self)
+        with argument("target", self):
+            self.target = _checked_target(target)
         self.order = order
         self.per_item = per_item
 
@@ -147,7 +149,7 @@ class RegularizeOverTime(LossOfItems):
         return distance if self.order == 1 else distance**self.order
 
 
-def _checked_target(target: Any, obj: Any) -> float | tuple[float | None, float | None]:
+def _checked_target(target: Any) -> float | tuple[float | None, float | None]:
     if isinstance(target, Real):
         return float(target)
     if isinstance(target, Sequence) and not isinstance(target, str):
@@ -160,9 +162,7 @@ def _checked_target(target: Any, obj: Any) -> float | tuple[float | None, float 
             and numbers == sorted(numbers)
         ):
             return ends
-    raise ValidationError(
+    raise InvalidValue(
         f"must be a number, or a pair of them, (low, high) (got {target!r}). An end "
-        "that is None is open.",
-        attr="target",
-        obj=obj,
+        "that is None is open."
     )

@@ -5,6 +5,7 @@ from typing import Any
 from keras import ops
 from keras.losses import Loss
 
+from nengo_dl.errors import argument, arguments_of
 from nengo_dl.over_time import (
     AnySteps,
     check_reduce,
@@ -32,7 +33,8 @@ class LossOfItems(AnySteps, Loss):
     """
 
     def __init__(self, reduce, scale, reduction, name, dtype):
-        check_reduce(reduce, scale, self)
+        with arguments_of(self):
+            check_reduce(reduce, scale)
         super().__init__(name=name, reduction=reduction, dtype=dtype)
         self.reduce = reduce
         self.scale = float(scale)
@@ -54,7 +56,8 @@ class LossOfItems(AnySteps, Loss):
         loss : tensor of shape () or (items,)
             As `reduction` says.
         """
-        weights = weights_of_steps(y_pred, sample_weight, self.dtype, self.name)
+        with argument(self.name):
+            weights = weights_of_steps(y_pred, sample_weight, self.dtype)
         items = ops.max(weights, axis=1)
         y_true = ops.convert_to_tensor(y_true, self.dtype)
         return super().__call__(y_true, (y_pred, weights), items)
@@ -73,11 +76,12 @@ class LossOfItems(AnySteps, Loss):
         -------
         loss : tensor of shape (items,)
         """
-        if isinstance(y_pred, tuple | list):
-            y_pred, weights = y_pred
-        else:
-            weights = weights_of_steps(y_pred, None, self.dtype, self.name)
-        return self.of_items(y_true, y_pred, weights)
+        with argument(self.name):
+            if isinstance(y_pred, tuple | list):
+                y_pred, weights = y_pred
+            else:
+                weights = weights_of_steps(y_pred, None, self.dtype)
+            return self.of_items(y_true, y_pred, weights)
 
     def get_config(self):
         """Return the arguments to make the same loss with."""
@@ -97,7 +101,7 @@ class Comparison(LossOfItems):
         raise NotImplementedError
 
     def of_items(self, y_true, y_pred, weights):
-        y_true = targets_of_items(y_true, y_pred, self.name)
+        y_true = targets_of_items(y_true, y_pred)
         weights = relative(weights)
         if self.reduce is not None:
             outputs = reduce_steps(y_pred, weights, self.reduce, self.scale)

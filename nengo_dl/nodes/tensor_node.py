@@ -25,6 +25,7 @@ from nengo.transforms import Transform
 from numpy.typing import ArrayLike
 
 from nengo_dl.config import enable_setting, get_setting
+from nengo_dl.errors import InvalidValue, argument
 from nengo_dl.nodes.tensor_function import SimTensorNode, TensorFunction, run_elsewhere
 
 
@@ -33,7 +34,8 @@ class TensorFuncParam(Parameter):
 
     def coerce(self, instance, value):
         """Check that the value can be called."""
-        return super().coerce(instance, _callable(value, self.name, instance))
+        with argument(self.name, instance):
+            return super().coerce(instance, _callable(value))
 
 
 class TensorShapeParam(Parameter):
@@ -42,7 +44,8 @@ class TensorShapeParam(Parameter):
     def coerce(self, instance, value):
         """Turn a shape into a tuple of int."""
         value = super().coerce(instance, value)
-        return None if value is None else _shape(value, self.name, instance)
+        with argument(self.name, instance):
+            return None if value is None else _shape(value)
 
 
 class TensorNode(nengo.Node):
@@ -239,7 +242,8 @@ class Layer:
 
     def __init__(self, layer_func: Callable[..., Any] | NeuronType):
         if not isinstance(layer_func, NeuronType):
-            _callable(layer_func, "layer_func", type(self))
+            with argument("layer_func", type(self)):
+                _callable(layer_func)
         self.layer_func = layer_func
 
     def __call__(
@@ -341,8 +345,8 @@ def tensor_layer(
     return Layer(layer_func)(input, **kwargs)
 
 
-def _callable(value, attr, obj):
-    """Return a function or layer, or raise ValidationError."""
+def _callable(value):
+    """Return a function or layer, or raise `InvalidValue`."""
     if callable(value) and not isinstance(value, type):
         return value
     advice = "Pass a function of tensors, or a Keras layer."
@@ -350,21 +354,17 @@ def _callable(value, attr, obj):
         advice = f"Make an instance first: {value.__name__}(...)."
     elif isinstance(value, NeuronType):
         advice = "Neuron types go into an Ensemble, or into nengo_dl.Layer."
-    raise ValidationError(
-        f"expected a function or a Keras layer (got {value!r}). {advice}",
-        attr=attr,
-        obj=obj,
+    raise InvalidValue(
+        f"expected a function or a Keras layer (got {value!r}). {advice}"
     )
 
 
-def _shape(value, attr, obj):
-    """Return a shape as a tuple of int, or raise ValidationError."""
+def _shape(value):
+    """Return a shape as a tuple of int, or raise `InvalidValue`."""
     if not _is_shape(value):
-        raise ValidationError(
+        raise InvalidValue(
             f"expected a tuple of whole numbers, each at least 1 (got {value!r}). "
-            "Leave out the minibatch axis, e.g. (28, 28, 1) for images.",
-            attr=attr,
-            obj=obj,
+            "Leave out the minibatch axis, e.g. (28, 28, 1) for images."
         )
     return tuple(int(length) for length in value)
 

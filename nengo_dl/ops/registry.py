@@ -17,10 +17,10 @@ from nengo.builder import Signal
 from nengo.builder.operator import Operator
 from nengo.exceptions import BuildError
 
-from nengo_dl.config import Settings
 from nengo_dl.graph.kernel import Kernel
 from nengo_dl.graph.plan import Group, Traits
 from nengo_dl.graph.streams import Streams, packed, unpack
+from nengo_dl.settings import Settings
 
 # Streams of neighbouring seeds must not meet: operators are this far apart.
 _STREAM_STRIDE = 1_000_003

@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import nengo
 import numpy as np
-from nengo.exceptions import ValidationError
 from nengo.utils.ensemble import response_curves, tuning_curves
 from numpy.typing import ArrayLike
 
+from nengo_dl.errors import InvalidValue, argument
 from nengo_dl.plots.axes import axes, draw_lines, label_time, line_colours, times_of
-from nengo_dl.plots.data import check, check_item, numbers_of, per_neuron, select
+from nengo_dl.plots.data import check_item, checked, numbers_of, per_neuron, select
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+@argument("rates")
 def rates(
     data: ArrayLike,
     neurons: int | Sequence[int] = 5,
@@ -75,9 +76,9 @@ n_neurons)
            busiest = nengo_dl.plots.most_active(sim.data[spikes], 3)
            ax = nengo_dl.plots.rates(sim.data[spikes], busiest, synapse=0.03)
     """
-    values = select(data, item, "rates")
-    numbers = numbers_of(neurons, values.shape[1], "rates")
-    amplitudes = per_neuron(amplitude, values.shape[1], "rates")
+    values = select(data, item)
+    numbers = numbers_of(neurons, values.shape[1])
+    amplitudes = per_neuron(amplitude, values.shape[1])
     values = _filter((values / amplitudes)[:, numbers], synapse, dt)
     ax = axes(ax)
     draw_lines(ax, times_of(len(values), dt), values, _names(numbers))
@@ -86,6 +87,7 @@ n_neurons)
     return ax
 
 
+@argument("tuning")
 def tuning(
     ens: nengo.Ensemble,
     sim: Any,
@@ -140,18 +142,16 @@ def tuning(
            ax = nengo_dl.plots.tuning(ens, sim)
     """
     if not isinstance(ens, nengo.Ensemble):
-        raise ValidationError(
+        raise InvalidValue(
             f"expected an ensemble, and the simulator after it (got {ens!r} of type "
-            f"{type(ens).__name__}). Call tuning(ens, sim).",
-            attr="tuning",
+            f"{type(ens).__name__}). Call tuning(ens, sim)."
         )
     if isinstance(ens.neuron_type, nengo.Direct):
-        raise ValidationError(
+        raise InvalidValue(
             f"expected an ensemble with neurons (got {ens} with neuron type Direct). "
-            "Give it another neuron type.",
-            attr="tuning",
+            "Give it another neuron type."
         )
-    numbers = numbers_of(neurons, ens.n_neurons, "tuning")
+    numbers = numbers_of(neurons, ens.n_neurons)
     built = SimpleNamespace(data={ens: _built_item(sim.data[ens], item)})
     is_line = ens.dimensions == 1
     if inputs is None:
@@ -169,6 +169,7 @@ def tuning(
     return ax
 
 
+@argument("decoded")
 def decoded(
     data: ArrayLike,
     target: ArrayLike | None = None,
@@ -224,10 +225,9 @@ def decoded(
            ax = nengo_dl.plots.decoded(sim.data[probe], target)
     """
     if spread and np.ndim(data) != 3:
-        raise ValidationError(
+        raise InvalidValue(
             "expected data of shape (minibatch_size, n_steps, size) with spread=True "
-            f"(got {np.shape(data)}). Leave out spread.",
-            attr="decoded",
+            f"(got {np.shape(data)}). Leave out spread."
         )
     values = _middle(data, item, spread)
     n_steps, size = values.shape
@@ -253,18 +253,17 @@ def decoded(
 
 def _middle(data, item, spread):
     """Return the mean of all items, or one of them, of shape (n_steps, size)."""
-    values = check(data, "decoded")
+    values = checked(data)
     if spread and values.ndim == 3:
         return values.mean(axis=0)
-    return select(values, item, "decoded")
+    return select(values, item)
 
 
 def _check_target(target, values):
     if target.shape != values.shape:
-        raise ValidationError(
+        raise InvalidValue(
             f"expected a target of shape {values.shape} for each item (got "
-            f"{target.shape}). Give it a value for each step and dimension.",
-            attr="decoded",
+            f"{target.shape}). Give it a value for each step and dimension."
         )
 
 
@@ -272,10 +271,9 @@ def _check_inputs(inputs):
     """Return the points of the horizontal axis."""
     x = np.asarray(inputs, dtype=float)
     if x.ndim != 1 or x.size == 0:
-        raise ValidationError(
+        raise InvalidValue(
             f"expected inputs of shape (n_points,) (got {x.shape}). Pass values on a "
-            "line, e.g. np.linspace(-1, 1).",
-            attr="tuning",
+            "line, e.g. np.linspace(-1, 1)."
         )
     return x
 
@@ -287,10 +285,9 @@ def _filter(values, synapse, dt):
     if np.isscalar(synapse) and not isinstance(synapse, str) and synapse >= 0:
         synapse = nengo.Lowpass(synapse)
     if not isinstance(synapse, nengo.synapses.Synapse):
-        raise ValidationError(
+        raise InvalidValue(
             "expected a time constant in seconds, a nengo.synapses.Synapse or None as "
-            f"synapse (got {synapse!r}). Pass e.g. synapse=0.02.",
-            attr="rates",
+            f"synapse (got {synapse!r}). Pass e.g. synapse=0.02."
         )
     return synapse.filt(values, dt=dt)
 
@@ -299,7 +296,7 @@ def _built_item(built, item):
     """Return an ensemble's parameters, those of one item if items differ."""
     if built.encoders.ndim == 2:
         return built
-    check_item(item, len(built.encoders), "tuning")
+    check_item(item, len(built.encoders))
     return SimpleNamespace(
         encoders=built.encoders[item], gain=built.gain[item], bias=built.bias[item]
     )

@@ -1,10 +1,13 @@
-"""What is drawn: one item of a probe's data, and some of its neurons."""
+"""One item of a probe's data, and some of its neurons, to be drawn."""
+
+from typing import Any
 
 import numpy as np
-from nengo.exceptions import ValidationError
+
+from nengo_dl.errors import InvalidValue
 
 
-def check(data, name):
+def checked(data: Any) -> np.ndarray:
     """Return data as an array, if it is a probe's."""
     try:
         values = np.asarray(data, dtype=float)
@@ -12,39 +15,36 @@ def check(data, name):
         values = np.empty(())
     shape = f"of shape {values.shape}" if values.ndim else f"a {type(data).__name__}"
     if values.size == 0:
-        raise ValidationError(
+        raise InvalidValue(
             f"expected at least one step, and one value in each (got {shape}). Run the "
-            "simulator before.",
-            attr=name,
+            "simulator before."
         )
     if values.ndim not in (2, 3):
-        raise ValidationError(
+        raise InvalidValue(
             "expected data of shape (n_steps, size) or (minibatch_size, n_steps, size) "
-            f"(got {shape}). Pass the data of one probe, e.g. sim.data[probe].",
-            attr=name,
+            f"(got {shape}). Pass the data of one probe, e.g. sim.data[probe]."
         )
     return values
 
 
-def select(data, item, name):
+def select(data: Any, item: int) -> np.ndarray:
     """Return the data of one item, of shape (n_steps, size)."""
-    values = check(data, name)
+    values = checked(data)
     values = values[None] if values.ndim == 2 else values
-    check_item(item, len(values), name)
+    check_item(item, len(values))
     return values[item]
 
 
-def check_item(item, n_items, name):
+def check_item(item: int, n_items: int) -> None:
     """Make sure that there is such an item."""
     if not 0 <= item < n_items:
-        raise ValidationError(
+        raise InvalidValue(
             f"expected an item from 0 to {n_items - 1}, because the data has "
-            f"{n_items} (got {item}). Pass the number of one of them.",
-            attr=name,
+            f"{n_items} (got {item}). Pass the number of one of them."
         )
 
 
-def numbers_of(neurons, n_neurons, name):
+def numbers_of(neurons: Any, n_neurons: int) -> np.ndarray:
     """Return the numbers of the neurons to draw."""
     numbers = np.asarray(neurons)
     is_whole = numbers.dtype.kind in "iu" and numbers.size > 0
@@ -52,22 +52,20 @@ def numbers_of(neurons, n_neurons, name):
         return np.linspace(0, n_neurons - 1, min(numbers, n_neurons)).astype(int)
     is_list = is_whole and numbers.ndim == 1
     if not is_list or np.any((numbers < 0) | (numbers >= n_neurons)):
-        raise ValidationError(
+        raise InvalidValue(
             "expected how many neurons to draw, at least 1, or a list of numbers from "
             f"0 to {n_neurons - 1} (got {neurons!r}). Leave it out to draw some that "
-            "are evenly spaced.",
-            attr=name,
+            "are evenly spaced."
         )
     return numbers
 
 
-def per_neuron(amplitude, n_neurons, name):
+def per_neuron(amplitude: Any, n_neurons: int) -> np.ndarray:
     """Return amplitudes as an array of shape (n_neurons,)."""
     amplitudes = np.asarray(amplitude, dtype=float)
     if amplitudes.shape not in ((), (n_neurons,)) or not np.all(amplitudes > 0):
-        raise ValidationError(
+        raise InvalidValue(
             f"expected a positive amplitude, or {n_neurons}, one for each neuron (got "
-            f"{amplitude!r}). Pass the amplitude of the neuron type.",
-            attr=name,
+            f"{amplitude!r}). Pass the amplitude of the neuron type."
         )
     return np.broadcast_to(amplitudes, n_neurons)

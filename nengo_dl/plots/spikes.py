@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from nengo.exceptions import ValidationError
 from numpy.typing import ArrayLike
 
+from nengo_dl.errors import InvalidValue, argument
 from nengo_dl.plots.axes import COLOURS, axes, label_time, number_rows
-from nengo_dl.plots.data import check, numbers_of, per_neuron, select
+from nengo_dl.plots.data import checked, numbers_of, per_neuron, select
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+@argument("raster")
 def raster(
     data: ArrayLike,
     neurons: int | Sequence[int] = 100,
@@ -76,11 +77,11 @@ n_neurons)
            sim.run(0.1)
            ax = nengo_dl.plots.raster(sim.data[spikes])
     """
-    values = select(data, item, "raster")
+    values = select(data, item)
     n_neurons = values.shape[1]
-    numbers = numbers_of(neurons, n_neurons, "raster")
+    numbers = numbers_of(neurons, n_neurons)
     if amplitude is not None:
-        amplitude = per_neuron(amplitude, n_neurons, "raster")[numbers]
+        amplitude = per_neuron(amplitude, n_neurons)[numbers]
     counts = _count_spikes(values[:, numbers], amplitude, dt)
     times, rows, signs = _place_spikes(counts, dt)
     ax = axes(ax)
@@ -98,6 +99,7 @@ n_neurons)
     return ax
 
 
+@argument("most_active")
 def most_active(data: ArrayLike, n: int) -> np.ndarray:
     """Find the neurons with the largest mean activity.
 
@@ -130,11 +132,10 @@ n_neurons)
 
        [1 2]
     """
-    values = check(data, "most_active")
+    values = checked(data)
     if n < 1:
-        raise ValidationError(
-            f"expected n of at least 1 (got {n}). Pass the number of neurons to find.",
-            attr="most_active",
+        raise InvalidValue(
+            f"expected n of at least 1 (got {n}). Pass the number of neurons to find."
         )
     activity = np.abs(values).reshape(-1, values.shape[-1]).mean(axis=0)
     return np.sort(np.argsort(-activity, kind="stable")[:n])
@@ -151,11 +152,10 @@ def _count_spikes(values, amplitude, dt):
     whole = np.round(counts)
     # values in float32 have errors, which grow with them
     if not np.all(np.abs(counts - whole) <= 1e-3 + 1e-6 * np.abs(whole)):
-        raise ValidationError(
+        raise InvalidValue(
             "expected spikes, all values of a neuron being multiples of amplitude / dt "
             "(got others). Probe the neurons without a synapse, pass the amplitude of "
-            "the neuron type, or draw rates with nengo_dl.plots.rates.",
-            attr="raster",
+            "the neuron type, or draw rates with nengo_dl.plots.rates."
         )
     return whole.astype(int)
 
@@ -178,10 +178,9 @@ def _palette(colour, n_rows):
 
     colours = [colour] * n_rows if is_color_like(colour) else list(colour)
     if len(colours) != n_rows:
-        raise ValidationError(
+        raise InvalidValue(
             f"expected a colour, or {n_rows}, one for each neuron that is drawn (got "
-            f"{len(colours)}). Name one colour to draw all neurons in it.",
-            attr="raster",
+            f"{len(colours)}). Name one colour to draw all neurons in it."
         )
     return np.unique([to_hex(c) for c in colours], return_inverse=True)
 

@@ -1,6 +1,6 @@
 """Checks of the arguments of a `Simulator` and its methods.
 
-``obj`` is the class that messages name.
+Errors name the argument; the class that has it is added by `.errors.arguments_of`.
 """
 
 import inspect
@@ -15,13 +15,12 @@ from nengo.builder import Model
 from nengo.exceptions import ValidationError
 
 from nengo_dl.arguments import whole
+from nengo_dl.errors import argument
 from nengo_dl.names import suggestion
 from nengo_dl.simulator.stacklevel import user_level
 
 
-def check_network(
-    network: Network | None, model: Model | None, obj: type
-) -> Network | None:
+def check_network(network: Network | None, model: Model | None) -> Network | None:
     """Return the top-level network; raise without a network and a built model."""
     for name, value, expected in (
         ("network", network, nengo.Network),
@@ -33,7 +32,6 @@ def check_network(
                 f"(got {value!r} of type {type(value).__name__}). Pass the object that "
                 "holds the whole network.",
                 attr=name,
-                obj=obj,
             )
     if network is not None:
         return network
@@ -42,7 +40,6 @@ def check_network(
             "must be a nengo.Network (got None). Pass one, or a `model` that has been "
             "built.",
             attr="network",
-            obj=obj,
         )
     if model.toplevel is None:
         warnings.warn(
@@ -52,7 +49,7 @@ def check_network(
     return model.toplevel
 
 
-def check_probes(probes: Any, known: Sequence[Probe], obj: type) -> tuple[Probe, ...]:
+def check_probes(probes: Any, known: Sequence[Probe]) -> tuple[Probe, ...]:
     """Return the given probes as a tuple; all of them for None."""
     if probes is None:
         return tuple(known)
@@ -63,7 +60,6 @@ def check_probes(probes: Any, known: Sequence[Probe], obj: type) -> tuple[Probe,
                 f"must be a list of probes of the simulated network (got {probe!r}). "
                 "Leave it out for all probes.",
                 attr="outputs",
-                obj=obj,
             )
     return given
 
@@ -81,7 +77,8 @@ def check_keywords(
                 f"are {', '.join(known)}."
             )
     for key in ("epochs", "initial_epoch"):
-        whole(key, kwargs.get(key, 0), 0, None, f"Pass {key}=1, 2, ...")
+        with argument(key):
+            whole(kwargs.get(key, 0), 0, advice=f"Pass {key}=1, 2, ...")
     callbacks = kwargs.get("callbacks")
     if callbacks is None or isinstance(callbacks, keras.callbacks.CallbackList):
         return

@@ -10,7 +10,12 @@ import tensorflow as tf
 from nengo_dl.keras_model.keras_network import KerasNetwork
 from nengo_dl.keras_model.minibatches import minibatches
 from nengo_dl.simulator.arguments import check_steps_without_loop, warn_of_delays
-from nengo_dl.simulator.arrays import Arrays, Expected, check_arrays, check_validation
+from nengo_dl.simulator.array_data import (
+    ArrayData,
+    DataSpec,
+    check_data,
+    check_validation,
+)
 from nengo_dl.simulator.datasets import Dataset, DatasetAdapter, check_alone, is_dataset
 from nengo_dl.simulator.simulation import Simulation
 from nengo_dl.simulator.stacklevel import user_level
@@ -38,14 +43,14 @@ class DataAdapter:
         self._setup, self._runner = simulation.setup, simulation.runner
         self._built = simulation.built
         self._network = network
-        self._expected = Expected(
+        self._spec = DataSpec(
             nodes=simulation.input_names,
             probes=network.layer.output_names,
             needed=network.model.targets if needs_targets else (),
             minibatch_size=simulation.setup.minibatch_size,
-            comparisons=network.comparisons() if needs_targets else {},
+            targets=network.target_specs() if needs_targets else {},
         )
-        self._datasets = DatasetAdapter(self._expected)
+        self._datasets = DatasetAdapter(self._spec)
 
     def errors(self) -> AbstractContextManager[None]:
         """Return a context that raises errors of datasets as they are."""
@@ -58,17 +63,17 @@ class DataAdapter:
         y: Any = None,
         sample_weight: Any = None,
         n_steps: int | None = None,
-    ) -> Arrays | Dataset:
-        """Return checked `Arrays`, or a dataset as it is: it is checked on its way."""
+    ) -> ArrayData | Dataset:
+        """Return checked `ArrayData`, or a dataset, which is checked on its way."""
         on_batch = method == "predict_on_batch"
         if on_batch or not is_dataset(x):
-            return check_arrays(self._expected, x, y, sample_weight, n_steps, on_batch)
+            return check_data(self._spec, x, y, sample_weight, n_steps, on_batch)
         check_alone(x, method, n_steps=n_steps, y=y, sample_weight=sample_weight)
         return x
 
-    def check_stateful(self, data: Arrays | Dataset, stateful: bool) -> bool:
+    def check_stateful(self, data: ArrayData | Dataset, stateful: bool) -> bool:
         """Return whether a call is stateful; warn of what it cannot do."""
-        if isinstance(data, Arrays) and not self._built.settings.use_loop:
+        if isinstance(data, ArrayData) and not self._built.settings.use_loop:
             check_steps_without_loop(data.n_steps, self._setup.unroll)
         if stateful and not self._network.layer.stateful:
             warnings.warn(
@@ -78,20 +83,20 @@ class DataAdapter:
                 stacklevel=user_level(),
             )
             stateful = False
-        if isinstance(data, Arrays) and data.n_steps == 1 and not stateful:
-            probes = self._expected.probes
+        if isinstance(data, ArrayData) and data.n_steps == 1 and not stateful:
+            probes = self._spec.probes
             filtered = [probe for probe, name in probes.items() if name in data.targets]
             warn_of_delays(self._built.model.toplevel, filtered)
         return stateful
 
-    def is_pure(self, data: Arrays | Dataset) -> bool:
+    def is_pure(self, data: ArrayData | Dataset) -> bool:
         """Tell whether a stateless call changes nothing, also not in between."""
-        nodes = data.inputs if isinstance(data, Arrays) else self._expected.nodes
+        nodes = data.inputs if isinstance(data, ArrayData) else self._spec.nodes
         return self._network.is_pure(nodes)
 
-    def arguments(self, data: Arrays | Dataset) -> Arguments:
+    def arguments(self, data: ArrayData | Dataset) -> Arguments:
         """Return the arguments of a Keras method; generate missing inputs."""
-        if not isinstance(data, Arrays):
+        if not isinstance(data, ArrayData):
             return {"x": self._from_dataset(data)}
         x = self._network.inputs(
             data.inputs, data.n_items, data.n_steps, self._runner.n_steps
@@ -114,7 +119,7 @@ class DataAdapter:
         fraction = kwargs.pop("validation_split", 0.0)
         class_weight = kwargs.pop("class_weight", None)
         data = self.check("fit", x, y, kwargs.pop("sample_weight", None), n_steps)
-        if isinstance(data, Arrays):
+        if isinstance(data, ArrayData):
             if fraction and validation is None:  # else it does not count, as in Keras
                 data, validation = data.split(fraction, self._setup.minibatch_size)
             if class_weight is not None:
@@ -141,10 +146,10 @@ class DataAdapter:
             yield {"x": dataset}
 
     def _validation(self, validation: Any, n_steps: int | None) -> Any:
-        if not isinstance(validation, Arrays):
+        if not isinstance(validation, ArrayData):
             if is_dataset(validation):
                 return self._from_dataset(validation)
-            validation = check_validation(self._expected, validation, n_steps)
+            validation = check_validation(self._spec, validation, n_steps)
         data = self.arguments(validation)
         return tuple(data[key] for key in ("x", "y", "sample_weight") if key in data)
 

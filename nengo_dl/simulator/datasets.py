@@ -15,12 +15,13 @@ import numpy as np
 import tensorflow as tf
 from nengo.exceptions import SimulationError, ValidationError
 
+from nengo_dl.errors import argument
 from nengo_dl.keras_model.layer_inputs import TIME
 from nengo_dl.keras_model.minibatches import inspected
 from nengo_dl.keras_model.probe_model import N_STEPS
-from nengo_dl.simulator.arrays import Expected, check_arrays
-from nengo_dl.simulator.inputs import as_numbers
-from nengo_dl.simulator.keys import by_object, with_names
+from nengo_dl.keys import Keys
+from nengo_dl.simulator.array_data import DataSpec, check_data
+from nengo_dl.simulator.real_numbers import as_numbers
 from nengo_dl.simulator.rebatch import rebatched
 from nengo_dl.simulator.stacklevel import user_level
 
@@ -65,12 +66,12 @@ class DatasetAdapter:
 
     Parameters
     ----------
-    expected : `Expected`
-        Describes the data.
+    spec : `DataSpec`
+        Says what the data has to fit.
     """
 
-    def __init__(self, expected: Expected):
-        self._expected = expected
+    def __init__(self, spec: DataSpec):
+        self._spec = spec
         self._error: BaseException | None = None
         self._n_dropped = 0
         self._is_finite = False
@@ -86,7 +87,7 @@ class DatasetAdapter:
             If the first minibatch does not fit, and can be looked at already; if it is
             no dataset at all.
         """
-        size = self._expected.minibatch_size
+        size = self._spec.minibatch_size
         if isinstance(data, tf.data.Dataset):
             # Keras warns of what ends before it was told, but here nothing is missing
             self._is_finite = data.cardinality() >= 0
@@ -125,7 +126,7 @@ class DatasetAdapter:
         if self._n_dropped:
             warnings.warn(
                 "Data: expected a multiple of minibatch_size="
-                f"{self._expected.minibatch_size} items, got a dataset with "
+                f"{self._spec.minibatch_size} items, got a dataset with "
                 f"{self._n_dropped} more. These last ones are not used.",
                 stacklevel=user_level(),
             )
@@ -133,23 +134,27 @@ class DatasetAdapter:
     def named(self, element: Any) -> tuple:
         """Return inputs, targets and weights, with names in place of objects."""
         x, y, weight = keras.utils.unpack_x_y_sample_weight(_as_tuple(element))
-        nodes, probes = self._expected.nodes, self._expected.probes
+        nodes = self._spec.nodes
         if isinstance(x, Mapping):
             extra = {k for k in (N_STEPS, TIME) if k not in nodes.values()}
             kept = {k: v for k, v in x.items() if isinstance(k, str) and k in extra}
             x = {k: v for k, v in x.items() if k not in kept}
-            found = by_object(x, nodes, "input node", "Data")
-            x = {**{nodes[node]: value for node, value in found.items()}, **kept}
-        y = with_names(y, probes, "Targets")
-        return x, y, with_names(weight, probes, "sample_weight")
+            with argument("Data"):
+                x = {**Keys(nodes, "input node").with_names(x), **kept}
+        probes = Keys(self._spec.probes, "probe")
+        with argument("Targets"):
+            y = probes.with_names(y)
+        with argument("sample_weight"):
+            weight = probes.with_names(weight)
+        return x, y, weight
 
     def check(self, element: Any) -> None:
         """Check a minibatch like arrays."""
         x, y, weight = self.named(element)
         n_steps = None
-        if not self._expected.nodes:
+        if not self._spec.nodes:
             x, n_steps = _without_time(x)
-        check_arrays(self._expected, x, y, weight, n_steps, on_batch=True)
+        check_data(self._spec, x, y, weight, n_steps, on_batch=True)
 
     def drop(self, n_items: int) -> None:
         """Leave out items, and warn of it later."""
@@ -164,7 +169,7 @@ class DatasetAdapter:
         try:
             if is_first:
                 self.check(element)
-            elif n_items < self._expected.minibatch_size:
+            elif n_items < self._spec.minibatch_size:
                 self.drop(n_items)
                 return False
         except BaseException as error:
@@ -183,7 +188,7 @@ class DatasetAdapter:
 
     @property
     def _has_n_steps(self) -> bool:
-        return N_STEPS not in self._expected.nodes.values()
+        return N_STEPS not in self._spec.nodes.values()
 
     def _generated(self, iterator: Iterator, size: int) -> Iterator[tuple]:
         """Yield what Keras requires of a generator: tuples, all of one size."""
@@ -203,7 +208,8 @@ class DatasetAdapter:
         parts = self.named(element)
         while parts[-1] is None and len(parts) > 1:
             parts = parts[:-1]
-        arrays = tf.nest.map_structure(lambda x: as_numbers(x, "Data"), parts)
+        with argument("Data"):
+            arrays = tf.nest.map_structure(as_numbers, parts)
         x = arrays[0]
         if isinstance(x, Mapping):
             names = [name for name in x if name != N_STEPS or not self._has_n_steps]

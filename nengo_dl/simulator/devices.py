@@ -15,7 +15,7 @@ DRIVERS = ("nvidia[0-9]*", "dxg")
 HIDING = "CUDA_VISIBLE_DEVICES"
 
 
-def check_device(device: str | None, obj: type) -> str | None:
+def check_device(device: str | None) -> str | None:
     """Return the name of a device that TensorFlow has, or None to leave it the choice.
 
     Warns if there is a GPU that TensorFlow cannot use.
@@ -40,7 +40,6 @@ def check_device(device: str | None, obj: type) -> str | None:
             f"must be the name of a TensorFlow device (got {device!r}). Choose one of "
             f"those that are visible ({names}), or leave it to TensorFlow with None.",
             attr="device",
-            obj=obj,
         )
     return device
 

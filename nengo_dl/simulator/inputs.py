@@ -6,20 +6,29 @@ them finite, and agrees with all other arrays on items and steps.
 """
 
 import warnings
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Hashable, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
+from nengo import Node
 from nengo.exceptions import ValidationError
 
+from nengo_dl.errors import InvalidValue, argument
 from nengo_dl.keras_model.probe_model import N_STEPS
-from nengo_dl.names import listing
-from nengo_dl.simulator.finite import first_bad
-from nengo_dl.simulator.keys import by_object
+from nengo_dl.keys import Keys
+from nengo_dl.simulator.real_numbers import as_numbers, first_not_finite
 from nengo_dl.simulator.stacklevel import user_level
 
+K = TypeVar("K", bound=Hashable)
 
-def check_inputs(data, nodes, minibatch_size, n_steps=None, on_batch=True):
+
+def check_inputs(
+    data: Any,
+    nodes: Mapping[Node, str],
+    minibatch_size: int,
+    n_steps: int | None = None,
+    on_batch: bool = True,
+) -> tuple[dict[Node, np.ndarray], int]:
     """Bring user data for input nodes into one form, and check it.
 
     Parameters
@@ -52,12 +61,6 @@ def check_inputs(data, nodes, minibatch_size, n_steps=None, on_batch=True):
     ValidationError
         If the data does not fit the nodes, or nothing says how many steps to run.
 
-    Warns
-    -----
-    UserWarning
-        If a list has not as many elements as there are nodes, if one array is given
-        for several nodes, or if items are dropped.
-
     Examples
     --------
     .. testcode::
@@ -78,35 +81,33 @@ def check_inputs(data, nodes, minibatch_size, n_steps=None, on_batch=True):
     return {node: array[:n_items] for node, array in arrays.items()}, steps
 
 
-def read_inputs(data, nodes, n_steps=None):
-    """Do as `check_inputs`, but leave out what concerns the number of items.
-
-    Parameters
-    ----------
-    data, nodes, n_steps
-        See `check_inputs`.
+def read_inputs(
+    data: Any, nodes: Mapping[Node, str], n_steps: int | None = None
+) -> tuple[dict[Node, np.ndarray], int, dict[str, int]]:
+    """Do as `check_inputs`, but leave the numbers of items to the caller.
 
     Returns
     -------
-    arrays : dict of Node to ndarray
-        The given data, in the order of `nodes`. Not copied.
-    n_steps : int
-        Number of time steps.
+    arrays, n_steps
+        See `check_inputs`; with all items.
     sizes : dict of str to int
         Number of items of all that was given, by name.
     """
-    given, stated = assign(data, nodes, "input node")
-    arrays = {
-        node: _check_array(given[node], nodes[node], node.size_out)
-        for node in nodes
-        if node in given
-    }
-    steps = _agreed_steps(
-        {nodes[node]: array.shape[1] for node, array in arrays.items()}, n_steps
-    )
+    keys = Keys(nodes, "input node")
+    with argument("Data"):
+        given, stated = assign(data, keys)
+    arrays = {}
+    for node, name in nodes.items():
+        if node in given:
+            with argument(f"Data for '{name}'"):
+                arrays[node] = _check_array(given[node], node.size_out)
     sizes = {nodes[node]: len(array) for node, array in arrays.items()}
+    found = {nodes[node]: array.shape[1] for node, array in arrays.items()}
+    with argument(N_STEPS):
+        steps = _agreed_steps(found, n_steps)
     if stated is not None:
-        sizes[N_STEPS], steps = _stated_steps(stated, steps)
+        with argument(f"Data for '{N_STEPS}'"):
+            sizes[N_STEPS], steps = _stated_steps(stated, steps)
     if steps == 0:
         raise ValidationError(
             "must be 1 or more (got 0). Give data of at least one time step.",
@@ -115,23 +116,21 @@ def read_inputs(data, nodes, n_steps=None):
     if steps is None:
         raise ValidationError(
             "must be given when no input data is passed (got None). Pass n_steps, or "
-            f"data for an input node (known names: {listing(nodes.values())}).",
+            f"data for an input node (known names: {keys}).",
             attr=N_STEPS,
         )
     return arrays, steps, sizes
 
 
-def assign(data, names, kind):
+def assign(data: Any, keys: Keys[K]) -> tuple[dict[K, Any], Any]:
     """Find out which object each piece of user data is for.
 
     Parameters
     ----------
     data : None or dict or list or tuple or array_like
-        See `check_inputs`; keys are objects or names.
-    names : mapping of object to str
-        All objects that data can be given for, in order, with their names.
-    kind : str
-        What the objects are, for messages: "input node" or "probe".
+        See `check_inputs`.
+    keys : `Keys`
+        Objects that data can be given for.
 
     Returns
     -------
@@ -140,209 +139,41 @@ def assign(data, names, kind):
     n_steps : object or None
         The entry "n_steps", as passed by the user.
     """
+    kind = keys.kind
     if data is None:
         return {}, None
     if isinstance(data, Mapping):
-        return _assign_keys(data, names, kind)
+        return _assign_by_key(data, keys)
     if isinstance(data, list | tuple) and _is_one_array(data):
         data = np.asarray(data)
     if isinstance(data, list | tuple):
-        return _assign_positions(data, names, kind)
+        return _assign_in_order(data, keys)
     if isinstance(data, str | bytes) or not hasattr(data, "__array__"):
-        raise ValidationError(
+        raise InvalidValue(
             f"must be None, a dict, a list or an array (got {type(data).__name__}). "
-            f"Pass a dict from {kind}s, or their names, to arrays.",
-            attr="Data",
+            f"Pass a dict from {kind}s, or their names, to arrays."
         )
-    if not names:
-        raise ValidationError(
+    if not keys.names:
+        raise InvalidValue(
             f"must be None in a network without {kind}s (got an array). Pass no data, "
-            f"or add the {kind} that it is meant for.",
-            attr="Data",
+            f"or add the {kind} that it is meant for."
         )
-    if len(names) > 1:
-        _warn_count("one array, which goes to the first", names, kind)
-    return {next(iter(names)): data}, None
+    if len(keys.names) > 1:
+        _warn_count("one array, which goes to the first", keys)
+    return {next(iter(keys.names)): data}, None
 
 
-def _is_one_array(data: list | tuple) -> bool:
-    """Tell a nested list, which is one array, from a list of arrays."""
-    item = data
-    for _ in range(3):
-        if not isinstance(item, list | tuple) or not item:
-            return False
-        item = item[0]
-    return np.ndim(item) == 0 and not isinstance(item, str | bytes)
-
-
-def _warn_count(got: str, names: Mapping[Any, str], kind: str) -> None:
-    warnings.warn(
-        f"Data: expected one array for each of the {len(names)} {kind}s "
-        f"({listing(names.values())}), got {got}. Elements go to the first ones in "
-        "order; pass a dict to choose by name.",
-        stacklevel=user_level(),
-    )
-
-
-def _assign_positions(data, names, kind):
-    """Give the elements of a list to objects in order."""
-    stated = None
-    elements = list(data)
-    if len(elements) == len(names) + 1 and as_numbers(data[-1], "Data").ndim < 3:
-        stated = elements.pop()
-    if len(elements) != len(names):
-        _warn_count(f"a list of {len(data)}", names, kind)
-    return dict(zip(names, elements, strict=False)), stated
-
-
-def _assign_keys(data, names, kind):
-    """Resolve the keys of a dict to objects."""
-    stated = None
-    if N_STEPS not in names.values():
-        stated = data.get(N_STEPS)
-        data = {key: value for key, value in data.items() if key != N_STEPS}
-    return by_object(data, names, kind, "Data"), stated
-
-
-def _check_array(value: Any, name: str, size: int) -> np.ndarray:
-    """Check one node's data; its batch and steps are compared later."""
-    where = f"Data for '{name}'"
-    array = as_numbers(value, where)
-    if array.ndim != 3 or array.shape[2] != size:
-        raise ValidationError(
-            f"expected shape (minibatch_size, n_steps, {size}), got {array.shape}. "
-            f"{_shape_advice(array, size)}",
-            attr=where,
-        )
-    _check_finite(array, where)
-    return array
-
-
-def as_numbers(value, where):
-    """Return user data as an array of real numbers, or raise ValidationError.
-
-    Parameters
-    ----------
-    value : array_like
-        Anything NumPy can turn into an array, also a ``tf.Tensor``.
-    where : str
-        What the data is for; messages start with it.
-
-    Returns
-    -------
-    array : ndarray
-        Of a type that TensorFlow reads as NumPy does; not copied if it is one already.
-    """
-    try:
-        array = np.asarray(value)
-    except (TypeError, ValueError, NotImplementedError):
-        got = f"{type(value).__name__}, which is not a regular array"
-    else:
-        if np.can_cast(array.dtype, np.float64, "same_kind"):
-            return _readable(array)
-        got = f"dtype {array.dtype}"
-    raise ValidationError(
-        f"expected an array of real numbers (got {got}). Convert it with "
-        "np.asarray(x, dtype=np.float32); all items must have the same shape.",
-        attr=where,
-    )
-
-
-def _readable(array: np.ndarray) -> np.ndarray:
-    """Return an array in the machine's order of bytes, of a type of at most 64 bits.
-
-    TensorFlow takes the bytes of an array that comes from Python for those of the
-    machine, and has no type for wider floats. Small types of other packages become
-    floats as well: not all that reads them knows what they are.
-    """
-    if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
-        with np.errstate(over="ignore"):
-            return array.astype(np.float64)
-    return array.astype(array.dtype.newbyteorder("="), copy=False)
-
-
-def _shape_advice(array: np.ndarray, size: int) -> str:
-    """Tell how to reach three axes with the right last one."""
-    fits = array.ndim > 0 and array.shape[-1] == size
-    if array.ndim == 2 and fits:
-        return "Add a time axis: x[:, None, :], or a batch axis: x[None, :, :]."
-    if array.ndim == 2 and size == 1:
-        return "Add an axis for the single dimension: x[:, :, None]."
-    if array.ndim == 1 and fits:
-        return "Add batch and time axes: x[None, None, :]."
-    if array.ndim > 3:
-        return "Flatten each step: x.reshape(minibatch_size, n_steps, -1)."
-    if array.ndim == 3:
-        return f"The last axis must be the node's size_out, {size}."
-    return "The axes are items, time steps and dimensions, in this order."
-
-
-def _check_finite(array: np.ndarray, where: str) -> None:
-    """Raise if any number is not finite."""
-    bad = first_bad(array)
-    if bad is not None:
-        raise ValidationError(
-            f"expected finite numbers (got {bad}). Remove or replace such values, e.g. "
-            "with np.nan_to_num.",
-            attr=where,
-        )
-
-
-def _agreed_steps(found: Mapping[str, int], n_steps: int | None) -> int | None:
-    """Return the number of steps that all data and the argument agree on."""
-    if n_steps is not None:
-        if isinstance(n_steps, bool) or not isinstance(n_steps, int | np.integer):
-            raise ValidationError(
-                f"must be an integer (got {n_steps!r}). Round it to whole steps.",
-                attr=N_STEPS,
-            )
-        if n_steps < 0:
-            raise ValidationError(
-                f"must be 0 or more (got {n_steps}). A simulation runs forward only.",
-                attr=N_STEPS,
-            )
-        found = {"the n_steps argument": int(n_steps), **found}
-    if len(set(found.values())) > 1:
-        got = ", ".join(f"{steps} for {name}" for name, steps in found.items())
-        raise ValidationError(
-            f"must be the same everywhere (got {got}). Give all data the number of "
-            "time steps to run.",
-            attr=N_STEPS,
-        )
-    return next(iter(found.values()), None)
-
-
-def _stated_steps(stated: Any, n_steps: int | None) -> tuple[int, int]:
-    """Check an entry "n_steps"; return its number of items and its value."""
-    array = as_numbers(stated, "Data for 'n_steps'")
-    if array.ndim != 2 or array.shape[1] != 1 or len(array) == 0:
-        problem = f"shape {array.shape}"
-    elif not np.all(array == array[0, 0]):
-        problem = f"values from {array.min()} to {array.max()}"
-    elif array[0, 0] < 0 or not float(array[0, 0]).is_integer():
-        problem = f"{array[0, 0]}"
-    elif n_steps is not None and array[0, 0] != n_steps:
-        problem = f"{array[0, 0]}, where all else has {n_steps} steps"
-    else:
-        return len(array), int(array[0, 0])
-    raise ValidationError(
-        "expected an array of shape (minibatch_size, 1) that holds the number of steps "
-        f"in every row (got {problem}). Leave it out: the data's shape says the same.",
-        attr="Data for 'n_steps'",
-    )
-
-
-def agreed_items(sizes, minibatch_size, on_batch=True):
+def agreed_items(
+    sizes: Mapping[str, int], minibatch_size: int, on_batch: bool = True
+) -> int | None:
     """Return how many items to use: all of the whole minibatches.
 
     Parameters
     ----------
     sizes : mapping of str to int
         Number of items of each array, by what it is for.
-    minibatch_size : int
-        Number of items simulated at a time.
-    on_batch : bool, optional
-        Whether there must be exactly `minibatch_size` items, see `check_inputs`.
+    minibatch_size, on_batch
+        See `check_inputs`.
 
     Returns
     -------
@@ -372,4 +203,114 @@ def agreed_items(sizes, minibatch_size, on_batch=True):
         f"expected {problem} on the first axis (got {got}). Pass other data, or make "
         "the Simulator with another minibatch_size.",
         attr="Data",
+    )
+
+
+def _is_one_array(data: list | tuple) -> bool:
+    """Tell a nested list, which is one array, from a list of arrays."""
+    item: Any = data
+    for _ in range(3):
+        if not isinstance(item, list | tuple) or not item:
+            return False
+        item = item[0]
+    return np.ndim(item) == 0 and not isinstance(item, str | bytes)
+
+
+def _warn_count(got: str, keys: Keys) -> None:
+    warnings.warn(
+        f"Data: expected one array for each of the {len(keys.names)} {keys.kind}s "
+        f"({keys}), got {got}. Elements go to the first ones in order; pass a dict to "
+        "choose by name.",
+        stacklevel=user_level(),
+    )
+
+
+def _assign_in_order(data: list | tuple, keys: Keys[K]) -> tuple[dict[K, Any], Any]:
+    stated = None
+    elements = list(data)
+    if len(elements) == len(keys.names) + 1 and as_numbers(data[-1]).ndim < 3:
+        stated = elements.pop()
+    if len(elements) != len(keys.names):
+        _warn_count(f"a list of {len(data)}", keys)
+    return dict(zip(keys.names, elements, strict=False)), stated
+
+
+def _assign_by_key(data: Mapping, keys: Keys[K]) -> tuple[dict[K, Any], Any]:
+    stated = None
+    if keys.find(N_STEPS) is None:
+        stated = data.get(N_STEPS)
+        data = {key: value for key, value in data.items() if key != N_STEPS}
+    return keys.by_object(data), stated
+
+
+def _check_array(value: Any, size: int) -> np.ndarray:
+    """Return one node's data; its items and steps are compared later."""
+    array = as_numbers(value)
+    if array.ndim != 3 or array.shape[2] != size:
+        raise InvalidValue(
+            f"expected shape (minibatch_size, n_steps, {size}), got {array.shape}. "
+            f"{_shape_advice(array, size)}"
+        )
+    bad = first_not_finite(array)
+    if bad is not None:
+        raise InvalidValue(
+            f"expected finite numbers (got {bad}). Remove or replace such values, e.g. "
+            "with np.nan_to_num."
+        )
+    return array
+
+
+def _shape_advice(array: np.ndarray, size: int) -> str:
+    """Tell how to reach three axes with the right last one."""
+    fits = array.ndim > 0 and array.shape[-1] == size
+    if array.ndim == 2 and fits:
+        return "Add a time axis: x[:, None, :], or a batch axis: x[None, :, :]."
+    if array.ndim == 2 and size == 1:
+        return "Add an axis for the single dimension: x[:, :, None]."
+    if array.ndim == 1 and fits:
+        return "Add batch and time axes: x[None, None, :]."
+    if array.ndim > 3:
+        return "Flatten each step: x.reshape(minibatch_size, n_steps, -1)."
+    if array.ndim == 3:
+        return f"The last axis must be the node's size_out, {size}."
+    return "The axes are items, time steps and dimensions, in this order."
+
+
+def _agreed_steps(found: Mapping[str, int], n_steps: Any) -> int | None:
+    """Return the number of steps that all data and the argument agree on."""
+    if n_steps is not None:
+        if isinstance(n_steps, bool) or not isinstance(n_steps, int | np.integer):
+            raise InvalidValue(
+                f"must be an integer (got {n_steps!r}). Round it to whole steps."
+            )
+        if n_steps < 0:
+            raise InvalidValue(
+                f"must be 0 or more (got {n_steps}). A simulation runs forward only."
+            )
+        found = {"the n_steps argument": int(n_steps), **found}
+    if len(set(found.values())) > 1:
+        got = ", ".join(f"{steps} for {name}" for name, steps in found.items())
+        raise InvalidValue(
+            f"must be the same everywhere (got {got}). Give all data the number of "
+            "time steps to run."
+        )
+    return next(iter(found.values()), None)
+
+
+def _stated_steps(stated: Any, n_steps: int | None) -> tuple[int, int]:
+    """Check an entry "n_steps"; return its number of items and its value."""
+    array = as_numbers(stated)
+    if array.ndim != 2 or array.shape[1] != 1 or len(array) == 0:
+        problem = f"shape {array.shape}"
+    elif not np.all(array == array[0, 0]):
+        problem = f"values from {array.min()} to {array.max()}"
+    elif array[0, 0] < 0 or not float(array[0, 0]).is_integer():
+        problem = f"{array[0, 0]}"
+    elif n_steps is not None and array[0, 0] != n_steps:
+        problem = f"{array[0, 0]}, where all else has {n_steps} steps"
+    else:
+        return len(array), int(array[0, 0])
+    raise InvalidValue(
+        "expected an array of shape (minibatch_size, 1) that holds the number of steps "
+        f"in every row (got {problem}). Leave it out: the data's shape says the same."
     )

@@ -8,6 +8,7 @@ from nengo.builder import Signal
 from nengo.exceptions import ReadonlyError
 from nengo.utils.progress import ProgressBar
 
+from nengo_dl.errors import arguments_of
 from nengo_dl.simulator.recording import Recording
 from nengo_dl.simulator.simulation import Simulation
 from nengo_dl.simulator.stacklevel import user_level
@@ -247,5 +248,6 @@ class RunMethods:
         ValidationError
             If both arguments are given, or the period is not a positive number.
         """
-        period = sampling_period(sample_every, dt, type(self))
+        with arguments_of(type(self)):
+            period = sampling_period(sample_every, dt)
         return sample_times(self.n_steps, self.dt, period)

@@ -11,15 +11,17 @@ from nengo.builder import Signal
 from nengo.exceptions import SimulatorClosed
 from nengo.utils.progress import ProgressBar
 
-from nengo_dl.arguments import MAX_STEPS, check_seed, whole
+from nengo_dl.arguments import MAX_STEPS, check_seed, check_unroll, whole
 from nengo_dl.engine.built_network import BuiltNetwork
 from nengo_dl.engine.processes import check_process
+from nengo_dl.errors import argument, arguments_of
 from nengo_dl.progress import progress
 from nengo_dl.simulator.arguments import check_steps_without_loop, warn_of_delays
+from nengo_dl.simulator.devices import check_device
 from nengo_dl.simulator.inputs import check_inputs
 from nengo_dl.simulator.method_lock import MethodLock
 from nengo_dl.simulator.runner import build_runner
-from nengo_dl.simulator.scope import scope
+from nengo_dl.simulator.scope import current_strategy, scope
 from nengo_dl.simulator.stacklevel import user_level
 
 
@@ -52,6 +54,31 @@ class Setup:
     device: str | None
     dtype: str
     strategy: tf.distribute.Strategy | None
+
+    @classmethod
+    def of(
+        cls,
+        owner: type,
+        minibatch_size: Any,
+        unroll_simulation: Any,
+        device: str | None,
+        dtype: str,
+    ) -> "Setup":
+        """Check arguments of a simulator, and choose the current strategy."""
+        n_items = 1
+        with arguments_of(owner):
+            if minibatch_size is not None:
+                with argument("minibatch_size"):
+                    n_items = whole(minibatch_size, 1)
+            return cls(
+                owner=owner,
+                minibatch_size=n_items,
+                drops_batch=minibatch_size is None,
+                unroll=check_unroll(unroll_simulation),
+                device=check_device(device),
+                dtype=dtype,
+                strategy=current_strategy(),
+            )
 
     def scope(self) -> AbstractContextManager[None]:
         """Return a context with the device and the precision of the simulation."""
@@ -110,7 +137,8 @@ class Simulation:
         self.check_open("run_steps")
         setup = self.setup
         advice = "Use `run` for a time, and `reset` to start again."
-        n_steps = whole("n_steps", n_steps, 0, setup.owner, advice, high=MAX_STEPS)
+        with argument("n_steps", setup.owner):
+            n_steps = whole(n_steps, 0, MAX_STEPS, advice)
         if n_steps == 0:
             warnings.warn("n_steps=0: nothing is run.", stacklevel=user_level())
             return
@@ -134,7 +162,8 @@ class Simulation:
     ) -> None:
         """Go back to the start, see `.Simulator.reset`."""
         self.check_open("reset")
-        seed = self.runner.seed if seed is None else check_seed(seed, self.setup.owner)
+        with arguments_of(self.setup.owner):
+            seed = self.runner.seed if seed is None else check_seed(seed)
         with self.lock.alone("reset"), self.setup.scope():
             self.runner.start(seed, params, probes, processes)
 

@@ -7,25 +7,18 @@ import nengo
 from nengo.exceptions import ValidationError
 from nengo.utils.progress import ProgressBar
 
-from nengo_dl.arguments import (
-    check_dt,
-    check_dt_in,
-    check_unroll,
-    choose_seed,
-    whole,
-)
-from nengo_dl.config import Settings
+from nengo_dl.arguments import check_dt, check_dt_in, choose_seed
 from nengo_dl.engine.built_network import build_network
 from nengo_dl.engine.processes import check_process
+from nengo_dl.errors import arguments_of
 from nengo_dl.names import listing
+from nengo_dl.settings import Settings
 from nengo_dl.simulator.arguments import check_network
-from nengo_dl.simulator.devices import check_device
 from nengo_dl.simulator.keras_methods import KerasMethods
 from nengo_dl.simulator.nengo_parameters import NengoParameters
 from nengo_dl.simulator.parameter_files import ParameterFiles
 from nengo_dl.simulator.parameter_methods import ParameterMethods
 from nengo_dl.simulator.run_methods import RunMethods
-from nengo_dl.simulator.scope import current_strategy
 from nengo_dl.simulator.simulation import Setup, Simulation
 from nengo_dl.simulator.simulation_data import SimulationData
 from nengo_dl.simulator.trainer import Trainer
@@ -114,24 +107,18 @@ class Simulator(RunMethods, KerasMethods, ParameterMethods):
     ):
         check_process("Simulator")
         cls = type(self)
-        n_items = 1 if minibatch_size is None else minibatch_size
-        n_items = whole("minibatch_size", n_items, 1, cls)
-        toplevel = check_network(network, model, cls)
-        check_dt(dt, model, cls)
+        with arguments_of(cls):
+            toplevel = check_network(network, model)
+            check_dt(dt, model)
         settings = Settings.read(toplevel).check()
+        setup = Setup.of(cls, minibatch_size, unroll_simulation, device, settings.dtype)
         if model is None:
-            check_dt_in(settings.dtype, dt, cls)
-        setup = Setup(
-            owner=cls,
-            minibatch_size=n_items,
-            drops_batch=minibatch_size is None,
-            unroll=check_unroll(unroll_simulation, cls),
-            device=check_device(device, cls),
-            dtype=settings.dtype,
-            strategy=current_strategy(),
-        )
+            with arguments_of(cls):
+                check_dt_in(settings.dtype, dt)
         built = build_network(network, settings, dt, model, progress_bar)
-        simulation = Simulation(built, setup, choose_seed(seed, network, cls))
+        with arguments_of(cls):
+            seed = choose_seed(seed, network)
+        simulation = Simulation(built, setup, seed)
         trainer = Trainer(simulation)
         RunMethods.__init__(self, simulation, progress_bar)
         KerasMethods.__init__(self, trainer)

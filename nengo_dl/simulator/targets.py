@@ -4,20 +4,24 @@ Pure functions on arrays, as those for inputs. Targets may hold anything that a 
 use: integer labels, NaN, or other sizes and numbers of steps than the probe has.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+from nengo import Probe
 from nengo.exceptions import ValidationError
 
-from nengo_dl.keras_model.named import check_present, per_output
+from nengo_dl.errors import InvalidValue, argument
+from nengo_dl.keys import Keys, check_present
 from nengo_dl.names import listing
-from nengo_dl.simulator.inputs import as_numbers, assign
-from nengo_dl.simulator.keys import with_names
+from nengo_dl.simulator.inputs import assign
+from nengo_dl.simulator.real_numbers import as_numbers
 
 
-def check_targets(y, probes, needed):
+def check_targets(
+    y: Any, probes: Mapping[Probe, str], needed: Iterable[str]
+) -> dict[str, np.ndarray]:
     """Bring targets into one form, and check them one by one.
 
     Parameters
@@ -44,12 +48,6 @@ def check_targets(y, probes, needed):
         If an array does not have three axes, if a probe is unknown, or if one that
         needs targets has none.
 
-    Warns
-    -----
-    UserWarning
-        If a list has not as many elements as there are probes, or if one array is given
-        for several probes.
-
     Examples
     --------
     .. testcode::
@@ -63,24 +61,28 @@ def check_targets(y, probes, needed):
 
        (4, 10, 2)
     """
-    given, stated = assign(y, probes, "probe")
+    with argument("Data"):
+        given, stated = assign(y, Keys(probes, "probe"))
     if stated is not None:
         raise ValidationError(
             "expected data for probes alone (got a number of steps, too). Leave it "
             "out: the shape of the targets says the same.",
             attr="Targets",
         )
-    targets = {
-        name: _check_target(given[probe], name)
-        for probe, name in probes.items()
-        if given.get(probe) is not None
-    }
+    targets = {}
+    for probe, name in probes.items():
+        if given.get(probe) is not None:
+            with argument(f"Targets for '{name}'"):
+                targets[name] = _check_target(given[probe])
     needed = tuple(needed)
-    check_present(targets, needed, "Targets")
+    with argument("Targets"):
+        check_present(targets, needed)
     return {name: array for name, array in targets.items() if name in needed}
 
 
-def check_weights(sample_weight, probes, targets):
+def check_weights(
+    sample_weight: Any, probes: Mapping[Probe, str], targets: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray] | None:
     """Bring sample weights into one form.
 
     Parameters
@@ -106,22 +108,24 @@ def check_weights(sample_weight, probes, targets):
     """
     if sample_weight is None:
         return None
-    if isinstance(sample_weight, list | tuple) and all(map(np.isscalar, sample_weight)):
-        sample_weight = as_numbers(sample_weight, "sample_weight")
-    by_name = with_names(sample_weight, probes, "sample_weight")
-    given = {
-        name: _check_weight(weight, name)
-        for name, weight in per_output(
-            by_name, tuple(probes.values()), "sample_weight"
-        ).items()
-    }
-    return {
-        name: given[name] if name in given else np.ones(len(array))
-        for name, array in targets.items()
-    }
+    with argument("sample_weight"):
+        is_list = isinstance(sample_weight, list | tuple)
+        if is_list and all(map(np.isscalar, sample_weight)):
+            sample_weight = as_numbers(sample_weight)
+        given = Keys(probes, "probe").for_each(sample_weight)
+    weights = {name: np.ones(len(array)) for name, array in targets.items()}
+    for probe, weight in given.items():
+        name = probes[probe]
+        with argument(f"sample_weight for '{name}'"):
+            array = _check_weight(weight)
+        if name in weights:
+            weights[name] = array
+    return weights
 
 
-def weights_of_classes(class_weight, targets):
+def weights_of_classes(
+    class_weight: Any, targets: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
     """Turn weights of classes into weights of samples.
 
     Parameters
@@ -177,8 +181,8 @@ def weights_of_classes(class_weight, targets):
     return {name: weights}
 
 
-def _check_target(value: Any, name: str) -> np.ndarray:
-    array = as_numbers(value, f"Targets for '{name}'")
+def _check_target(value: Any) -> np.ndarray:
+    array = as_numbers(value)
     if array.ndim == 3:
         return array
     advice = {
@@ -186,19 +190,17 @@ def _check_target(value: Any, name: str) -> np.ndarray:
         2: "Add a time axis: y[:, None, :], or for labels of steps: y[:, :, None].",
     }
     otherwise = "The axes are items, time steps and dimensions, in this order."
-    raise ValidationError(
+    raise InvalidValue(
         f"expected three axes, (items, n_steps, size) (got shape {array.shape}). "
-        f"{advice.get(array.ndim, otherwise)}",
-        attr=f"Targets for '{name}'",
+        f"{advice.get(array.ndim, otherwise)}"
     )
 
 
-def _check_weight(value: Any, name: str) -> np.ndarray:
-    array = as_numbers(value, f"sample_weight for '{name}'")
+def _check_weight(value: Any) -> np.ndarray:
+    array = as_numbers(value)
     if array.ndim not in (1, 2):
-        raise ValidationError(
+        raise InvalidValue(
             f"expected shape (items,) or (items, n_steps), got {array.shape}. Weights "
-            "apply to the loss of each item, or of each of its time steps.",
-            attr=f"sample_weight for '{name}'",
+            "apply to the loss of each item, or of each of its time steps."
         )
     return array

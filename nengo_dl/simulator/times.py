@@ -52,9 +52,7 @@ def steps_from_time(time_in_seconds: Any, dt: float) -> int:
     return n_steps
 
 
-def sampling_period(
-    sample_every: float | None, dt: float | None, obj: type
-) -> float | None:
+def sampling_period(sample_every: float | None, dt: float | None) -> float | None:
     """Return an argument of ``trange`` in seconds, also under its old name `dt`.
 
     Raises
@@ -68,7 +66,6 @@ def sampling_period(
                 f"expected one of `dt` and `sample_every` (got {dt} and "
                 f"{sample_every}). Use `sample_every`.",
                 attr="dt",
-                obj=obj,
             )
         warnings.warn(
             "`dt` is deprecated. Use `sample_every` instead.",
@@ -82,7 +79,6 @@ def sampling_period(
         f"must be a positive number of seconds (got {sample_every!r}). Pass the "
         "`sample_every` of the probe.",
         attr="sample_every",
-        obj=obj,
     )
 
 

@@ -10,14 +10,15 @@ import numpy as np
 from nengo import Probe
 from nengo.exceptions import SimulationError, ValidationError
 
+from nengo_dl.errors import argument, arguments_of
 from nengo_dl.keras_model.keras_network import KerasNetwork
+from nengo_dl.keys import Keys
 from nengo_dl.simulator.arguments import check_keywords, check_probes
-from nengo_dl.simulator.arrays import without_batch_size
+from nengo_dl.simulator.array_data import without_batch_size
 from nengo_dl.simulator.compile_arguments import by_argument
 from nengo_dl.simulator.data_adapter import Arguments, DataAdapter
 from nengo_dl.simulator.gradients import Gradients, check_gradients
 from nengo_dl.simulator.inputs import check_inputs
-from nengo_dl.simulator.keys import with_names
 from nengo_dl.simulator.no_gradients import gradients_explained
 from nengo_dl.simulator.simulation import Simulation
 
@@ -53,9 +54,11 @@ class Trainer:
         check_keywords("compile", keras.Model.compile, kwargs)
         network = self.network("compile")
         given = by_argument(positional, {**by_probe, **kwargs})
+        probes = Keys(network.layer.output_names, "probe")
         for key in (*by_probe, "weighted_metrics"):
             if key in given:
-                given[key] = with_names(given[key], network.layer.output_names, key)
+                with argument(key):
+                    given[key] = probes.with_names(given[key])
         given.setdefault("jit_compile", network.layer.supports_jit)
         with self._simulation.lock.alone("compile"), self._simulation.setup.scope():
             network.model.compile(**given)
@@ -146,7 +149,8 @@ class Trainer:
                 for node in simulation.input_names
             }
         arrays, _ = check_inputs(inputs, simulation.input_names, setup.minibatch_size)
-        probes = check_probes(outputs, simulation.built.model.probes, setup.owner)
+        with arguments_of(setup.owner):
+            probes = check_probes(outputs, simulation.built.model.probes)
         network = self.network("check_gradients")
         with simulation.lock.alone("check_gradients"), setup.scope():
             return check_gradients(network.in_float64(), arrays, probes, atol, rtol)

@@ -3,11 +3,11 @@ import numpy as np
 import pytest
 from nengo.exceptions import BuildError, SimulationError
 
-from nengo_dl.config import Settings
 from nengo_dl.engine.engine import MAX_CHUNK_BYTES, MAX_CHUNK_STEPS, Engine
 from nengo_dl.engine.feeds import FeedRunner
 from nengo_dl.graph.kept import Kept
 from nengo_dl.graph.program import from_model
+from nengo_dl.settings import Settings
 from tests import small_networks
 from tests.graph.interpreter import build
 

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from nengo_dl.config import Settings
 from nengo_dl.engine.engine import Engine
 from nengo_dl.graph.nengo_model import build_model
 from nengo_dl.graph.program import from_model, input_nodes
 from nengo_dl.keras_model.layer import EngineLayer
 from nengo_dl.names import unique_names
+from nengo_dl.settings import Settings
 
 
 def make_layer(net, minibatch_size=None, stateful=False, engine=None, **settings):

@@ -8,10 +8,10 @@ import pytest
 from nengo.builder.transforms import ConvInc, ConvTransposeInc
 from nengo.exceptions import BuildError
 
-from nengo_dl.config import Settings
 from nengo_dl.engine.engine import Engine
 from nengo_dl.graph.program import Program
 from nengo_dl.ops import BuildContext, Builder
+from nengo_dl.settings import Settings
 from tests.checks import Bench
 
 SHAPE, N_FILTERS = (3, 4, 5), 3

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from nengo.builder.neurons import SimNeurons
 
-from nengo_dl.config import Settings
 from nengo_dl.engine.engine import Engine
 from nengo_dl.graph.program import Program
+from nengo_dl.settings import Settings
 from tests.checks import Bench
 
 DT = 0.001

@@ -9,7 +9,6 @@ import tensorflow as tf
 from nengo.builder import Signal
 from nengo.builder.neurons import SimNeurons
 
-from nengo_dl.config import Settings
 from nengo_dl.neurons import (
     IntegrateAndFire,
     LeakyReLU,
@@ -18,6 +17,7 @@ from nengo_dl.neurons import (
     SpikingLeakyReLU,
 )
 from nengo_dl.ops import BuildContext, Builder, neurons
+from nengo_dl.settings import Settings
 from nengo_dl.surrogates import ArcTan, FastSigmoid, RateDerivative, Triangular
 from tests.network_specs import SlowSoftplus
 

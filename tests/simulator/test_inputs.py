@@ -6,6 +6,8 @@ import pytest
 import tensorflow as tf
 from nengo.exceptions import ValidationError
 
+from nengo_dl.errors import InvalidValue
+from nengo_dl.keys import Keys
 from nengo_dl.simulator.inputs import assign, check_inputs
 
 BATCH, STEPS = 4, 5
@@ -203,9 +205,9 @@ def test_many_items():
 
 
 def test_assign_to_probes():
-    names = {PROBE: "probe"}
-    assert assign({"probe": XA}, names, "probe") == ({PROBE: XA}, None)
-    with pytest.raises(ValidationError, match="keys must be probes .*got 'probes'"):
-        assign({"probes": XA}, names, "probe")
-    with pytest.raises(ValidationError, match="got <Node 'a'> of type Node.*'probe'"):
-        assign({A: XA}, names, "probe")
+    keys = Keys({PROBE: "probe"}, "probe")
+    assert assign({"probe": XA}, keys) == ({PROBE: XA}, None)
+    with pytest.raises(InvalidValue, match="keys must be probes .*got 'probes'"):
+        assign({"probes": XA}, keys)
+    with pytest.raises(InvalidValue, match="got <Node 'a'> of type Node.*'probe'"):
+        assign({A: XA}, keys)

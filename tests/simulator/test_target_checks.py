@@ -10,9 +10,11 @@ from keras import losses
 from nengo.exceptions import ValidationError
 
 import nengo_dl
-from nengo_dl.keras_model.loss_kinds import ExpectedTarget, crossentropy, kind_of
+from nengo_dl.errors import InvalidValue
+from nengo_dl.graph.kept import Kept
+from nengo_dl.keras_model.loss_kinds import TargetSpec, crossentropy, kind_of
 from nengo_dl.losses import Regularize, nan_mse
-from nengo_dl.simulator.target_checks import check_comparison
+from nengo_dl.simulator.target_checks import check_target
 from tests.simulator.helpers import make_sim, relay
 
 ITEMS, STEPS, SIZE = 4, 5, 3
@@ -54,15 +56,15 @@ FITTING = np.full((ITEMS, STEPS, SIZE), 0.5)
 LABELS = np.arange(ITEMS * STEPS).reshape((ITEMS, STEPS, 1)) % SIZE
 
 
-def comparison(loss, size=SIZE, last_only=False):
+def spec(loss, size=SIZE, last_only=False):
     if loss == "crossentropy":
         loss = crossentropy
     kind = kind_of(losses.get(loss) if isinstance(loss, str) else loss)
-    return None if kind is None else ExpectedTarget(kind, size, last_only)
+    return None if kind is None else TargetSpec(kind, size, Kept(last_only))
 
 
 def check(loss, y, **kwargs):
-    check_comparison(y, "p", comparison(loss, **kwargs), STEPS)
+    check_target(y, spec(loss, **kwargs), STEPS)
 
 
 @pytest.mark.parametrize("loss", FREE)
@@ -85,13 +87,13 @@ def test_elements_need_the_shape_of_the_output(loss):
     check(loss, FITTING[:, :1], last_only=True)
     check(loss, FITTING > 1)
     for y, message in WRONG_STEPS:
-        with pytest.raises(ValidationError, match=f"Targets for 'p': .*{message}"):
+        with pytest.raises(InvalidValue, match=message):
             check(loss, y)
-    with pytest.raises(ValidationError, match=r"expected 1 time step.*y\[:, -1:\]"):
+    with pytest.raises(InvalidValue, match=r"expected 1 time step.*y\[:, -1:\]"):
         check(loss, FITTING, last_only=True)
     for width, size in ((1, 3), (2, 3), (3, 1), (0, 3)):
         message = rf"axis of {size}, that of the probe.*shape \(4, 5, {width}\)"
-        with pytest.raises(ValidationError, match=message):
+        with pytest.raises(InvalidValue, match=message):
             check(loss, np.zeros((ITEMS, STEPS, width)), size=size)
 
 
@@ -104,14 +106,14 @@ def test_targets_are_finite(loss, value):
         check(loss, y)
         return
     message = f"finite.*got {value} at item 2, step 3, dimension 1.*losses.nan_mse"
-    with pytest.raises(ValidationError, match=message):
+    with pytest.raises(InvalidValue, match=message):
         check(loss, y)
 
 
 @pytest.mark.parametrize("loss", DENSE)
 def test_integer_labels_for_a_dense_loss(loss):
     message = r"use SparseCategoricalCrossentropy, .*to_categorical\(y\[..., 0\], 3\)"
-    with pytest.raises(ValidationError, match=message):
+    with pytest.raises(InvalidValue, match=message):
         check(loss, LABELS)
 
 
@@ -121,35 +123,35 @@ def test_class_numbers(loss):
     check(loss, LABELS.astype(float))
     check(loss, LABELS > 0)
     check(loss, LABELS[:, :1], last_only=True)
-    with pytest.raises(ValidationError, match="got 1.*set keep_history=False"):
+    with pytest.raises(InvalidValue, match="got 1.*set keep_history=False"):
         check(loss, LABELS[:, :1])
     for bad in (-1, 3, 0.5, np.nan, np.inf):
         y = np.where(LABELS == 2, bad, LABELS)
         message = f"class numbers from 0 to 2, .*got {bad}.*Count classes from 0"
-        with pytest.raises(ValidationError, match=message):
+        with pytest.raises(InvalidValue, match=message):
             check(loss, y)
 
 
 @pytest.mark.parametrize("loss", SPARSE)
 def test_one_hot_labels_for_a_sparse_loss(loss):
     message = r"For one-hot.*CategoricalCrossentropy, or pass y.argmax\(axis=-1\)\[...,"
-    with pytest.raises(ValidationError, match=message):
+    with pytest.raises(InvalidValue, match=message):
         check(loss, FITTING)
-    with pytest.raises(ValidationError, match="one class number.*Pass shape .items"):
+    with pytest.raises(InvalidValue, match="one class number.*Pass shape .items"):
         check(loss, FITTING[..., :2])
 
 
 def test_a_label_that_is_ignored():
     loss = losses.SparseCategoricalCrossentropy(ignore_class=-1)
     check(loss, np.where(LABELS == 2, -1, LABELS))
-    with pytest.raises(ValidationError, match="class numbers .*got -2"):
+    with pytest.raises(InvalidValue, match="class numbers .*got -2"):
         check(loss, np.where(LABELS == 2, -2, LABELS))
 
 
 def test_crossentropy_by_labels():
     check("crossentropy", FITTING)
     check("crossentropy", FITTING[..., :1], size=1)
-    with pytest.raises(ValidationError, match="axis of 3"):
+    with pytest.raises(InvalidValue, match="axis of 3"):
         check("crossentropy", FITTING[..., :2])
 
 
@@ -157,7 +159,7 @@ def test_crossentropy_by_labels():
 @pytest.mark.parametrize("value", [-1, 2])
 def test_probabilities(loss, value):
     message = f"from 0 to 1, .*got {value}.*SparseCategoricalCrossentropy"
-    with pytest.raises(ValidationError, match=message):
+    with pytest.raises(InvalidValue, match=message):
         check(loss, FITTING * 2 * value)
 
 
@@ -175,7 +177,11 @@ X = np.zeros((ITEMS, STEPS, SIZE))
 GOOD = {"wide": FITTING, "narrow": FITTING[..., :1]}
 BAD = {
     "labels": ({"wide": SPARSE[1]}, {"wide": LABELS[:, :1]}, "keep_history=False"),
-    "width": ("mse", {**GOOD, "wide": FITTING[..., :1]}, "'wide': .*axis of 3"),
+    "width": (
+        "mse",
+        {**GOOD, "wide": FITTING[..., :1]},
+        "^Targets for 'wide': expected a last axis of 3",
+    ),
     "second": ("mse", {**GOOD, "narrow": FITTING}, "'narrow': .*axis of 1"),
     "nan": ({"narrow": "mae"}, {"narrow": FITTING[..., :1] * np.nan}, "nan_mse"),
 }

@@ -1,37 +1,33 @@
-"""All that one call of a Keras method needs, as arrays that agree with each other.
+"""The arrays of one call of a Keras method: inputs, targets and sample weights.
 
-Inputs, targets and sample weights are checked one by one in their modules; here, they
-get the same number of items. Data that is no array is for `datasets`.
+They are checked one by one in their modules. Here, they get the same number of items.
+Data that is no array is for `.datasets`.
 """
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from numbers import Real
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from nengo import Node, Probe
 from nengo.exceptions import ValidationError
 
-from nengo_dl.keras_model.loss_kinds import ExpectedTarget
+from nengo_dl.errors import argument
+from nengo_dl.keras_model.loss_kinds import TargetSpec
 from nengo_dl.simulator.inputs import agreed_items, read_inputs
 from nengo_dl.simulator.stacklevel import user_level
-from nengo_dl.simulator.target_checks import (
-    check_comparison,
-    check_step_weights,
-)
-from nengo_dl.simulator.targets import (
-    check_targets,
-    check_weights,
-    weights_of_classes,
-)
+from nengo_dl.simulator.target_checks import check_step_weights, check_target
+from nengo_dl.simulator.targets import check_targets, check_weights, weights_of_classes
+
+K = TypeVar("K", bound=Hashable)
 
 
 @dataclass(frozen=True)
-class Expected:
-    """What data must fit.
+class DataSpec:
+    """Nodes, probes and sizes that data has to fit.
 
     Parameters
     ----------
@@ -43,26 +39,26 @@ class Expected:
         Names of the probes that need targets.
     minibatch_size : int
         Number of items simulated at a time.
-    comparisons : mapping of str to `ExpectedTarget`
-        What targets are compared with, by probe, as far as it is known.
+    targets : mapping of str to `TargetSpec`
+        Form of the targets by probe, as far as it is known.
     """
 
     nodes: Mapping[Node, str]
     probes: Mapping[Probe, str]
     needed: tuple[str, ...]
     minibatch_size: int
-    comparisons: Mapping[str, ExpectedTarget] = field(default_factory=dict)
+    targets: Mapping[str, TargetSpec] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Arrays:
+class ArrayData:
     """Data for whole minibatches.
 
     Parameters
     ----------
     inputs : dict of Node to ndarray
-        What was given, of shape (n_items, n_steps, size_out). Inputs that are missing
-        are to be generated.
+        Given inputs, of shape (n_items, n_steps, size_out). Those that are missing are
+        to be generated.
     targets : dict of str to ndarray
         For all probes that need them, by name.
     weights : dict of str to ndarray or None
@@ -79,10 +75,10 @@ class Arrays:
     n_items: int
     n_steps: int
 
-    def part(self, start: int, stop: int) -> "Arrays":
+    def part(self, start: int, stop: int) -> "ArrayData":
         """Return the items from `start` up to `stop`."""
 
-        def cut(arrays):
+        def cut(arrays: Mapping[K, np.ndarray]) -> dict[K, np.ndarray]:
             return {key: array[start:stop] for key, array in arrays.items()}
 
         return replace(
@@ -93,24 +89,17 @@ class Arrays:
             n_items=stop - start,
         )
 
-    def split(self, fraction: float, minibatch_size: int) -> tuple["Arrays", "Arrays"]:
-        """Keep the last items for validation.
+    def split(
+        self, fraction: Any, minibatch_size: int
+    ) -> tuple["ArrayData", "ArrayData"]:
+        """Return training data, and the last items for validation.
 
         Parameters
         ----------
         fraction : float
             Which part of the items: Keras' ``validation_split``.
         minibatch_size : int
-            Number of items simulated at a time.
-
-        Returns
-        -------
-        training, validation : `Arrays`
-
-        Raises
-        ------
-        ValidationError
-            If one of the parts is no multiple of the minibatch size.
+            Number of items simulated at a time, of which both parts are multiples.
         """
         if not isinstance(fraction, Real) or not 0 < fraction < 1:
             raise ValidationError(
@@ -134,8 +123,8 @@ class Arrays:
             attr="validation_split",
         )
 
-    def with_class_weight(self, class_weight: Any) -> "Arrays":
-        """Multiply sample weights by weights of classes, see `weights_of_classes`."""
+    def with_class_weight(self, class_weight: Any) -> "ArrayData":
+        """Multiply sample weights by weights of classes, see `.weights_of_classes`."""
         weights = weights_of_classes(class_weight, self.targets)
         if self.weights is not None:
             ((name, factor),) = self.weights.items()
@@ -144,15 +133,20 @@ class Arrays:
         return replace(self, weights=weights)
 
 
-def check_arrays(
-    expected: Expected, x, y=None, sample_weight=None, n_steps=None, on_batch=False
-):
+def check_data(
+    spec: DataSpec,
+    x: Any,
+    y: Any = None,
+    sample_weight: Any = None,
+    n_steps: int | None = None,
+    on_batch: bool = False,
+) -> ArrayData:
     """Check all data of one call.
 
     Parameters
     ----------
-    expected : `Expected`
-        What the data must fit.
+    spec : `DataSpec`
+        Says what the data has to fit.
     x : None or dict or list or tuple or array_like
         Inputs, see `.check_inputs`.
     y : None or dict or list or tuple or array_like
@@ -166,63 +160,52 @@ def check_arrays(
 
     Returns
     -------
-    arrays : `Arrays`
-        With as many items as were given, or one minibatch if nothing was.
+    data : `ArrayData`
+        With as many items as were given, or one minibatch if nothing was. Items that
+        fill no minibatch are dropped with a warning.
 
     Raises
     ------
     ValidationError
         If something does not fit.
-
-    Warns
-    -----
-    UserWarning
-        If items are dropped because they do not fill a minibatch.
     """
-    inputs, n_steps, sizes = read_inputs(x, expected.nodes, n_steps)
-    targets = check_targets(y, expected.probes, expected.needed)
-    weights = check_weights(sample_weight, expected.probes, targets)
-    for name, comparison in expected.comparisons.items():
-        check_comparison(targets[name], name, comparison, n_steps)
+    inputs, n_steps, sizes = read_inputs(x, spec.nodes, n_steps)
+    targets = check_targets(y, spec.probes, spec.needed)
+    weights = check_weights(sample_weight, spec.probes, targets)
+    for name, target in spec.targets.items():
+        with argument(f"Targets for '{name}'"):
+            check_target(targets[name], target, n_steps)
         if weights is not None:
-            check_step_weights(weights[name], name, comparison, n_steps)
+            with argument(f"sample_weight for '{name}'"):
+                check_step_weights(weights[name], target, n_steps)
     sizes.update({name: len(array) for name, array in targets.items()})
     for name, array in (weights or {}).items():
         sizes[f"sample_weight of {name}"] = len(array)
-    n_items = agreed_items(sizes, expected.minibatch_size, on_batch)
+    n_items = agreed_items(sizes, spec.minibatch_size, on_batch)
     if n_items is None:
-        n_items = expected.minibatch_size
-    return Arrays(inputs, targets, weights, n_items, n_steps).part(0, n_items)
+        n_items = spec.minibatch_size
+    return ArrayData(inputs, targets, weights, n_items, n_steps).part(0, n_items)
 
 
-def check_validation(expected: Expected, validation_data, n_steps=None):
+def check_validation(
+    spec: DataSpec, validation_data: Any, n_steps: int | None = None
+) -> ArrayData:
     """Check the validation data of ``fit``.
 
     Parameters
     ----------
-    expected : `Expected`
-        What the data must fit.
+    spec : `DataSpec`
+        Says what the data has to fit.
     validation_data : tuple or list
-        Inputs, targets and (optionally) sample weights, as for `check_arrays`.
+        Inputs, targets and (optionally) sample weights, as for `check_data`.
     n_steps : int, optional
         Number of time steps if there are no inputs in it; otherwise not used, as
         validation data may have another number than training data.
-
-    Returns
-    -------
-    arrays : `Arrays`
-
-    Raises
-    ------
-    ValidationError
-        If something does not fit.
     """
-    if not isinstance(validation_data, list | tuple) or len(validation_data) not in (
-        2,
-        3,
-    ):
+    is_list = isinstance(validation_data, list | tuple)
+    if not is_list or len(validation_data) not in (2, 3):
         got = type(validation_data).__name__
-        if isinstance(validation_data, list | tuple):
+        if is_list:
             got = f"{len(validation_data)} elements"
         raise ValidationError(
             f"expected (inputs, targets) or (inputs, targets, sample_weight), got {got}"
@@ -231,30 +214,20 @@ def check_validation(expected: Expected, validation_data, n_steps=None):
         )
     x = validation_data[0]
     is_empty = x is None or (isinstance(x, dict | list | tuple) and not x)
-    return check_arrays(
-        expected, *validation_data, n_steps=n_steps if is_empty else None
-    )
+    return check_data(spec, *validation_data, n_steps=n_steps if is_empty else None)
 
 
-def without_batch_size(kwargs, minibatch_size):
-    """Drop the arguments of Keras that are fixed by the simulator.
+def without_batch_size(
+    kwargs: Mapping[str, Any], minibatch_size: int
+) -> dict[str, Any]:
+    """Drop the arguments of a Keras method that the simulator fixes, with a warning.
 
     Parameters
     ----------
-    kwargs : dict
-        Arguments of a Keras method.
+    kwargs : mapping of str to object
+        Arguments by name, possibly ``batch_size`` and ``validation_batch_size``.
     minibatch_size : int
         That of the simulator.
-
-    Returns
-    -------
-    kwargs : dict
-        A new dict, without ``batch_size`` and ``validation_batch_size``.
-
-    Warns
-    -----
-    UserWarning
-        If one of them was given.
     """
     kept = dict(kwargs)
     for name in ("batch_size", "validation_batch_size"):

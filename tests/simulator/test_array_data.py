@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from nengo.exceptions import ValidationError
 
-from nengo_dl.simulator.arrays import (
-    Expected,
-    check_arrays,
+from nengo_dl.simulator.array_data import (
+    DataSpec,
+    check_data,
     check_validation,
     without_batch_size,
 )
@@ -18,7 +18,7 @@ with nengo.Network():
     NODE = nengo.Node([0, 0, 0], label="in")
     OTHER = nengo.Node([0], label="other")
     A, B = (nengo.Probe(NODE, label=label) for label in "ab")
-EXPECTED = Expected({NODE: "in", OTHER: "other"}, {A: "a", B: "b"}, ("a",), 4)
+SPEC = DataSpec({NODE: "in", OTHER: "other"}, {A: "a", B: "b"}, ("a",), 4)
 X = np.arange(ITEMS * STEPS * 3, dtype=float).reshape(ITEMS, STEPS, 3)
 Y = np.arange(ITEMS * 2, dtype=float).reshape(ITEMS, 1, 2)
 W = np.linspace(0, 1, ITEMS)
@@ -27,7 +27,7 @@ W = np.linspace(0, 1, ITEMS)
 def test_everything():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        arrays = check_arrays(EXPECTED, {NODE: X}, {A: Y, "b": Y}, {"a": W})
+        arrays = check_data(SPEC, {NODE: X}, {A: Y, "b": Y}, {"a": W})
     assert (arrays.n_items, arrays.n_steps) == (ITEMS, STEPS)
     for found, key, array in (
         (arrays.inputs, NODE, X),
@@ -52,13 +52,13 @@ SIZES = [
 @pytest.mark.parametrize("arguments, sizes", SIZES)
 def test_sizes(arguments, sizes):
     x, y, n_steps = arguments
-    arrays = check_arrays(EXPECTED, x, y, n_steps=n_steps)
+    arrays = check_data(SPEC, x, y, n_steps=n_steps)
     assert (arrays.n_items, arrays.n_steps) == sizes
 
 
 def test_one_minibatch_if_nothing_is_given():
-    expected = Expected(EXPECTED.nodes, EXPECTED.probes, (), 4)
-    arrays = check_arrays(expected, None, n_steps=3)
+    spec = DataSpec(SPEC.nodes, SPEC.probes, (), 4)
+    arrays = check_data(spec, None, n_steps=3)
     assert (arrays.n_items, arrays.n_steps) == (4, 3)
     assert not arrays.inputs and not arrays.targets and arrays.weights is None
 
@@ -67,7 +67,7 @@ def test_rest_of_a_minibatch_is_dropped_everywhere():
     x, y, w = X[:7], {A: Y[:7]}, W[:7]
     message = "multiple of minibatch_size=4 items, got 7. The last 3 will not be used"
     with pytest.warns(UserWarning, match=message):
-        arrays = check_arrays(EXPECTED, {NODE: x}, y, w)
+        arrays = check_data(SPEC, {NODE: x}, y, w)
     assert arrays.n_items == 4
     for found in (arrays.inputs, arrays.targets, arrays.weights):
         assert all(len(array) == 4 for array in found.values())
@@ -96,14 +96,14 @@ REFUSED = [
 @pytest.mark.parametrize("arguments, options, message", REFUSED)
 def test_refused(arguments, options, message):
     with pytest.raises(ValidationError, match=message):
-        check_arrays(EXPECTED, *arguments, **options)
+        check_data(SPEC, *arguments, **options)
 
 
 @pytest.mark.parametrize("n_items, fraction", [(8, 0.5), (40, 0.1), (40, 0.9)])
 def test_validation_split(n_items, fraction):
     reps = n_items // ITEMS
     x, y, w = (np.concatenate([array] * reps) for array in (X, Y, W))
-    arrays = check_arrays(EXPECTED, {NODE: x}, {A: y}, w)
+    arrays = check_data(SPEC, {NODE: x}, {A: y}, w)
     training, validation = arrays.split(fraction, 4)
     assert validation.n_items == round(fraction * n_items)
     for part, items in (
@@ -117,7 +117,7 @@ def test_validation_split(n_items, fraction):
 
 
 def test_validation_split_without_inputs_and_weights():
-    arrays = check_arrays(EXPECTED, None, {A: Y}, n_steps=3)
+    arrays = check_data(SPEC, None, {A: Y}, n_steps=3)
     for part in arrays.split(0.5, 4):
         assert (part.n_items, part.inputs, part.weights) == (4, {}, None)
 
@@ -134,7 +134,7 @@ SPLITS = [
 
 @pytest.mark.parametrize("fraction, message", SPLITS)
 def test_refused_validation_split(fraction, message):
-    arrays = check_arrays(EXPECTED, {NODE: X}, {A: Y})
+    arrays = check_data(SPEC, {NODE: X}, {A: Y})
     with pytest.raises(ValidationError, match=message):
         arrays.split(fraction, 4)
 
@@ -149,7 +149,7 @@ def test_refused_validation_split(fraction, message):
     ],
 )
 def test_validation_data(validation_data, n_steps):
-    arrays = check_validation(EXPECTED, validation_data, n_steps=3)
+    arrays = check_validation(SPEC, validation_data, n_steps=3)
     assert (arrays.n_items, arrays.n_steps) == (ITEMS, n_steps)
     assert (arrays.weights is not None) == (len(validation_data) == 3)
 
@@ -167,18 +167,18 @@ VALIDATION = [
 @pytest.mark.parametrize("validation_data, message", VALIDATION)
 def test_refused_validation_data(validation_data, message):
     with pytest.raises(ValidationError, match=message):
-        check_validation(EXPECTED, validation_data)
+        check_validation(SPEC, validation_data)
 
 
 def test_class_weight():
     labels = np.arange(ITEMS).reshape(ITEMS, 1, 1) % 2
     weights = np.where(labels[:, 0] == 1, 3.0, 1.0)
     for sample_weight, factor in ((None, 1), (W, W[:, None]), (W[:, None], W[:, None])):
-        arrays = check_arrays(EXPECTED, {NODE: X}, {A: labels}, sample_weight)
+        arrays = check_data(SPEC, {NODE: X}, {A: labels}, sample_weight)
         arrays = arrays.with_class_weight({1: 3.0})
         np.testing.assert_array_equal(arrays.weights["a"], weights * factor)
-    expected = Expected(EXPECTED.nodes, EXPECTED.probes, ("a", "b"), 4)
-    arrays = check_arrays(expected, {NODE: X}, [labels, labels])
+    spec = DataSpec(SPEC.nodes, SPEC.probes, ("a", "b"), 4)
+    arrays = check_data(spec, {NODE: X}, [labels, labels])
     with pytest.raises(ValidationError, match="class_weight: .*Pass sample_weight"):
         arrays.with_class_weight({1: 3.0})
 
