@@ -23,16 +23,6 @@ def by_argument(positional: tuple, named: Mapping[str, Any]) -> dict[str, Any]:
     ------
     ValidationError
         If there are too many, or two of one name.
-
-    Examples
-    --------
-    .. testcode::
-
-       print(by_argument(("adam", "mse", ["mae"]), {}))
-
-    .. testoutput::
-
-       {'optimizer': 'adam', 'loss': 'mse', 'metrics': ['mae']}
     """
     if len(positional) > 4:
         raise ValidationError(

@@ -12,6 +12,7 @@ from nengo_dl.simulator.stacklevel import user_level
 
 # Device files of NVIDIA's driver on Linux, and that of Windows' subsystem for Linux
 DRIVERS = ("nvidia[0-9]*", "dxg")
+# Of CUDA; hides GPUs on purpose
 HIDING = "CUDA_VISIBLE_DEVICES"
 
 
@@ -58,15 +59,7 @@ def _has_device(device: str) -> bool:
 def unused_gpu(
     folder: str = "/dev", environment: Mapping[str, str] = os.environ
 ) -> str | None:
-    """Return the device file of a GPU, if the machine has one that is not hidden.
-
-    Parameters
-    ----------
-    folder : str
-        Where device files are.
-    environment : mapping of str to str
-        Environment variables; ``CUDA_VISIBLE_DEVICES`` hides GPUs on purpose.
-    """
+    """Return the device file of a GPU, if the machine has one that is not hidden."""
     if HIDING in environment and environment[HIDING].strip() in ("", "-1"):
         return None
     for driver in DRIVERS:

@@ -25,14 +25,9 @@ from nengo_dl.simulator.simulation_data import SimulationData, Weights
 
 
 class FixedWeights(NoSolver):
-    """Full weights between the neurons of two ensembles that are given, not solved for.
+    """Full weights, of shape (pre.n_neurons, post.n_neurons), that are not solved for.
 
-    Parameters
-    ----------
-    values : ndarray of shape (pre.n_neurons, post.n_neurons)
-        The weights; gains and encoders of both ensembles are in them already.
-    weights : bool
-        Has to be True.
+    They contain the gains and encoders of both ensembles already.
     """
 
     compositional = False
@@ -40,15 +35,7 @@ class FixedWeights(NoSolver):
 
 @dataclass(frozen=True)
 class ZeroFunction:
-    """A function for connections whose decoders are given.
-
-    It tells `nengo.Connection` how many values are decoded, and can be pickled.
-
-    Parameters
-    ----------
-    size : int
-        Length of the vector of zeros that it returns.
-    """
+    """A function for connections whose decoders are given: it tells their number."""
 
     size: int
 

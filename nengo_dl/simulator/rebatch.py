@@ -20,20 +20,6 @@ def rebatched(
     ------
     ValidationError
         If the arrays of a batch differ in length, or all items are too few.
-
-    Examples
-    --------
-    .. testcode::
-
-       batches = [(np.arange(3),), (np.arange(3, 5),)]
-       for (array,) in rebatched(batches, 2, print):
-           print(array)
-
-    .. testoutput::
-
-       [0 1]
-       [2 3]
-       1
     """
     waiting: list[Any] = []
     has_yielded = False

@@ -50,7 +50,7 @@ class RunMethods:
         return self.model.dt
 
     @dt.setter
-    def dt(self, value):
+    def dt(self, value: float) -> None:
         raise ReadonlyError(
             attr="dt", obj=self, msg="dt is read-only. Pass it to Simulator."
         )
@@ -61,7 +61,7 @@ class RunMethods:
         return self._simulation.runner.seed
 
     @seed.setter
-    def seed(self, value):
+    def seed(self, value: int) -> None:
         raise ReadonlyError(
             attr="seed", obj=self, msg="seed is read-only. Pass it to `reset`."
         )

@@ -2,6 +2,8 @@
 
 import contextlib
 import warnings
+from types import TracebackType
+from typing import NoReturn
 
 import nengo
 from nengo.exceptions import ValidationError
@@ -165,11 +167,16 @@ class Simulator(RunMethods, KerasMethods, ParameterMethods):
         self._scopes.enter_context(self._simulation.setup.scope())
         return self
 
-    def __exit__(self, exc_type, exc_value, traceback):
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
         self._scopes.close()
         self.close()
 
-    def __del__(self):
+    def __del__(self) -> None:
         if not getattr(self, "closed", True):  # nothing is open before it is built
             warnings.warn(
                 f"Simulator of {self.model} was deallocated while open. Close "
@@ -180,7 +187,7 @@ class Simulator(RunMethods, KerasMethods, ParameterMethods):
             )
             self.close()
 
-    def __getstate__(self):
+    def __getstate__(self) -> NoReturn:
         raise NotImplementedError(
             "A Simulator of nengo_dl cannot be pickled: it holds compiled functions. "
             "Pickle the network and make a new Simulator."

@@ -18,16 +18,6 @@ def steps_from_time(time_in_seconds: Any, dt: float) -> int:
     ------
     ValidationError
         If the duration is negative or not a finite number.
-
-    Examples
-    --------
-    .. testcode::
-
-       print(steps_from_time(0.0106, dt=0.001))
-
-    .. testoutput::
-
-       11
     """
     seconds = float(time_in_seconds) if is_number(time_in_seconds) else np.nan
     if not 0 <= seconds < np.inf:
