@@ -189,7 +189,7 @@ def is_docstring(node):
 # Keras has to be on TensorFlow before anything else is imported
 CHECKS_AT_IMPORT = {"backend.py"}
 # For messages: where Keras' backend comes from, and which GPUs are hidden on purpose
-READS_THE_ENVIRONMENT = {"backend.py", "simulator/gpus.py"}
+READS_THE_ENVIRONMENT = {"backend.py", "simulator/devices.py"}
 
 
 @pytest.mark.parametrize("name", [n for n in TREES if n not in CHECKS_AT_IMPORT])

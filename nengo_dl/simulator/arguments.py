@@ -1,71 +1,27 @@
-"""Checks of what a `Simulator` is made and called with.
+"""Checks of the arguments of a `Simulator` and its methods.
 
 Errors name the argument; the class that has it is added by `.errors.arguments_of`.
 """
 
 import inspect
 import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import keras
 import nengo
-import tensorflow as tf
+from nengo import Network, Probe
 from nengo.builder import Model
 from nengo.exceptions import ValidationError
 
 from nengo_dl.arguments import whole
 from nengo_dl.errors import argument
 from nengo_dl.names import suggestion
-from nengo_dl.simulator.gpus import unused_gpu
+from nengo_dl.simulator.stacklevel import user_level
 
 
-def check_device(device):
-    """Return the name of a device that TensorFlow has, or None to leave it the choice.
-
-    Warns if there is a GPU that TensorFlow cannot use.
-    """
-    if device is None:
-        gpu = None if tf.config.list_physical_devices("GPU") else unused_gpu()
-        if gpu is not None:
-            warnings.warn(
-                f"TensorFlow cannot use the GPU of this machine ({gpu}); the "
-                "simulation runs on the CPU. Install what TensorFlow needs for it (pip "
-                "install 'tensorflow[and-cuda]'), or pass device=\"/cpu:0\" to say "
-                "that the CPU is meant.",
-                stacklevel=3,
-            )
-        return None
-    if not _has_device(device):
-        names = ", ".join(
-            f"/{other.name.split(':', 1)[1].lower()}"
-            for other in tf.config.list_logical_devices()
-        )
-        raise ValidationError(
-            f"must be the name of a TensorFlow device (got {device!r}). Choose one of "
-            f"those that are visible ({names}), or leave it to TensorFlow with None.",
-            attr="device",
-        )
-    return device
-
-
-def _has_device(device):
-    try:
-        spec = tf.DeviceSpec.from_string(device)
-    except (ValueError, TypeError, AttributeError):
-        return False
-    return any(
-        spec.device_index in (None, int(other.name.rsplit(":", 1)[1]))
-        for other in tf.config.list_logical_devices(spec.device_type)
-    )
-
-
-def check_network(network, model):
-    """Check that there is a network, or a model that has been built."""
-    if network is None and model is None:
-        raise ValidationError(
-            "must be a nengo.Network (got None). Pass one, or a `model` that has been "
-            "built.",
-            attr="network",
-        )
+def check_network(network: Network | None, model: Model | None) -> Network | None:
+    """Return the top-level network; raise without a network and a built model."""
     for name, value, expected in (
         ("network", network, nengo.Network),
         ("model", model, Model),
@@ -77,14 +33,23 @@ def check_network(network, model):
                 "holds the whole network.",
                 attr=name,
             )
-    if network is None and model.toplevel is None:
+    if network is not None:
+        return network
+    if model is None:
+        raise ValidationError(
+            "must be a nengo.Network (got None). Pass one, or a `model` that has been "
+            "built.",
+            attr="network",
+        )
+    if model.toplevel is None:
         warnings.warn(
             "The model has no top-level network: no parameter is trainable.",
-            stacklevel=3,
+            stacklevel=user_level(),
         )
+    return model.toplevel
 
 
-def check_probes(probes, known):
+def check_probes(probes: Any, known: Sequence[Probe]) -> tuple[Probe, ...]:
     """Return the given probes as a tuple; all of them for None."""
     if probes is None:
         return tuple(known)
@@ -99,19 +64,21 @@ def check_probes(probes, known):
     return given
 
 
-def check_keywords(what, method, kwargs):
+def check_keywords(
+    name: str, method: Callable[..., Any], kwargs: Mapping[str, Any]
+) -> None:
     """Check arguments that go to a method of Keras: their names, and common values."""
-    known = [name for name in inspect.signature(method).parameters if name != "self"]
-    for name in kwargs:
-        if name not in known:
+    known = [key for key in inspect.signature(method).parameters if key != "self"]
+    for key in kwargs:
+        if key not in known:
             raise TypeError(
-                f"Simulator.{what}: expected arguments of its own or of "
-                f"keras.Model.{what} (got {name!r}).{suggestion(name, known)} Keras' "
+                f"Simulator.{name}: expected arguments of its own or of "
+                f"keras.Model.{name} (got {key!r}).{suggestion(key, known)} Keras' "
                 f"are {', '.join(known)}."
             )
-    for name in ("epochs", "initial_epoch"):
-        with argument(name):
-            whole(kwargs.get(name, 0), 0, advice=f"Pass {name}=1, 2, ...")
+    for key in ("epochs", "initial_epoch"):
+        with argument(key):
+            whole(kwargs.get(key, 0), 0, advice=f"Pass {key}=1, 2, ...")
     callbacks = kwargs.get("callbacks")
     if callbacks is None or isinstance(callbacks, keras.callbacks.CallbackList):
         return
@@ -125,7 +92,7 @@ def check_keywords(what, method, kwargs):
             )
 
 
-def check_steps_without_loop(n_steps, unroll):
+def check_steps_without_loop(n_steps: int, unroll: int) -> None:
     """Check that a network without a loop is asked for just the steps it has."""
     if n_steps != unroll:
         raise ValidationError(
@@ -136,7 +103,7 @@ def check_steps_without_loop(n_steps, unroll):
         )
 
 
-def warn_of_delays(network, probes=()):
+def warn_of_delays(network: Network | None, probes: Iterable[Probe] = ()) -> None:
     """Warn that a single step which leaves no state behind passes no synapse."""
     connections = [] if network is None else network.all_connections
     delayed = [obj for obj in (*connections, *probes) if obj.synapse is not None]
@@ -145,5 +112,5 @@ def warn_of_delays(network, probes=()):
             f"One step with stateful=False: what enters {delayed[0]} comes out a step "
             "later, when the state has been put back. Run more steps, or set its "
             "synapse to None.",
-            stacklevel=3,
+            stacklevel=user_level(),
         )

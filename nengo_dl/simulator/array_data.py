@@ -17,8 +17,8 @@ from nengo.exceptions import ValidationError
 from nengo_dl.arguments import is_number
 from nengo_dl.errors import argument
 from nengo_dl.keras_model.loss_kinds import TargetSpec
-from nengo_dl.simulator.caller import user_level
 from nengo_dl.simulator.inputs import agreed_items, read_inputs
+from nengo_dl.simulator.stacklevel import user_level
 from nengo_dl.simulator.target_checks import check_step_weights, check_target
 from nengo_dl.simulator.targets import check_targets, check_weights, weights_of_classes
 

@@ -1,7 +1,7 @@
 """The arguments of ``compile`` by name, whichever of Keras' orders they come in.
 
-Keras 2 had metrics in the third place, and has loss weights there since Keras 3. What
-is meant can be told apart: weights are numbers, and no metric is one.
+Keras 2 had metrics in the third place, Keras 3 has loss weights there. They can be told
+apart: weights are numbers, and no metric is one.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,34 +17,12 @@ _ADVICE = (
 
 
 def by_argument(positional: tuple, named: Mapping[str, Any]) -> dict[str, Any]:
-    """Give positional arguments of ``compile`` their names.
-
-    Parameters
-    ----------
-    positional : tuple
-        Optimizer, loss, metrics and loss weights, the last two in any order.
-    named : mapping of str to object
-        Arguments that were passed by name; None stands for nothing.
-
-    Returns
-    -------
-    arguments : dict of str to object
-        All of them, without those that are None.
+    """Return all arguments of ``compile`` by name, without those that are None.
 
     Raises
     ------
     ValidationError
         If there are too many, or two of one name.
-
-    Examples
-    --------
-    .. testcode::
-
-       print(by_argument(("adam", "mse", ["mae"]), {}))
-
-    .. testoutput::
-
-       {'optimizer': 'adam', 'loss': 'mse', 'metrics': ['mae']}
     """
     if len(positional) > 4:
         raise ValidationError(

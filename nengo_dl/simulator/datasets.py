@@ -1,4 +1,4 @@
-"""Data that is no array: ``tf.data`` datasets, generators and Keras' PyDatasets.
+"""Datasets of TensorFlow and Keras, and generators.
 
 They give their elements while Keras runs. On the way they get names for nodes and
 probes, and minibatches of the simulator's size; the first one is checked like arrays.
@@ -8,7 +8,7 @@ import contextlib
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from numbers import Number
-from typing import Any
+from typing import Any, TypeAlias, TypeGuard
 
 import keras
 import numpy as np
@@ -21,47 +21,27 @@ from nengo_dl.keras_model.minibatches import inspected
 from nengo_dl.keras_model.probe_model import N_STEPS
 from nengo_dl.keys import Keys
 from nengo_dl.simulator.array_data import DataSpec, check_data
-from nengo_dl.simulator.caller import user_level
 from nengo_dl.simulator.real_numbers import as_numbers
-from nengo_dl.simulator.regroup import regrouped
+from nengo_dl.simulator.rebatch import rebatched
+from nengo_dl.simulator.stacklevel import user_level
+
+Dataset: TypeAlias = tf.data.Dataset | keras.utils.PyDataset | Iterable[Any]
 
 
-def is_dataset(data):
+def is_dataset(data: Any) -> TypeGuard[Dataset]:
     """Tell whether data gives its elements one by one.
 
-    Parameters
-    ----------
-    data : object
-        What was passed as `x` or `validation_data`.
-
-    Returns
-    -------
-    is_dataset : bool
-        False for None, dicts, lists, tuples and arrays, and for strings and numbers,
-        which are no data at all.
+    Not so None, dicts, lists, tuples and arrays, nor strings and numbers, which are no
+    data at all.
     """
     others = (Mapping, list, tuple, str, bytes, Number)
     return not (data is None or isinstance(data, others) or hasattr(data, "__array__"))
 
 
-def check_alone(data, where, **others):
+def check_alone(data: Dataset, method: str, **others: Any) -> None:
     """Raise if there are arguments that a dataset leaves no place for.
 
-    Parameters
-    ----------
-    data : object
-        For which `is_dataset` is true.
-    where : str
-        The calling method, for messages.
-    **others
-        Arguments by name; None stands for those that are not given.
-
-    Raises
-    ------
-    SimulationError
-        If ``n_steps`` is given.
-    ValidationError
-        If another one is given.
+    Those that are None count as missing.
     """
     kind = type(data).__name__
     for name, value in others.items():
@@ -69,7 +49,7 @@ def check_alone(data, where, **others):
             continue
         if name == N_STEPS:
             raise SimulationError(
-                f"{where}: expected no n_steps together with a {kind} (got "
+                f"{method}: expected no n_steps together with a {kind} (got "
                 f"n_steps={value}). The number of steps comes from its elements."
             )
         advice = "Put targets and weights into its elements: (x, y, sample_weight)."
@@ -77,17 +57,17 @@ def check_alone(data, where, **others):
             advice = "Pass validation_data, e.g. from dataset.take and dataset.skip."
         raise ValidationError(
             f"expected no {name} together with a {kind} (got one). {advice}",
-            attr=where,
+            attr=method,
         )
 
 
-class Datasets:
-    """Brings the datasets of one call of a Keras method into its form.
+class DatasetAdapter:
+    """Gives the datasets of one call of a Keras method the form that Keras takes.
 
     Parameters
     ----------
     spec : `DataSpec`
-        What data must fit.
+        Says what the data has to fit.
     """
 
     def __init__(self, spec: DataSpec):
@@ -96,14 +76,10 @@ class Datasets:
         self._n_dropped = 0
         self._is_finite = False
 
-    def in_minibatches(self, data: Any) -> Any:
+    def in_minibatches(self, data: Dataset) -> Dataset:
         """Return a dataset with minibatches of the simulator's size.
 
-        Parameters
-        ----------
-        data : object
-            For which `is_dataset` is true. Of the kinds that are not known, what can be
-            iterated over stays as it is.
+        Iterables of an unknown type stay as they are.
 
         Raises
         ------
@@ -130,7 +106,7 @@ class Datasets:
         )
 
     @contextlib.contextmanager
-    def errors(self):
+    def errors(self) -> Iterator[None]:
         """Raise errors of the data as they are, not as TensorFlow reports them.
 
         Warns
@@ -173,7 +149,7 @@ class Datasets:
         return x, y, weight
 
     def check(self, element: Any) -> None:
-        """Check a minibatch like arrays, see `.check_data`."""
+        """Check a minibatch like arrays."""
         x, y, weight = self.named(element)
         n_steps = None
         if not self._spec.nodes:
@@ -218,7 +194,7 @@ class Datasets:
         """Yield what Keras requires of a generator: tuples, all of one size."""
         try:
             is_first = True
-            for element in regrouped(map(self._numbers, iterator), size, self.drop):
+            for element in rebatched(map(self._numbers, iterator), size, self.drop):
                 if is_first:
                     self.check(element)
                 is_first = False
@@ -248,7 +224,7 @@ class Datasets:
 class _NamedDataset(keras.utils.PyDataset):
     """A PyDataset whose elements have names, without a last one that is too small."""
 
-    def __init__(self, dataset: keras.utils.PyDataset, datasets: Datasets):
+    def __init__(self, dataset: keras.utils.PyDataset, datasets: DatasetAdapter):
         super().__init__(
             workers=dataset.workers,
             use_multiprocessing=dataset.use_multiprocessing,
@@ -266,21 +242,21 @@ class _NamedDataset(keras.utils.PyDataset):
                 self._n_batches -= 1
 
     @property
-    def num_batches(self):
+    def num_batches(self) -> int | None:
         """(int or None) Number of minibatches."""
         return self._n_batches
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> tuple:
         parts = self._datasets.named(self._dataset[index])
         return tuple(part for part in parts if part is not None)
 
-    def on_epoch_begin(self):
+    def on_epoch_begin(self) -> None:
         """Tell the dataset."""
         begin = getattr(self._dataset, "on_epoch_begin", None)  # not in all of Keras 3
         if begin is not None:
             begin()
 
-    def on_epoch_end(self):
+    def on_epoch_end(self) -> None:
         """Tell the dataset."""
         self._dataset.on_epoch_end()
 

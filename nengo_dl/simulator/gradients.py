@@ -1,6 +1,6 @@
 """Compare the gradients that training uses with finite differences."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -14,6 +14,10 @@ from nengo_dl.keras_model.layer import EngineLayer
 STEP = 1e-5
 STEP_WITH_LAYERS = 1e-2
 
+# "analytic" and "numeric": one array of shape (size of the input, size of the output)
+# for each input, over items, steps and dimensions
+Gradients = dict[str, list[np.ndarray]]
+
 
 def check_gradients(
     layer: EngineLayer,
@@ -21,40 +25,21 @@ def check_gradients(
     outputs: tuple[Probe, ...],
     atol: float,
     rtol: float,
-) -> dict[Probe, dict[str, list[np.ndarray]]]:
+) -> dict[Probe, Gradients]:
     """Compare gradients of outputs with respect to inputs.
 
-    Parameters
-    ----------
-    layer : `EngineLayer`
-        In float64, where finite differences are most precise.
-    inputs : mapping of Node to ndarray
-        Where to evaluate; shape (minibatch_size, n_steps, size_out).
-    outputs : tuple of Probe
-        What to differentiate.
-    atol, rtol : float
-        Largest difference between analytic and numeric gradient: ``atol + rtol *
-        abs(numeric)``.
-
-    Returns
-    -------
-    gradients : dict of Probe to dict
-        "analytic" and "numeric", each a list of one array per input, of shape (size of
-        the input, size of the output).
-
-    Raises
-    ------
-    SimulationError
-        If a gradient is not finite, or differs.
+    The layer computes in float64, where finite differences are most precise. A gradient
+    that is not finite, or differs by more than ``atol + rtol * abs(numeric)``, is a
+    SimulationError.
     """
     names = [layer.input_names[node] for node in inputs]
     arrays = [np.asarray(x, layer.engine.dtype) for x in inputs.values()]
-    found = {}
+    found: dict[Probe, Gradients] = {}
     for probe in outputs:
         name = layer.output_names[probe]
 
         @tf.function(autograph=False)
-        def run(*tensors, name=name):
+        def run(*tensors: tf.Tensor, name: str = name) -> tf.Tensor:
             return layer(dict(zip(names, tensors, strict=True)), training=True)[name]
 
         step = STEP_WITH_LAYERS if layer.keras_layers else STEP
@@ -64,7 +49,14 @@ def check_gradients(
     return found
 
 
-def _compare(probe, names, analytic, numeric, atol, rtol):
+def _compare(
+    probe: Probe,
+    names: list[str],
+    analytic: Sequence[np.ndarray],
+    numeric: Sequence[np.ndarray],
+    atol: float,
+    rtol: float,
+) -> None:
     for name, a, n in zip(names, analytic, numeric, strict=True):
         differs = ~(np.abs(a - n) < atol + rtol * np.abs(n))  # also where it is NaN
         if differs.any():

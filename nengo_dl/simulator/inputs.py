@@ -16,8 +16,8 @@ from nengo.exceptions import ValidationError
 from nengo_dl.errors import InvalidValue, argument
 from nengo_dl.keras_model.probe_model import N_STEPS
 from nengo_dl.keys import Keys
-from nengo_dl.simulator.caller import user_level
 from nengo_dl.simulator.real_numbers import as_numbers, first_not_finite
+from nengo_dl.simulator.stacklevel import user_level
 
 K = TypeVar("K", bound=Hashable)
 

@@ -4,6 +4,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 
 @contextmanager
@@ -11,18 +12,17 @@ def interrupts_held() -> Iterator[None]:
     """Let Ctrl-C take effect when the block ends; a second one does so at once.
 
     A random stream cannot be put back if it is interrupted between drawing a number and
-    keeping it, so a chunk of steps is either run as a whole or not at all. Does nothing
-    outside of the main thread, which alone receives signals, and where the program has
-    no handler of Python's for Ctrl-C.
+    keeping it, so a chunk of steps is either run as a whole or not at all. Only the
+    main thread receives signals, and only those with a handler of Python's can be held.
     """
     before = signal.getsignal(signal.SIGINT)
     is_main = threading.current_thread() is threading.main_thread()
     if not is_main or not callable(before):
         yield
         return
-    held = []
+    held: list[tuple[int, FrameType | None]] = []
 
-    def hold(number, frame):
+    def hold(number: int, frame: FrameType | None) -> None:
         if held:
             held.clear()
             before(number, frame)

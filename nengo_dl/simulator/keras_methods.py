@@ -1,39 +1,14 @@
-"""The methods of a `Simulator` that it shares with `keras.Model`."""
+"""Methods of the `Simulator` that `keras.Model` has, too."""
 
-import contextlib
-import warnings
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NoReturn
 
 import keras
 import nengo
 import numpy as np
-import tensorflow as tf
-from nengo.exceptions import SimulationError, ValidationError
+from nengo.exceptions import SimulationError
 
-from nengo_dl.errors import argument, arguments_of
-from nengo_dl.keras_model.keras_network import KerasNetwork
-from nengo_dl.keras_model.minibatches import minibatches
-from nengo_dl.keys import Keys
-from nengo_dl.simulator.arguments import (
-    check_keywords,
-    check_probes,
-    check_steps_without_loop,
-    warn_of_delays,
-)
-from nengo_dl.simulator.array_data import (
-    ArrayData,
-    DataSpec,
-    check_data,
-    check_validation,
-    without_batch_size,
-)
-from nengo_dl.simulator.caller import user_level
-from nengo_dl.simulator.compile_arguments import by_argument
-from nengo_dl.simulator.datasets import Datasets, check_alone, is_dataset
-from nengo_dl.simulator.gradients import check_gradients
-from nengo_dl.simulator.inputs import check_inputs
-from nengo_dl.simulator.no_gradients import gradients_explained
+from nengo_dl.simulator.trainer import Trainer
 
 REMOVED = (
     "Simulator.{} was removed in NengoDL 3. Choose optimizer and loss with "
@@ -42,19 +17,26 @@ REMOVED = (
 
 
 class KerasMethods:
-    """Part of the `Simulator`: training, evaluation and prediction with Keras."""
+    """Public methods on a `Trainer`, which is all that they need.
+
+    Parameters
+    ----------
+    trainer : `Trainer`
+        Trains the network, evaluates it and predicts.
+    """
+
+    def __init__(self, trainer: Trainer):
+        self._trainer = trainer
 
     @property
     def keras_model(self) -> keras.Model:
         """(keras.Model) The network as a model, with inputs and outputs by name."""
-        self._check_open("keras_model")
-        return self._keras_network.model
+        return self._trainer.network("keras_model").model
 
     @property
     def tensor_graph(self) -> keras.Layer:
         """(keras.Layer) The network as a layer, for use in other models."""
-        self._check_open("tensor_graph")
-        return self._keras_network.layer
+        return self._trainer.network("tensor_graph").layer
 
     def compile(
         self,
@@ -111,18 +93,8 @@ class KerasMethods:
 
            ['loss', 'probe_loss', 'probe_mae']
         """
-        self._check_open("compile")
-        check_keywords("compile", keras.Model.compile, kwargs)
         by_probe = {"loss": loss, "metrics": metrics, "loss_weights": loss_weights}
-        given = by_argument(args, {**by_probe, **kwargs})
-        probes = Keys(self._keras_network.layer.output_names, "probe")
-        for key in (*by_probe, "weighted_metrics"):
-            if key in given:
-                with argument(key):
-                    given[key] = probes.with_names(given[key])
-        given.setdefault("jit_compile", self._keras_network.layer.supports_jit)
-        with self.calls.alone("compile"), self._scope():
-            self._keras_network.model.compile(**given)
+        self._trainer.compile(args, by_probe, kwargs)
 
     def fit(
         self,
@@ -169,18 +141,7 @@ class KerasMethods:
             If a function of the user's fails, or if the network is configured with
             ``inference_only=True``.
         """
-        self._check_open("fit")
-        self._check_trains("fit")
-        check_keywords("fit", keras.Model.fit, kwargs)
-        self._check_compiled("fit")
-        kwargs = without_batch_size(kwargs, self.minibatch_size)
-        with self.calls.alone("fit"):
-            datasets = Datasets(self._spec())
-            data, stateful = self._training_data(
-                datasets, x, y, n_steps, stateful, kwargs
-            )
-            with datasets.errors(), self._lent(stateful), self._explained(data):
-                return self._keras_network.model.fit(**data, **kwargs)
+        return self._trainer.fit(x, y, n_steps, stateful, kwargs)
 
     def evaluate(
         self,
@@ -212,34 +173,7 @@ class KerasMethods:
         SimulationError
             If a function of the user's fails.
         """
-        self._check_open("evaluate")
-        check_keywords("evaluate", keras.Model.evaluate, kwargs)
-        self._check_compiled("evaluate")
-        kwargs = without_batch_size(kwargs, self.minibatch_size)
-        _check_dict(kwargs.pop("return_dict", True))
-        weights = kwargs.pop("sample_weight", None)
-        is_nested = self.calls.is_nested
-        with self.calls.beside("evaluate", keeps_state=stateful):
-            datasets = Datasets(self._spec())
-            if is_dataset(x):
-                others = {"n_steps": n_steps, "y": y, "sample_weight": weights}
-                check_alone(x, "evaluate", **others)
-                data = {"x": self._taken(datasets, x)}
-                stateful = self._check_stateful(stateful)
-            else:
-                arrays = check_data(self._spec(), x, y, weights, n_steps)
-                data = self._batched(arrays)
-                stateful = self._check_keras_call(
-                    arrays.n_steps, stateful, arrays.targets
-                )
-            model = self._keras_network.model
-            with (
-                datasets.errors(),
-                self._lent(stateful),
-                self._handed_over(data) as data,
-                model.metrics_kept() if is_nested else contextlib.nullcontext(),
-            ):
-                return model.evaluate(**data, return_dict=True, **kwargs)
+        return self._trainer.evaluate(x, y, n_steps, stateful, kwargs)
 
     def predict(
         self,
@@ -277,9 +211,7 @@ class KerasMethods:
         SimulationError
             If a function of the user's fails.
         """
-        self._check_open("predict")
-        check_keywords("predict", keras.Model.predict, kwargs)
-        return self._predict("predict", x, n_steps, stateful, kwargs)
+        return self._trainer.predict(x, n_steps, stateful, kwargs)
 
     def predict_on_batch(
         self,
@@ -313,8 +245,7 @@ class KerasMethods:
         SimulationError
             If a function of the user's fails.
         """
-        self._check_open("predict_on_batch")
-        return self._predict("predict_on_batch", x, n_steps, stateful, kwargs)
+        return self._trainer.predict(x, n_steps, stateful, kwargs, on_batch=True)
 
     def check_gradients(
         self,
@@ -348,208 +279,12 @@ class KerasMethods:
             If a gradient is not finite or differs, or if the network is configured with
             ``inference_only=True``.
         """
-        self._check_open("check_gradients")
-        self._check_trains("check_gradients")
-        n_steps = self.unroll if not self._settings.use_loop else 2 * self.unroll
-        if inputs is None:
-            inputs = {
-                node: np.zeros((self.minibatch_size, n_steps, node.size_out))
-                for node in self._input_names
-            }
-        arrays, _ = check_inputs(inputs, self._input_names, self.minibatch_size)
-        with arguments_of(type(self)):
-            probes = check_probes(outputs, self.model.probes)
-        with self.calls.alone("check_gradients"), self._scope():
-            layer = self._keras_network.in_float64()
-            return check_gradients(layer, arrays, probes, atol, rtol)
+        return self._trainer.check_gradients(inputs, outputs, atol, rtol)
 
-    def train(self, *args, **kwargs):
+    def train(self, *args, **kwargs) -> NoReturn:
         """Raise SimulationError: was removed in NengoDL 3."""
         raise SimulationError(REMOVED.format("train", "fit"))
 
-    def loss(self, *args, **kwargs):
+    def loss(self, *args, **kwargs) -> NoReturn:
         """Raise SimulationError: was removed in NengoDL 3."""
         raise SimulationError(REMOVED.format("loss", "evaluate"))
-
-    @property
-    def _keras_network(self):
-        with self._making:
-            return self._made_keras_network or self._make_keras_network()
-
-    def _make_keras_network(self):
-        with self._scope():
-            keras_network = KerasNetwork(
-                self._runner.program,
-                self._runner.engine,
-                self._names,
-                tuple(self._input_names),
-                self.seed,
-            )
-        self._runner.attach(keras_network.layer)
-        self._made_keras_network = keras_network
-        return keras_network
-
-    def _predict(self, method, x, n_steps, stateful, kwargs):
-        kwargs = without_batch_size(kwargs, self.minibatch_size)
-        model, on_batch = self._keras_network.predictor, method == "predict_on_batch"
-        spec = self._spec(targets=())
-        datasets = Datasets(spec)
-        if is_dataset(x) and not on_batch:
-            check_alone(x, "predict", n_steps=n_steps)
-            data, given = {"x": self._taken(datasets, x)}, self._input_names
-            stateful = self._check_stateful(stateful)
-        else:
-            arrays = check_data(spec, x, n_steps=n_steps, on_batch=on_batch)
-            data, given = None, arrays.inputs
-            stateful = self._check_keras_call(arrays.n_steps, stateful)
-        shares = not stateful and self._keras_network.is_pure(given)
-        with self.calls.beside(method, shares, stateful):
-            data = self._batched(arrays) if data is None else data
-            with datasets.errors(), self._lent(stateful):
-                if on_batch:
-                    outputs = model.predict_on_batch(data["x"], **kwargs)
-                else:
-                    with self._handed_over(data) as data:
-                        outputs = model.predict(**data, **kwargs)
-        names = self._keras_network.layer.output_names
-        return {
-            probe: outputs[name][:1]
-            if self._keras_network.is_shared(probe)
-            else outputs[name]
-            for probe, name in names.items()
-        }
-
-    def _spec(self, targets=None):
-        """Describe what data must fit."""
-        keras_network = self._keras_network
-        return DataSpec(
-            nodes=self._input_names,
-            probes=keras_network.layer.output_names,
-            needed=keras_network.model.targets if targets is None else targets,
-            minibatch_size=self.minibatch_size,
-            targets=keras_network.target_specs() if targets is None else {},
-        )
-
-    def _batched(self, arrays):
-        """Turn arrays into arguments of a Keras method."""
-        x = self._keras_network.inputs(
-            arrays.inputs, arrays.n_items, arrays.n_steps, self.n_steps
-        )
-        targets = _given(y=arrays.targets or None, sample_weight=arrays.weights)
-        return {"x": x, "batch_size": self.minibatch_size, **targets}
-
-    @contextlib.contextmanager
-    def _lent(self, stateful):
-        """Let Keras have the state of the simulation, and run its callbacks."""
-        with self._scope(), self._runner.lent(stateful), self.calls.in_keras():
-            yield
-
-    @contextlib.contextmanager
-    def _handed_over(self, data):
-        """Let a Keras method take arrays minibatch by minibatch, in their order."""
-        if "batch_size" not in data or self._strategy is not None:
-            yield data
-            return
-        arrays = {key: value for key, value in data.items() if key != "batch_size"}
-        with minibatches(arrays, data["batch_size"]) as dataset:
-            yield {"x": dataset}
-
-    def _explained(self, data):
-        """Say why nothing is trained, if it is so."""
-        layer, targets = self._keras_network.layer, self._keras_network.model.targets
-        probes = {p: name for p, name in layer.output_names.items() if name in targets}
-        x = data["x"]
-        n_steps = next(iter(x.values())).shape[1] if isinstance(x, dict) else None
-        return gradients_explained(layer.engine, probes, n_steps)
-
-    def _training_data(self, datasets, x, y, n_steps, stateful, kwargs):
-        """Turn arguments of ``fit`` that hold data into those of Keras."""
-        validation = kwargs.pop("validation_data", None)
-        fraction = kwargs.pop("validation_split", 0.0)
-        class_weight = kwargs.pop("class_weight", None)
-        weights = kwargs.pop("sample_weight", None)
-        if is_dataset(x):
-            others = {"n_steps": n_steps, "y": y, "sample_weight": weights}
-            check_alone(x, "fit", **others, validation_split=fraction or None)
-            data = {"x": self._taken(datasets, x), **_given(class_weight=class_weight)}
-            stateful = self._check_stateful(stateful)
-        else:
-            arrays = check_data(self._spec(), x, y, weights, n_steps)
-            if fraction and validation is None:  # else it does not count, as in Keras
-                arrays, validation = arrays.split(fraction, self.minibatch_size)
-            if class_weight is not None:
-                arrays = arrays.with_class_weight(class_weight)
-            data = self._batched(arrays)
-            stateful = self._check_keras_call(arrays.n_steps, stateful, arrays.targets)
-        if validation is not None:
-            data["validation_data"] = self._validation(datasets, validation, n_steps)
-        return data, stateful
-
-    def _taken(self, datasets, data):
-        """Return a dataset as Keras is to take it."""
-        if self._strategy is not None and isinstance(data, tf.data.Dataset):
-            return data  # which Keras distributes
-        return datasets.in_minibatches(data)
-
-    def _validation(self, datasets, validation, n_steps):
-        """Return validation data in a form that Keras takes."""
-        if not isinstance(validation, ArrayData):
-            if is_dataset(validation):
-                return self._taken(datasets, validation)
-            validation = check_validation(self._spec(), validation, n_steps)
-        data = self._batched(validation)
-        return tuple(data[key] for key in ("x", "y", "sample_weight") if key in data)
-
-    def _check_compiled(self, what):
-        if not self._keras_network.model.compiled:
-            raise ValidationError(
-                "expected to know the loss (got a simulator that has not been "
-                'compiled). Call sim.compile("adam", loss="mse") before.',
-                attr=what,
-                obj=self,
-            )
-
-    def _check_trains(self, what):
-        if self._settings.inference_only:
-            raise SimulationError(
-                f"Simulator.{what}: expected a network that can be trained (got one "
-                "with inference_only=True). Call "
-                "configure_settings(inference_only=False)."
-            )
-
-    def _check_stateful(self, stateful):
-        """Warn if a call cannot be stateful; return whether it is."""
-        if stateful and not self._keras_network.layer.stateful:
-            warnings.warn(
-                "stateful=True has no effect in a network with "
-                "configure_settings(stateful=False), or under a tf.distribute "
-                "strategy.",
-                stacklevel=user_level(),
-            )
-            return False
-        return stateful
-
-    def _check_keras_call(self, n_steps, stateful, targets=()):
-        """Warn of what a call cannot do; return whether it is stateful."""
-        if not self._settings.use_loop:
-            check_steps_without_loop(n_steps, self.unroll)
-        stateful = self._check_stateful(stateful)
-        if n_steps == 1 and not stateful:
-            probes = self._keras_network.layer.output_names
-            filtered = [probe for probe, name in probes.items() if name in targets]
-            warn_of_delays(self.model.toplevel, filtered)
-        return stateful
-
-
-def _check_dict(return_dict):
-    if return_dict is not True:
-        raise ValidationError(
-            f"must be True (got {return_dict!r}). Leave it out, and take the values "
-            "from the dict: list(result.values()).",
-            attr="return_dict",
-        )
-
-
-def _given(**arguments):
-    """Leave out arguments that are None."""
-    return {name: value for name, value in arguments.items() if value is not None}

@@ -1,11 +1,11 @@
 """Why nothing can be trained: from Keras' error to the reason in the network.
 
-What a probe depends on is found among the kernels: backwards, from what is probed, as
-many steps as are simulated.
+The kernels tell on what a probe depends: backwards from what is probed, over as many
+steps as are simulated.
 """
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from nengo import Probe
@@ -25,12 +25,12 @@ LAYERS = "a layer of a TensorNode"
 
 @dataclass(frozen=True)
 class Reach:
-    """What probes depend on.
+    """Parameters, and Python on the way, that probes depend on.
 
     Parameters
     ----------
     trainable : frozenset of str
-        Names of what can be trained.
+        Names of parameters that can be trained.
     hosts : tuple of str
         Why Python runs on the way, if it does.
     """
@@ -41,23 +41,12 @@ class Reach:
 
 @contextlib.contextmanager
 def gradients_explained(
-    engine: Engine, probes: dict[Probe, str], n_steps: int | None
+    engine: Engine, probes: Mapping[Probe, str], n_steps: int | None
 ) -> Iterator[None]:
-    """Say why no weight gets a gradient, where Keras just says that.
+    """Say why no weight gets a gradient, where Keras just says that none does.
 
-    Parameters
-    ----------
-    engine : `Engine`
-        Which is trained.
-    probes : dict of Probe to str
-        The probes with a loss, with their names.
-    n_steps : int or None
-        Number of steps of each call; None if that is not known.
-
-    Raises
-    ------
-    SimulationError
-        If there are weights, but the loss depends on none of them.
+    `probes` are those with a loss, and `n_steps` is the number of steps of each call,
+    if that is known.
     """
     try:
         yield
@@ -71,7 +60,10 @@ def gradients_explained(
         ) from exc
 
 
-def _explain(engine, probes, n_steps) -> tuple[str, str]:
+def _explain(
+    engine: Engine, probes: Mapping[Probe, str], n_steps: int | None
+) -> tuple[str, str]:
+    """Return the reason, and what to do."""
     names = listing(probes.values())
     if not probes:
         return (
@@ -109,17 +101,7 @@ def _explain(engine, probes, n_steps) -> tuple[str, str]:
 
 
 def reach(engine: Engine, probes: Iterable[Probe], n_steps: int) -> Reach:
-    """Find what probes depend on within a number of steps.
-
-    Parameters
-    ----------
-    engine : `Engine`
-        Has the kernels, in the order of execution.
-    probes : iterable of Probe
-        Where to start.
-    n_steps : int
-        How many steps to go back.
-    """
+    """Find what probes depend on, as many steps back."""
     needed = {engine.program.probes[probe].base for probe in probes}
     passed: list[Kernel] = []
     for _ in range(n_steps):
@@ -135,7 +117,9 @@ def reach(engine: Engine, probes: Iterable[Probe], n_steps: int) -> Reach:
     return Reach(frozenset(found), tuple(k.host for k in passed if k.host))
 
 
-def _go_back(kernels, needed: set[Signal], passed: list[Kernel]) -> None:
+def _go_back(
+    kernels: Sequence[Kernel], needed: set[Signal], passed: list[Kernel]
+) -> None:
     """Add what is needed in one step for what is needed at its end."""
     synapses = {cls.__name__ for cls in _subclasses(Synapse)}
     later: set[Signal] = set()
@@ -151,7 +135,8 @@ def _go_back(kernels, needed: set[Signal], passed: list[Kernel]) -> None:
 
 def _subclasses(cls: type) -> Iterator[type]:
     yield cls
-    for sub in cls.__subclasses__():
+    subclasses: list[type] = type.__subclasses__(cls)
+    for sub in subclasses:
         yield from _subclasses(sub)
 
 

@@ -1,4 +1,4 @@
-"""How many steps to run before coming back to Python."""
+"""Lengths of chunks, between which a run comes back to Python."""
 
 import time
 from collections.abc import Iterator
@@ -13,24 +13,14 @@ FIRST_STEPS = 50
 class Pace:
     """Splits runs by the speed of the steps that it has seen."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._steps_per_second: float | None = None
 
     def chunks(self, n_steps: int, limit: int) -> Iterator[tuple[int, int]]:
-        """Yield chunks of a run, each of which takes about `RESPONSE_TIME`.
+        """Yield chunks (start, stop) of a run, of at most `limit` steps.
 
-        Parameters
-        ----------
-        n_steps : int
-            Length of the run.
-        limit : int
-            Largest length of a chunk.
-
-        Yields
-        ------
-        start, stop : int
-            Of each chunk, to be run before the next one is asked for: the time in
-            between tells how fast steps are.
+        A chunk has to be run before the next one is asked for: the time in between
+        tells how fast steps are.
         """
         start = 0
         while start < n_steps:

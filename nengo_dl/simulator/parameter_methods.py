@@ -1,4 +1,4 @@
-"""The methods of a `Simulator` that read, save and change parameters."""
+"""Methods of the `Simulator` that read, save and change parameters."""
 
 import warnings
 from collections.abc import Iterable
@@ -6,18 +6,26 @@ from os import PathLike
 from typing import Any
 
 import nengo
-from nengo.ensemble import Neurons
-from nengo.exceptions import SimulationError
 
-from nengo_dl.simulator import files, params
-from nengo_dl.simulator.stored import Stored
-
-NengoObject = nengo.Ensemble | nengo.Connection | Neurons
-NengoObjects = NengoObject | Iterable[NengoObject]
+from nengo_dl.simulator.nengo_parameters import NengoObjects, NengoParameters
+from nengo_dl.simulator.parameter_files import ParameterFiles
+from nengo_dl.simulator.stacklevel import user_level
 
 
 class ParameterMethods:
-    """Part of the `Simulator`: its parameters, as files and as Nengo objects."""
+    """Public methods on parameters, which need nothing else of a `Simulator`.
+
+    Parameters
+    ----------
+    files : `ParameterFiles`
+        Saves and loads them.
+    objects : `NengoParameters`
+        Has them as arguments and attributes of Nengo objects.
+    """
+
+    def __init__(self, files: ParameterFiles, objects: NengoParameters):
+        self._files = files
+        self._objects = objects
 
     def save_params(
         self,
@@ -72,12 +80,8 @@ class ParameterMethods:
 
            (10, 1)
         """
-        self._check_open("save_params")
-        self.calls.check("save_params", reads=True)
-        stored = self._stored(
-            "save_params", include_state, include_non_trainable, include_optimizer
-        )
-        files.write(path, stored.read())
+        state = _or_deprecated(include_state, include_non_trainable)
+        self._files.save(path, state, include_optimizer)
 
     def load_params(
         self,
@@ -110,17 +114,8 @@ class ParameterMethods:
         SimulationError
             If the file does not fit, or is damaged. Nothing has been changed then.
         """
-        self._check_open("load_params")
-        self.calls.check("load_params")
-        stored = self._stored(
-            "load_params", include_state, include_non_trainable, include_optimizer
-        )
-        if stored.has_state or self._runner.engine.layers:
-            # it remembers the first weights of layers, and how often training has drawn
-            _ = self._keras_network
-        stored.write(files.read(path, stored.expected(), stored.advice))
-        if stored.has_state:
-            self._made_keras_network.reset(self.seed)
+        state = _or_deprecated(include_state, include_non_trainable)
+        self._files.load(path, state, include_optimizer)
 
     def get_nengo_params(
         self, nengo_objs: NengoObjects, as_dict: bool = False
@@ -169,8 +164,7 @@ class ParameterMethods:
 
            ['bias', 'encoders', 'gain', 'intercepts', 'max_rates', 'normalize_encoders']
         """
-        self._check_open("get_nengo_params")
-        return params.get_nengo_params(self, nengo_objs, as_dict)
+        return self._objects.arguments(nengo_objs, as_dict)
 
     def freeze_params(
         self, objs: nengo.Network | NengoObjects | Iterable[nengo.Network]
@@ -212,29 +206,17 @@ class ParameterMethods:
 
            (10, 1)
         """
-        self._check_open("freeze_params")
-        params.freeze_params(self, objs)
+        self._objects.freeze(objs)
 
-    def _stored(self, where, include_state, include_non_trainable, include_optimizer):
-        if include_non_trainable is not None:
-            warnings.warn(
-                "include_non_trainable is deprecated: all parameters are saved anyway. "
-                "Use include_state for the state of the simulation.",
-                DeprecationWarning,
-                stacklevel=3,
-            )
-            include_state = include_non_trainable
-        optimizer = self._built_optimizer(where) if include_optimizer else None
-        return Stored(self._runner, include_state, optimizer)
 
-    def _built_optimizer(self, where):
-        model = self._keras_network.model
-        if not model.compiled:
-            raise SimulationError(
-                f"Simulator.{where}: expected an optimizer to go with "
-                "include_optimizer=True (got none). Call Simulator.compile first."
-            )
-        if not model.optimizer.built:
-            with self._scope():
-                model.optimizer.build(model.trainable_variables)
-        return model.optimizer
+def _or_deprecated(include_state: bool, include_non_trainable: bool | None) -> bool:
+    """Return an argument, or what it is by its old name."""
+    if include_non_trainable is None:
+        return include_state
+    warnings.warn(
+        "include_non_trainable is deprecated: all parameters are saved anyway. Use "
+        "include_state for the state of the simulation.",
+        DeprecationWarning,
+        stacklevel=user_level(),
+    )
+    return include_non_trainable

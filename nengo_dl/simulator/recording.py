@@ -1,7 +1,7 @@
-"""What a simulation holds between two calls, as one value.
+"""State and probe data of a simulation, as one value.
 
 A run replaces the whole `Recording` at the end of each chunk of steps, in a single
-assignment. Whatever ends a run early (an error, Ctrl-C) thus leaves the state and the
+assignment. A run that ends early (by an error, by Ctrl-C) thus leaves the state and the
 probe data of the same moment.
 """
 
@@ -45,16 +45,9 @@ class Recording:
         outputs: Mapping[Probe, np.ndarray],
         kept: Mapping[Probe, Kept],
     ) -> "Recording":
-        """Return the recording after one more chunk.
+        """Return the recording after one more chunk of steps of `dt` seconds.
 
-        Parameters
-        ----------
-        values : `Values`
-            After the chunk.
-        outputs : mapping of Probe to ndarray
-            One row per step, or a single one for probes that keep nothing else.
-        kept : mapping of Probe to `Kept`
-            Which steps probes keep.
+        `outputs` have one row per step, or a single one for probes that keep no more.
         """
         recorded: dict[Probe, np.ndarray] = {}
         newest: dict[Probe, np.ndarray] = {}
@@ -81,10 +74,9 @@ class Recording:
         return replace(self, chain=(joined, None))
 
     def outputs(self, probe: Probe) -> np.ndarray | None:
-        """Return what was recorded of a probe; None before anything has been run.
+        """Return the data of a probe, if there is any, in a `merged` recording.
 
-        Only for a recording that is `merged`. The shape is (n_samples, minibatch_size
-        or 1, ...).
+        Of shape (n_samples, minibatch_size or 1, ...).
         """
         if probe in self.newest:
             return self.newest[probe]

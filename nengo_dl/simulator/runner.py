@@ -1,4 +1,4 @@
-"""What runs a simulation: feeds, the engine and the recording, kept in step.
+"""Feeds, the engine and the recording of a simulation, kept in step.
 
 The recording is replaced as a whole at the end of each chunk, so an error or Ctrl-C
 leaves all three at the end of the last complete one.
@@ -6,7 +6,7 @@ leaves all three at the end of the last complete one.
 
 import contextlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -19,6 +19,7 @@ from nengo_dl.engine.engine import Engine
 from nengo_dl.engine.feeds import FeedRunner
 from nengo_dl.engine.values import Values
 from nengo_dl.graph.program import Program
+from nengo_dl.keras_model.keras_network import KerasNetwork
 from nengo_dl.keras_model.layer import EngineLayer
 from nengo_dl.keras_model.variable_slice import layer_weights
 from nengo_dl.keras_model.weights import stack
@@ -34,18 +35,20 @@ class Runner:
     Parameters
     ----------
     program : `Program`
-        What is simulated.
+        The network.
     engine : `Engine`
         Computes the steps.
     feeds : `FeedRunner`
         Gives the values that depend on time alone.
     in_chunks : bool
-        False hands all steps of a run to the engine at once.
+        Whether the engine gets the steps of a run a chunk at a time.
 
     Attributes
     ----------
     seed : int
         Seed of all random numbers, from 0 to 2**32 - 1.
+    keras_network : `KerasNetwork` or None
+        Whose layer holds the parameters, as soon as there is one.
     """
 
     def __init__(
@@ -53,8 +56,7 @@ class Runner:
         program: Program,
         engine: Engine,
         feeds: FeedRunner,
-        *,
-        in_chunks: bool = True,
+        in_chunks: bool,
     ):
         self.seed = 0
         self._feeds = feeds
@@ -63,9 +65,14 @@ class Runner:
         self.engine = engine
         self._initial = engine.values.initial()
         self._recording = Recording(self._initial)
-        self._layer: EngineLayer | None = None
+        self.keras_network: KerasNetwork | None = None
         self._n_lent = 0
         self._replacing = threading.Lock()
+
+    @property
+    def layer(self) -> EngineLayer | None:
+        """The Keras layer that holds the parameters, if there is one."""
+        return None if self.keras_network is None else self.keras_network.layer
 
     @property
     def n_steps(self) -> int:
@@ -75,10 +82,12 @@ class Runner:
     @property
     def values(self) -> Values:
         """Parameters and state as they are now."""
-        if self._n_lent:
-            return self._layer.values()
         values = self._recording.values
-        return values if self._layer is None else self._layer.with_parameters(values)
+        if self.layer is None:
+            return values
+        if self._n_lent:
+            return self.layer.values()
+        return self.layer.with_parameters(values)
 
     @property
     def recording(self) -> Recording:
@@ -98,27 +107,24 @@ class Runner:
         probes: bool = True,
         processes: bool = True,
     ) -> None:
-        """Put the state back to its start, and parts of what else there is.
+        """Put the state back to its start.
 
-        Parameters
-        ----------
-        seed : int
-            Seed of all random numbers from here on.
-        params, probes, processes : bool
-            Whether parameters go back to their initial values, recorded data is
-            dropped, and random processes start their streams again.
+        With `params`, parameters go back to their initial values, with `probes`,
+        recorded data is dropped, and with `processes`, random streams start again.
         """
         self.seed = seed
-        if self._layer is not None:
-            self._layer.reseed(seed)
+        if self.layer is not None:
+            self.layer.reseed(seed)
             if params:
-                self._layer.reset_parameters()
+                self.layer.reset_parameters()
         values = self._initial
         if not params:
             values = self.engine.values.with_params(values, self.values)
         if processes:
             self._feeds.reset(seed)
             self.engine.reset(seed)
+            if self.keras_network is not None:
+                self.keras_network.reset(seed)
         if probes:
             self._recording = Recording(values)
         self.replace_values(values)
@@ -145,51 +151,43 @@ class Runner:
         streams_seed: int,
         streams: Mapping[tuple[Operator, str], np.ndarray],
         n_steps: int,
+        draws: int,
     ) -> None:
         """Take over the random streams of another simulation of the same network.
 
-        Parameters
-        ----------
-        seed, streams_seed : int
-            Its seed, and the one with which its streams have started.
-        streams : mapping
-            What `streams` has returned there.
-        n_steps : int
-            Number of steps that it has run.
+        They have started with `streams_seed`, and are where `n_steps` steps have
+        brought them; training has drawn from them `draws` times.
         """
         self._feeds.reset(streams_seed)
         self.engine.reset(streams_seed)
         self.go_on(streams, n_steps)
         self.seed = seed
-        if self._layer is not None:
-            self._layer.reseed(seed)
+        if self.keras_network is not None:
+            self.keras_network.layer.reseed(seed)
+            self.keras_network.layer.draws.assign(draws)
+            self.keras_network.reset(seed)
 
     def run(
         self,
         n_steps: int,
         data: Mapping[Node, np.ndarray],
         display: Display,
-        stateful: bool = True,
+        stateful: bool,
     ) -> None:
         """Run steps and record them.
 
-        Parameters
-        ----------
-        n_steps : int
-            How many.
-        data : mapping of Node to ndarray
-            Replaces the output of nodes; shape (minibatch_size, n_steps, size_out).
-        display : `Display`
-            Is told about every chunk of steps.
-        stateful : bool
-            False puts the state and the random streams back afterwards, also after an
-            error, all but the parameters that learning rules have changed.
+        `data`, of shape (minibatch_size, n_steps, size_out), replaces the output of
+        nodes. Unless `stateful`, state and random streams are put back afterwards,
+        also after an error, all but what learning rules have changed.
         """
+        chunks: Iterable[tuple[int, int]] = [(0, n_steps)]
+        if self._pace is not None:
+            chunks = self._pace.chunks(n_steps, self.engine.chunk)
         before = self.values
         streams = {} if stateful else self.streams()
         self.replace_values(before)
         try:
-            for start, stop in self._chunks(n_steps):
+            for start, stop in chunks:
                 chunk = {node: x[:, start:stop] for node, x in data.items()}
                 with interrupts_held():
                     self._run_chunk(stop - start, chunk)
@@ -201,17 +199,12 @@ class Runner:
                 self.replace_values(self.engine.values.with_params(before, after))
                 self.go_on(streams, before.n_steps)
 
-    @property
-    def layer(self) -> EngineLayer | None:
-        """The Keras layer that holds the parameters, if there is one."""
-        return self._layer
-
     def value(self, signal: Signal) -> np.ndarray | None:
-        """Return the current value of a signal, of shape (minibatch_size or 1, ...).
+        """Return the current value of a parameter or state, None for other signals.
 
-        None if it is neither parameter nor state.
+        Of shape (minibatch_size or 1, ...).
         """
-        value = None if self._layer is None else self._layer.parameter(signal)
+        value = None if self.layer is None else self.layer.parameter(signal)
         if value is None:
             value = self.engine.values.get(self._state(), signal)
         return value
@@ -221,12 +214,12 @@ class Runner:
 
         The weights of layers that the network calls are among them.
         """
-        if self._layer is not None:
-            slices, found = self._layer.named_variables(), {}
+        if self.layer is not None:
+            slices, found = self.layer.named_variables(), {}
         else:
             slices, table = layer_weights(self.engine.layers), self.engine.values
             found = {
-                p.name: table.get(self._recording.values, p.signal)[0]
+                p.name: np.asarray(table.get(self._recording.values, p.signal))[0]
                 for weight in stack(table.constant)
                 for p in weight.parameters
             }
@@ -238,65 +231,50 @@ class Runner:
         state: Mapping[Signal, np.ndarray],
         n_steps: int,
     ) -> None:
-        """Replace parameters and state.
+        """Replace parameters, as `parameters` returns them, and state.
 
-        Parameters
-        ----------
-        parameters : mapping of str to ndarray
-            As `parameters` returns them.
-        state : mapping of Signal to ndarray
-            New values of base signals, of shape (minibatch_size, \\*shape).
-        n_steps : int
-            How many steps have been run.
+        The state is that of base signals, of shape (minibatch_size, \\*shape).
         """
-        if self._layer is None:
+        if self.layer is None:
             slices = layer_weights(self.engine.layers)
             constant = self.engine.values.constant
             state = {**state, **{p.signal: parameters[p.name] for p in constant}}
         else:
-            slices = self._layer.named_variables()
+            slices = self.layer.named_variables()
         for name, part in slices.items():
             part.assign(parameters[name])
         self.replace_values(self.engine.values.put(self._state(), state, n_steps))
 
-    def is_shared(self, signal: Signal) -> bool:
-        """Tell whether a signal is a parameter that all minibatch items share."""
-        return self.engine.values.is_shared(signal)
-
     def replace_values(self, values: Values) -> None:
         """Go on from another state, and from what learning rules have made of it."""
-        if self._n_lent:
-            self._layer.load(values)
+        if self.layer is not None and self._n_lent:
+            self.layer.load(values)
             return
         self._recording = replace(self._recording, values=values)
-        if self._layer is not None:
-            self._layer.learned.load(values.state)
+        if self.layer is not None:
+            self.layer.learned.load(values.state)
 
-    def attach(self, layer: EngineLayer) -> None:
-        """Take the parameters from a Keras layer from now on."""
+    def attach(self, network: KerasNetwork) -> None:
+        """Take the parameters from the layer of a Keras model from now on."""
         values = self._recording.values
         if values.params is not self._initial.params:
-            layer.take_parameters(values)
-        layer.learned.load(values.state)
-        self._layer = layer
+            network.layer.take_parameters(values)
+        network.layer.learned.load(values.state)
+        self.keras_network = network
+
+    def functions(self) -> Mapping[int, float]:
+        """Return since when which threads are in functions, see `.MethodLock`."""
+        engine = self.engine if self.layer is None else self.layer.engine
+        return engine.functions
 
     @contextlib.contextmanager
-    def lent(self, stateful: bool):
+    def lent(self, layer: EngineLayer, stateful: bool) -> Iterator[None]:
         """Hand the state to the Keras layer, and take it back at the end.
 
-        Random streams of what runs in Python are put back if the state is.
-
-        Parameters
-        ----------
-        stateful : bool
-            Whether the layer's calls change the state. Learned weights change anyway.
-
-        Notes
-        -----
-        Blocks may be nested, and those that are not stateful may go on side by side:
-        the first one hands over, and the last one takes back.
+        Unless `stateful`, the layer's calls change learned weights alone, and random
+        streams in Python are put back. Such blocks may go on side by side, and all may
+        be nested: the first one hands over, and the last one takes back.
         """
-        layer = self._layer
         if not layer.stateful:
             with layer.engine.python_errors():
                 yield
@@ -326,35 +304,29 @@ class Runner:
 
     def close(self) -> None:
         """Release what is compiled; the recording stays."""
-        self.engine = self._feeds = self._initial = self._layer = None
+        del self.engine, self._feeds, self._initial
+        self.keras_network = None
 
     def _state(self) -> Values:
         """Return the current state; parameters that a layer has may be older."""
         values = self._recording.values
-        if self._layer is None:
+        if self.layer is None:
             return values
         if self._n_lent:
-            lent = self._layer.state_values()
+            lent = self.layer.state_values()
             values = replace(values, state=lent.state, n_steps=lent.n_steps)
-        return self._layer.with_learned(values)
-
-    def _chunks(self, n_steps: int):
-        if self._pace is None:
-            return [(0, n_steps)]
-        return self._pace.chunks(n_steps, self.engine.chunk)
+        return self.layer.with_learned(values)
 
     def _run_chunk(self, n_steps: int, data: Mapping[Node, np.ndarray]) -> None:
-        recording = self._recording
-        feeds = self._feeds.run(recording.values.n_steps, n_steps, data)
+        recording, before = self._recording, self._recording.values
+        feeds = self._feeds.run(before.n_steps, n_steps, data)
         try:
-            values, outputs = self.engine.run(
-                recording.values, feeds, n_steps, self.seed
-            )
+            values, outputs = self.engine.run(before, feeds, n_steps, self.seed)
             extended = recording.extended(values, outputs, self.program.kept)
             with self._replacing:
                 self._recording = extended
         except BaseException:
-            if self._recording.values is recording.values:  # else it is complete
+            if self._recording.values is before:  # else it is complete
                 self._feeds.rewind()
             raise
 
@@ -362,24 +334,12 @@ class Runner:
 def build_runner(
     built: BuiltNetwork, minibatch_size: int, unroll: int, seed: int
 ) -> Runner:
-    """Make all that a network needs to run, and start it.
-
-    Parameters
-    ----------
-    built : `BuiltNetwork`
-        What to simulate.
-    minibatch_size : int
-        Number of items simulated side by side.
-    unroll : int
-        Steps per iteration of the loop.
-    seed : int
-        Seed of all random numbers, from 0 to 2**32 - 1.
-    """
+    """Make all that a network needs to run, and start it."""
     program, settings, dt = built.program, built.settings, built.model.dt
     engine = built.engine(minibatch_size, unroll)
     feeds = FeedRunner(
         program.feeds, dt, minibatch_size, program.streams, settings.dtype
     )
-    runner = Runner(program, engine, feeds, in_chunks=settings.use_loop)
+    runner = Runner(program, engine, feeds, settings.use_loop)
     runner.start(seed)
     return runner

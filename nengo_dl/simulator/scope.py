@@ -1,4 +1,4 @@
-"""The surroundings in which a simulation is built and run."""
+"""Device, precision and strategy in which a simulation is built and run."""
 
 import contextlib
 import threading
@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 _lock = threading.Lock()
-# Who has chosen a type, in this order, and what there was before all of them.
+# Choices of open scopes, in their order, and the type before all of them
 _chosen: dict[object, str] = {}
 _before: list[str] = []
 
@@ -17,24 +17,19 @@ _before: list[str] = []
 def scope(
     device: str | None, dtype: str, strategy: tf.distribute.Strategy | None = None
 ) -> Iterator[None]:
-    """Choose the device and the precision of what Keras makes; restore both.
-
-    Parameters
-    ----------
-    device : str or None
-        Name of a TensorFlow device; None leaves the choice to TensorFlow.
-    dtype : str
-        "float32" or "float64".
-    strategy : tf.distribute.Strategy, optional
-        Whose scope to enter, too.
-    """
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(_precision(dtype))
-        if device is not None:
-            stack.enter_context(tf.device(device))
-        if strategy is not None:
-            stack.enter_context(strategy.scope())
+    """Choose a device, Keras' precision and a strategy; restore what there was."""
+    nothing = contextlib.nullcontext()
+    with (
+        _precision(dtype),
+        nothing if device is None else tf.device(device),
+        nothing if strategy is None else strategy.scope(),
+    ):
         yield
+
+
+def current_strategy() -> tf.distribute.Strategy | None:
+    """Return the strategy whose scope is open, if there is one."""
+    return tf.distribute.get_strategy() if tf.distribute.has_strategy() else None
 
 
 @contextlib.contextmanager

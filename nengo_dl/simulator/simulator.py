@@ -1,53 +1,32 @@
-"""The `Simulator`: Nengo's interface to a simulation on TensorFlow.
-
-A façade: it checks arguments, builds the stages once, and hands every call on.
-"""
+"""The `Simulator`: Nengo's interface to a simulation on TensorFlow."""
 
 import contextlib
-import threading
 import warnings
-from typing import Any
+from types import TracebackType
+from typing import NoReturn
 
 import nengo
-import numpy as np
-import tensorflow as tf
-from nengo.builder import Signal
-from nengo.exceptions import ReadonlyError, SimulatorClosed, ValidationError
+from nengo.exceptions import ValidationError
 from nengo.utils.progress import ProgressBar
 
-from nengo_dl.arguments import (
-    MAX_STEPS,
-    check_dt,
-    check_dt_in,
-    check_seed,
-    check_unroll,
-    choose_seed,
-    whole,
-)
+from nengo_dl.arguments import check_dt, check_dt_in, choose_seed
 from nengo_dl.engine.built_network import build_network
 from nengo_dl.engine.processes import check_process
-from nengo_dl.errors import argument, arguments_of
+from nengo_dl.errors import arguments_of
 from nengo_dl.names import listing
-from nengo_dl.progress import progress
 from nengo_dl.settings import Settings
-from nengo_dl.simulator.arguments import (
-    check_device,
-    check_network,
-    check_steps_without_loop,
-    warn_of_delays,
-)
-from nengo_dl.simulator.calls import Calls
-from nengo_dl.simulator.data import SimulationData
-from nengo_dl.simulator.inputs import check_inputs
+from nengo_dl.simulator.arguments import check_network
 from nengo_dl.simulator.keras_methods import KerasMethods
+from nengo_dl.simulator.nengo_parameters import NengoParameters
+from nengo_dl.simulator.parameter_files import ParameterFiles
 from nengo_dl.simulator.parameter_methods import ParameterMethods
-from nengo_dl.simulator.recording import Recording
-from nengo_dl.simulator.runner import build_runner
-from nengo_dl.simulator.scope import scope
-from nengo_dl.simulator.times import sample_times, sampling_period, steps_from_time
+from nengo_dl.simulator.run_methods import RunMethods
+from nengo_dl.simulator.simulation import Setup, Simulation
+from nengo_dl.simulator.simulation_data import SimulationData
+from nengo_dl.simulator.trainer import Trainer
 
 
-class Simulator(KerasMethods, ParameterMethods):
+class Simulator(RunMethods, KerasMethods, ParameterMethods):
     """Simulate a Nengo network on TensorFlow.
 
     A drop-in for `nengo.Simulator` whose results agree with it, step by step.
@@ -75,10 +54,6 @@ class Simulator(KerasMethods, ParameterMethods):
 
     Attributes
     ----------
-    calls : ``Calls``
-        Which calls of its methods are going on.
-    closed : bool
-        Whether the simulator has been closed; it cannot be opened again.
     data : `SimulationData`
         Probe data and parameters by object.
     model : `nengo.builder.Model`
@@ -132,292 +107,27 @@ class Simulator(KerasMethods, ParameterMethods):
         minibatch_size: int | None = None,
         progress_bar: bool | ProgressBar = True,
     ):
-        self.closed = True  # until everything is built
         check_process("Simulator")
-        self.calls = Calls(self._functions)
-        self._making = threading.RLock()
-        self._scopes = contextlib.ExitStack()
-        self._strategy = None
-        if tf.distribute.has_strategy():
-            self._strategy = tf.distribute.get_strategy()
         cls = type(self)
-        self.drops_batch = minibatch_size is None
-        self.minibatch_size = 1
-        self.progress_bar = progress_bar
         with arguments_of(cls):
-            self.unroll = check_unroll(unroll_simulation)
-            if minibatch_size is not None:
-                with argument("minibatch_size"):
-                    self.minibatch_size = whole(minibatch_size, 1)
-            self.device = check_device(device)
-            check_network(network, model)
+            toplevel = check_network(network, model)
             check_dt(dt, model)
-        toplevel = model.toplevel if network is None else network
-        self._settings = settings = Settings.read(toplevel).check()
-        self.stateful = settings.stateful
+        settings = Settings.read(toplevel).check()
+        setup = Setup.of(cls, minibatch_size, unroll_simulation, device, settings.dtype)
         if model is None:
             with arguments_of(cls):
                 check_dt_in(settings.dtype, dt)
         built = build_network(network, settings, dt, model, progress_bar)
-        self.model = built.model
         with arguments_of(cls):
             seed = choose_seed(seed, network)
-        with self._scope():
-            self._runner = build_runner(built, self.minibatch_size, self.unroll, seed)
-        self._names = built.names
-        self._input_names = {node: self._names[node] for node in built.nodes}
-        self.node_inputs = {
-            feed.node: feed.output
-            for feed in built.program.feeds
-            if feed.node is not None
-        }
+        simulation = Simulation(built, setup, seed)
+        trainer = Trainer(simulation)
+        RunMethods.__init__(self, simulation, progress_bar)
+        KerasMethods.__init__(self, trainer)
         self.data = SimulationData(self)
-        self._made_keras_network = None
-        self.closed = False
-        if self._strategy is not None:
-            # variables belong to the strategy they are made under
-            self._make_keras_network()
-
-    @property
-    def dt(self) -> float:
-        """(float) Length of a time step, in seconds."""
-        return self.model.dt
-
-    @dt.setter
-    def dt(self, value):
-        raise ReadonlyError(
-            attr="dt", obj=self, msg="dt is read-only. Pass it to Simulator."
-        )
-
-    @property
-    def seed(self) -> int:
-        """(int) Seed of all random numbers of the simulation."""
-        return self._runner.seed
-
-    @seed.setter
-    def seed(self, value):
-        raise ReadonlyError(
-            attr="seed", obj=self, msg="seed is read-only. Pass it to `reset`."
-        )
-
-    @property
-    def n_steps(self) -> int:
-        """(int) Number of steps that have been run."""
-        return self._runner.n_steps
-
-    @property
-    def time(self) -> float:
-        """(float) Simulated time, in seconds."""
-        return self.n_steps * self.dt
-
-    @property
-    def recording(self) -> Recording:
-        """(Recording) State and probe data as of the last complete chunk of steps."""
-        return self._runner.recording
-
-    def parameter(self, signal: Signal) -> np.ndarray | None:
-        """Return the current value of a parameter or state signal.
-
-        Parameters
-        ----------
-        signal : Signal
-            A signal of ``sim.model``.
-
-        Returns
-        -------
-        value : ndarray or None
-            Of the signal's shape, with a leading minibatch axis if a ``minibatch_size``
-            was given and the items do not share the value. None if the simulation does
-            not keep the signal from step to step.
-        """
-        self._check_open("parameter")
-        value = self._runner.value(signal)
-        if value is not None and (self.drops_batch or self._runner.is_shared(signal)):
-            value = value[0]
-        return value
-
-    def run(self, time_in_seconds: float, **kwargs) -> None:
-        """Simulate for a length of time.
-
-        Parameters
-        ----------
-        time_in_seconds : float
-            In seconds, rounded to a whole number of steps.
-        **kwargs
-            See `run_steps`.
-
-        Raises
-        ------
-        ValidationError
-            If the time is negative or no finite number.
-
-        Warns
-        -----
-        UserWarning
-            If the time rounds to no step at all.
-        """
-        self._check_open("run")
-        n_steps = steps_from_time(time_in_seconds, self.dt)
-        if n_steps > 0:
-            self.run_steps(n_steps, **kwargs)
-
-    def run_steps(
-        self,
-        n_steps: int,
-        data: Any = None,
-        progress_bar: bool | ProgressBar | None = None,
-        stateful: bool = True,
-    ) -> None:
-        """Simulate a number of steps; append to the data of all probes.
-
-        Parameters
-        ----------
-        n_steps : int
-            How many steps to run.
-        data : dict or list or ndarray, optional
-            Replaces the output of input nodes: arrays of shape (minibatch_size,
-            n_steps, size_out) by node or name, in the order of the nodes, or one for
-            the first node. Nodes that are not named keep their own output.
-        progress_bar : bool or ProgressBar, optional
-            Overrides that of the simulator.
-        stateful : bool
-            False puts the state (and the time) back to what it was before the run, all
-            but the parameters that learning rules have changed. Always False in a
-            network with ``configure_settings(stateful=False)``.
-
-        Raises
-        ------
-        ValidationError
-            If an argument is invalid. Nothing has been run then.
-        SimulationError
-            If a function of the user's fails. All steps up to the last complete chunk
-            have been run and recorded then; the same holds after Ctrl-C.
-
-        Warns
-        -----
-        UserWarning
-            If nothing is run, or if a single step starts from a state that is put back
-            afterwards, so that what passes a synapse never arrives.
-        """
-        self._check_open("run_steps")
-        advice = "Use `run` for a time, and `reset` to start again."
-        with argument("n_steps", type(self)):
-            n_steps = whole(n_steps, 0, MAX_STEPS, advice)
-        if n_steps == 0:
-            warnings.warn("n_steps=0: nothing is run.", stacklevel=2)
-            return
-        arrays, n_steps = check_inputs(
-            data, self._input_names, self.minibatch_size, n_steps
-        )
-        if not self._settings.use_loop:
-            check_steps_without_loop(n_steps, self.unroll)
-        if progress_bar is None:
-            progress_bar = self.progress_bar
-        stateful = stateful and self.stateful
-        if n_steps == 1 and not stateful:
-            warn_of_delays(self.model.toplevel)
-        with (
-            self.calls.alone("run_steps"),
-            progress(progress_bar, "Simulating", n_steps) as display,
-            self._scope(),
-        ):
-            self._runner.run(n_steps, arrays, display, stateful)
-
-    def step(self, **kwargs) -> None:
-        """Advance the simulation by one step.
-
-        Parameters
-        ----------
-        **kwargs
-            See `run_steps`. No progress bar is shown by default.
-        """
-        self._check_open("step")
-        self.run_steps(1, **{"progress_bar": False, **kwargs})
-
-    def reset(
-        self,
-        seed: int | None = None,
-        include_trainable: bool = True,
-        include_probes: bool = True,
-        include_processes: bool = True,
-    ) -> None:
-        """Put the simulation back to its start.
-
-        Parameters
-        ----------
-        seed : int, optional
-            A new seed for all random numbers of the simulation; what was built (e.g.
-            encoders) stays as it is.
-        include_trainable : bool
-            Whether parameters go back to their initial values.
-        include_probes : bool
-            Whether recorded data is dropped.
-        include_processes : bool
-            Whether random processes start their streams again.
-        """
-        self._check_open("reset")
-        with arguments_of(type(self)):
-            seed = self.seed if seed is None else check_seed(seed)
-        with self.calls.alone("reset"), self._scope():
-            self._runner.start(
-                seed, include_trainable, include_probes, include_processes
-            )
-            if include_processes and self._made_keras_network is not None:
-                self._made_keras_network.reset(seed)
-
-    def soft_reset(
-        self, include_trainable: bool = False, include_probes: bool = False
-    ) -> None:
-        """Reset the state alone; deprecated in favour of `reset`.
-
-        Parameters
-        ----------
-        include_trainable, include_probes : bool
-            See `reset`.
-        """
-        warnings.warn(
-            "Simulator.soft_reset is deprecated. Use reset(include_processes=False, "
-            "include_trainable=..., include_probes=...).",
-            DeprecationWarning,
-            stacklevel=2,
-        )
-        self.reset(
-            include_trainable=include_trainable,
-            include_probes=include_probes,
-            include_processes=False,
-        )
-
-    def clear_probes(self) -> None:
-        """Drop the recorded data of all probes."""
-        self._check_open("clear_probes")
-        with self.calls.alone("clear_probes"):
-            self._runner.clear_probes()
-
-    def trange(
-        self, sample_every: float | None = None, dt: float | None = None
-    ) -> np.ndarray:
-        """Return the times of recorded data.
-
-        Parameters
-        ----------
-        sample_every : float, optional
-            Sampling period of a probe, in seconds. By default, every step.
-        dt : float, optional
-            Deprecated name of `sample_every`, in seconds.
-
-        Returns
-        -------
-        times : ndarray of shape (n_samples,)
-            In seconds; the first step is at ``sim.dt``.
-
-        Raises
-        ------
-        ValidationError
-            If both arguments are given, or the period is not a positive number.
-        """
-        with arguments_of(type(self)):
-            sample_every = sampling_period(sample_every, dt)
-        return sample_times(self.n_steps, self.dt, sample_every)
+        objects = NengoParameters(simulation, self.data)
+        ParameterMethods.__init__(self, ParameterFiles(simulation, trainer), objects)
+        self._scopes = contextlib.ExitStack()
 
     def get_name(self, obj: nengo.Node | nengo.Probe) -> str:
         """Return the name under which an input node or a probe is known to Keras.
@@ -438,33 +148,36 @@ class Simulator(KerasMethods, ParameterMethods):
         ValidationError
             If the object has no name: no input node or probe of this network.
         """
-        if not isinstance(obj, nengo.Node | nengo.Probe) or obj not in self._names:
+        names = self._simulation.built.names
+        if not isinstance(obj, nengo.Node | nengo.Probe) or obj not in names:
             raise ValidationError(
                 f"expected an input node or a probe of the simulated network (got "
-                f"{obj!r}). The names are {listing(self._names.values())}.",
+                f"{obj!r}). The names are {listing(names.values())}.",
                 attr="get_name",
                 obj=self,
             )
-        return self._names[obj]
+        return names[obj]
 
     def close(self) -> None:
         """Release the compiled simulation. Probe data stays readable."""
-        with self.calls.alone("close"):
-            self.closed = True
-            self._made_keras_network = None
-            self._runner.close()
+        self._simulation.close()
 
     def __enter__(self) -> "Simulator":
-        self._check_open("__enter__")
-        self._scopes.enter_context(self._scope())
+        self._simulation.check_open("__enter__")
+        self._scopes.enter_context(self._simulation.setup.scope())
         return self
 
-    def __exit__(self, exc_type, exc_value, traceback):
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
         self._scopes.close()
         self.close()
 
-    def __del__(self):
-        if not getattr(self, "closed", True):
+    def __del__(self) -> None:
+        if not getattr(self, "closed", True):  # nothing is open before it is built
             warnings.warn(
                 f"Simulator of {self.model} was deallocated while open. Close "
                 "simulators, or use them in a `with` statement.",
@@ -474,29 +187,8 @@ class Simulator(KerasMethods, ParameterMethods):
             )
             self.close()
 
-    def __getstate__(self):
+    def __getstate__(self) -> NoReturn:
         raise NotImplementedError(
             "A Simulator of nengo_dl cannot be pickled: it holds compiled functions. "
             "Pickle the network and make a new Simulator."
         )
-
-    def _functions(self):
-        """Return which functions of the user's are running, see ``Calls``."""
-        if self.closed:
-            return {}
-        keras_network = self._made_keras_network
-        engine = (
-            self._runner.engine if keras_network is None else keras_network.layer.engine
-        )
-        return engine.functions
-
-    def _scope(self):
-        return scope(self.device, self._settings.dtype, self._strategy)
-
-    def _check_open(self, what):
-        if self.closed:
-            raise SimulatorClosed(
-                f"Simulator.{what}: the simulator is closed. Make a new Simulator, or "
-                "call it inside of the `with` block."
-            )
-        check_process(f"Simulator.{what}")

@@ -1,47 +1,23 @@
-"""Between seconds and steps."""
+"""Seconds as steps, and steps as seconds."""
 
 import warnings
 from numbers import Real
+from typing import Any
 
 import numpy as np
 from nengo.exceptions import ValidationError
 
 from nengo_dl.arguments import MAX_STEPS, is_number
+from nengo_dl.simulator.stacklevel import user_level
 
 
-def steps_from_time(time_in_seconds, dt):
-    """Round a duration to time steps.
-
-    Parameters
-    ----------
-    time_in_seconds : float
-        Duration in seconds, at least 0.
-    dt : float
-        Length of a time step in seconds.
-
-    Returns
-    -------
-    n_steps : int
+def steps_from_time(time_in_seconds: Any, dt: float) -> int:
+    """Round a duration to time steps of `dt` seconds; warn if there are none.
 
     Raises
     ------
     ValidationError
         If the duration is negative or not a finite number.
-
-    Warns
-    -----
-    UserWarning
-        If the duration rounds to 0 steps.
-
-    Examples
-    --------
-    .. testcode::
-
-       print(steps_from_time(0.0106, dt=0.001))
-
-    .. testoutput::
-
-       11
     """
     seconds = float(time_in_seconds) if is_number(time_in_seconds) else np.nan
     if not 0 <= seconds < np.inf:
@@ -61,24 +37,13 @@ def steps_from_time(time_in_seconds, dt):
         warnings.warn(
             f"time_in_seconds={time_in_seconds} is 0 time steps of dt={dt}: nothing is "
             "run.",
-            stacklevel=3,
+            stacklevel=user_level(),
         )
     return n_steps
 
 
-def sampling_period(sample_every, dt):
-    """Return the sampling period of ``trange``, under whichever name it was given.
-
-    Parameters
-    ----------
-    sample_every : float or None
-        In seconds.
-    dt : float or None
-        Deprecated name of the same.
-
-    Returns
-    -------
-    sample_every : float or None
+def sampling_period(sample_every: float | None, dt: float | None) -> float | None:
+    """Return an argument of ``trange`` in seconds, also under its old name `dt`.
 
     Raises
     ------
@@ -95,7 +60,7 @@ def sampling_period(sample_every, dt):
         warnings.warn(
             "`dt` is deprecated. Use `sample_every` instead.",
             DeprecationWarning,
-            stacklevel=3,
+            stacklevel=user_level(),
         )
         sample_every = dt
     if sample_every is None or (isinstance(sample_every, Real) and sample_every > 0):
@@ -107,23 +72,10 @@ def sampling_period(sample_every, dt):
     )
 
 
-def sample_times(n_steps, dt, sample_every=None):
-    """Return the times of recorded data.
-
-    Parameters
-    ----------
-    n_steps : int
-        Number of steps that have been run.
-    dt : float
-        Length of a step in seconds.
-    sample_every : float, optional
-        Sampling period in seconds; by default, every step.
-
-    Returns
-    -------
-    times : ndarray of shape (n_samples,)
-        In seconds.
-    """
+def sample_times(
+    n_steps: int, dt: float, sample_every: float | None = None
+) -> np.ndarray:
+    """Return the times of recorded data, in seconds, of shape (n_samples,)."""
     steps = np.arange(1, n_steps + 1)
     period = 1 if sample_every is None else sample_every / dt
     return dt * steps[steps % period < 1]

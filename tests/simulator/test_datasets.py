@@ -11,7 +11,7 @@ from nengo.exceptions import SimulationError, ValidationError
 
 import nengo_dl
 from nengo_dl.simulator.datasets import is_dataset
-from nengo_dl.simulator.regroup import regrouped
+from nengo_dl.simulator.rebatch import rebatched
 from tests.simulator.helpers import make_sim, relay
 
 SIZE, ITEMS = 4, 10
@@ -292,7 +292,7 @@ def test_regrouping():
         stops = np.cumsum(lengths)
         parts = [(np.arange(n, m),) for n, m in zip([0, *stops], stops, strict=False)]
         left = []
-        found = [list(a) for (a,) in regrouped(parts, size, left.append)]
+        found = [list(a) for (a,) in rebatched(parts, size, left.append)]
         assert sum(found, []) == list(range(len(found) * size))
         return len(found), *left
 
@@ -304,4 +304,4 @@ def test_regrouping():
     with pytest.raises(ValidationError, match="at least 3 items.*got 2 in all"):
         groups(1, 1, size=3)
     with pytest.raises(ValidationError, match=r"same number of items .*got \[2, 3\]"):
-        list(regrouped([(np.zeros(2), np.zeros(3))], 2, print))
+        list(rebatched([(np.zeros(2), np.zeros(3))], 2, print))

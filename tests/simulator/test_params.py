@@ -13,7 +13,7 @@ from nengo.transforms import SparseMatrix
 
 import nengo_dl
 from nengo_dl.graph import parameters as table
-from nengo_dl.simulator.data import SimulationData
+from nengo_dl.simulator import SimulationData
 from tests import small_networks
 from tests.simulator.helpers import make_sim
 

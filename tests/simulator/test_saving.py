@@ -11,7 +11,7 @@ from nengo.exceptions import SimulationError, SimulatorClosed
 import nengo_dl
 from nengo_dl.keras_model.layer import EngineLayer
 from nengo_dl.keras_model.weights import WeightTable
-from nengo_dl.simulator.files import MARKER
+from nengo_dl.simulator.npz import MARKER
 from tests import small_networks
 from tests.simulator.helpers import make_sim
 

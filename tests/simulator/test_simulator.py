@@ -10,7 +10,7 @@ import tensorflow as tf
 from nengo.exceptions import NengoWarning, ReadonlyError
 
 import nengo_dl
-from nengo_dl.simulator.gpus import unused_gpu
+from nengo_dl.simulator.devices import unused_gpu
 from tests import small_networks
 from tests.simulator.helpers import assert_same_data, data_of, filtered, make_sim, relay
 

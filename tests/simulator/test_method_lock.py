@@ -11,7 +11,7 @@ import pytest
 from nengo.exceptions import SimulationError
 
 import nengo_dl
-from nengo_dl.simulator import calls
+from nengo_dl.simulator import method_lock
 from tests.simulator.helpers import make_sim
 
 ITEMS, STEPS = 8, 3
@@ -272,7 +272,7 @@ def test_other_threads_while_a_model_is_trained(tmp_path):
 
 def test_a_function_that_waits_for_a_thread(monkeypatch):
     """There is an error after a while, and no deadlock."""
-    monkeypatch.setattr(calls, "PATIENCE", 0.3)
+    monkeypatch.setattr(method_lock, "PATIENCE", 0.3)
     found, box = [], []
 
     def function(t, x):

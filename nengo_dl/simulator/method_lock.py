@@ -1,9 +1,9 @@
-"""Which calls of a simulator's methods may go on at the same time.
+"""A lock for methods of a simulator, some of which may go on at the same time.
 
-A run holds the state of the simulation, and puts it back at the end. Whatever would
-change the state, the parameters or the recording meanwhile (from a callback, from a
-function of the network, from another thread) would be undone without a word, so it is
-an error. Predictions leave all of that as it was, and may go on side by side.
+A run holds the state of the simulation, and puts it back at the end. Changes of the
+state, the parameters or the recording meanwhile (from a callback, from a function of
+the network, from another thread) would be undone without a word, so they are an error.
+Predictions leave all of that as it was, and may go on side by side.
 """
 
 import contextlib
@@ -33,14 +33,14 @@ class _Call:
         return self.method.startswith("predict")
 
 
-class Calls:
+class MethodLock:
     """Keeps calls of a simulator's methods from undoing each other.
 
     Parameters
     ----------
     functions : callable
-        Returns which functions of the user's are running in the middle of a step: from
-        the identifier of the thread to when it was called, by `time.monotonic`.
+        Returns since when (by `time.monotonic`) which threads, by their identifiers,
+        are in a function of the user's.
     """
 
     def __init__(self, functions: Callable[[], Mapping[int, float]]):
@@ -50,18 +50,7 @@ class Calls:
 
     @contextlib.contextmanager
     def alone(self, method: str) -> Iterator[None]:
-        """Let nothing else go on meanwhile.
-
-        Parameters
-        ----------
-        method : str
-            Name of the method, for messages.
-
-        Raises
-        ------
-        SimulationError
-            If something is going on already.
-        """
+        """Let nothing else go on meanwhile; SimulationError if something does."""
         with self._going_on(_Call(method, False), lambda: not self._calls):
             yield
 
@@ -71,24 +60,12 @@ class Calls:
     ) -> Iterator[None]:
         """Go on in callbacks of other calls, or beside others that share.
 
-        Parameters
-        ----------
-        method : str
-            Name of the method, for messages.
-        shares : bool
-            Whether other predictions that share can go on side by side. Those that do
-            not wait for each other.
-        keeps_state : bool
-            Whether the state changes, which no callback may do.
-
-        Raises
-        ------
-        SimulationError
-            If anything else is going on.
+        Predictions that do not share wait for each other. In callbacks, no call may
+        keep the state that it comes to.
         """
         call = _Call(method, shares)
 
-        def can_begin():
+        def can_begin() -> bool:
             if self.is_nested:
                 return self._in_callback() and not keeps_state
             return not self._calls or (shares and all(c.shares for c in self._calls))
@@ -107,20 +84,9 @@ class Calls:
             call.in_keras = False
 
     def check(self, method: str, reads: bool = False) -> None:
-        """Raise if this is no time for a method that takes effect at once.
+        """Raise SimulationError outside of callbacks, if something is going on.
 
-        Parameters
-        ----------
-        method : str
-            Its name, for messages.
-        reads : bool
-            Whether it changes nothing, so that only parameters and state that another
-            thread is changing matter.
-
-        Raises
-        ------
-        SimulationError
-            If something is going on, and this is no callback of it.
+        A method that only reads is refused while Keras may be changing what it reads.
         """
         with self._changed:
             hinders = [c for c in self._calls if not (reads and _is_readable(c))]
@@ -142,7 +108,7 @@ class Calls:
         return bool(mine) and mine[-1].in_keras and not in_function
 
     @contextlib.contextmanager
-    def _going_on(self, call: _Call, can_begin: Callable[[], bool]):
+    def _going_on(self, call: _Call, can_begin: Callable[[], bool]) -> Iterator[None]:
         try:
             with self._changed:
                 while not can_begin():

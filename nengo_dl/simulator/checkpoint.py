@@ -1,8 +1,8 @@
-"""What parameter files hold: the arrays of a simulation by name.
+"""All that is saved of a simulation, as arrays by name.
 
-Parameters come first, in the order of ``keras_model.weights``; what learning rules
-change follows, and (if asked for) the state, with where all random streams are, and the
-optimizer.
+Parameters come first, in the order of ``keras_model.weights``; weights that learning
+rules change follow, and (if asked for) the state, with the positions of all random
+streams, and the optimizer.
 """
 
 import re
@@ -11,8 +11,9 @@ from collections.abc import Mapping
 import keras
 import numpy as np
 from nengo.builder import Signal
+from nengo.builder.operator import Operator
 
-from nengo_dl.simulator.files import Entry
+from nengo_dl.simulator.npz_members import ArraySpec
 from nengo_dl.simulator.runner import Runner
 
 STATE = "state"
@@ -25,36 +26,31 @@ OPTIMIZER = "optimizer"
 AHEAD = "ahead"
 
 
-class Stored:
-    """Reads and writes all that can be saved of a simulation.
+class Checkpoint:
+    """Reads and writes what can be saved of a simulation.
 
     Parameters
     ----------
     runner : `Runner`
         Has the parameters, the state and the random streams.
-    include_state : bool
-        Whether the state of the simulation belongs to it.
-    optimizer : `keras.optimizers.Optimizer`, optional
-        Whose variables belong to it.
-
-    Attributes
-    ----------
     has_state : bool
-        Whether the state belongs to it.
+        Whether the state of the simulation belongs to it.
+    optimizer : `keras.optimizers.Optimizer` or None
+        Its variables belong to it, too.
     """
 
     def __init__(
         self,
         runner: Runner,
-        include_state: bool = False,
-        optimizer: keras.optimizers.Optimizer | None = None,
+        has_state: bool,
+        optimizer: keras.optimizers.Optimizer | None,
     ):
         self._runner = runner
         table = runner.engine.values
         learned = {p.name: p.signal for p in table.learned}
         self._state = dict(learned)
-        self.has_state = include_state
-        if include_state:
+        self._has_state = has_state
+        if has_state:
             for i, signal in enumerate(table.state_signals()):
                 if signal not in learned.values():
                     self._state[_state_name(i, signal)] = signal
@@ -68,7 +64,7 @@ class Stored:
         arrays = self._runner.parameters()
         for name, signal in self._state.items():
             arrays[name] = self._runner.value(signal)
-        if self.has_state:
+        if self._has_state:
             arrays[N_STEPS] = np.array(self._runner.n_steps)
             arrays[SEED] = np.array(self._runner.seed)
             arrays[STREAMS_SEED] = np.array(self._runner.streams_seed)
@@ -81,10 +77,10 @@ class Stored:
         optimizer = {k: v.numpy() for k, v in self._optimizer.items()}
         return arrays | optimizer
 
-    def expected(self) -> dict[str, Entry]:
-        """Describe what a file must hold, see `.files.read`."""
+    def expected(self) -> dict[str, ArraySpec]:
+        """Return the shapes and types of all arrays."""
         return {
-            name: Entry(
+            name: ArraySpec(
                 array.shape,
                 array.dtype.name,
                 batched=name in self._state,
@@ -107,15 +103,9 @@ class Stored:
         return None
 
     def write(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Put arrays in their places.
-
-        Parameters
-        ----------
-        arrays : mapping of str to ndarray
-            As `read` returns them.
-        """
-        n_steps = int(arrays[N_STEPS]) if self.has_state else self._runner.n_steps
-        if self.has_state:
+        """Put arrays, as `read` returns them, in their places."""
+        n_steps = int(arrays[N_STEPS]) if self._has_state else self._runner.n_steps
+        if self._has_state:
             # ahead of all else, because it makes processes anew, which may fail
             self._runner.resume(
                 int(arrays[SEED]),
@@ -125,20 +115,20 @@ class Stored:
                     for key in self._runner.streams()
                 },
                 n_steps,
+                int(arrays[DRAWS]),
             )
-            self._runner.layer.draws.assign(int(arrays[DRAWS]))
         for name, variable in self._optimizer.items():
             variable.assign(arrays[name])
         state = {signal: arrays[name] for name, signal in self._state.items()}
         self._runner.put(arrays, state, n_steps)
 
-    def _stream_name(self, op, name: str) -> str:
-        """Name a part of what is known of a random stream."""
+    def _stream_name(self, op: Operator, name: str) -> str:
+        """Name an array that belongs to a random stream."""
         return f"{STREAMS}/{self._positions[op]}/{name}"
 
 
 def _state_name(position: int, signal: Signal) -> str:
-    """Name a part of the state, in the same way in every process."""
+    """Name a signal of the state, in the same way in every process."""
     # objects without a label have their address in the names of signals
     readable = re.sub(r"( at )?0x[0-9a-fA-F]+", "", signal.name)
     return "/".join(filter(None, (STATE, str(position), readable)))

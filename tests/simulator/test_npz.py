@@ -14,8 +14,8 @@ import pytest
 from nengo.exceptions import SimulationError, ValidationError
 from numpy.lib import format as npy
 
-from nengo_dl.simulator import files, replacing
-from nengo_dl.simulator.files import Entry
+from nengo_dl.simulator import atomic, npz, npz_members
+from nengo_dl.simulator.npz_members import ArraySpec
 
 RNG = np.random.RandomState(0)
 ARRAYS = {
@@ -25,7 +25,7 @@ ARRAYS = {
     "n_steps": np.array(7),
 }
 EXPECTED = {
-    name: Entry(array.shape, array.dtype.name) for name, array in ARRAYS.items()
+    name: ArraySpec(array.shape, array.dtype.name) for name, array in ARRAYS.items()
 }
 NAMES = (
     "",
@@ -65,7 +65,7 @@ def assert_equal(actual, expected):
 
 
 def entry_of(array, **kwargs):
-    return Entry(array.shape, array.dtype.name, **kwargs)
+    return ArraySpec(array.shape, array.dtype.name, **kwargs)
 
 
 @pytest.fixture
@@ -74,14 +74,16 @@ def path(tmp_path):
     return tmp_path / "params"
 
 
-def npz(path):
+def npz_path(path):
     return path.parent / (path.name + ".npz")
 
 
 def fails(path, message, expected=EXPECTED):
     with pytest.raises(SimulationError, match=message) as info:
-        files.read(path, expected)
-    assert str(info.value).startswith(f"Simulator.load_params '{npz(path)}': expected ")
+        npz.read(path, expected)
+    assert str(info.value).startswith(
+        f"Simulator.load_params '{npz_path(path)}': expected "
+    )
 
 
 # --- what is written can be read --------------------------------------------------
@@ -90,57 +92,57 @@ def fails(path, message, expected=EXPECTED):
 @pytest.mark.parametrize("as_text", [True, False])
 def test_writing_then_reading_is_identity(path, as_text):
     path = os.fspath(path) if as_text else path
-    files.write(path, ARRAYS)
-    assert_equal(files.read(path, EXPECTED), ARRAYS)
-    for array in files.read(path, EXPECTED).values():
+    npz.write(path, ARRAYS)
+    assert_equal(npz.read(path, EXPECTED), ARRAYS)
+    for array in npz.read(path, EXPECTED).values():
         array[...] = 1  # which can be changed
 
 
 def test_any_name_will_do(path):
     arrays = {name: np.array([i, -i]) for i, name in enumerate(NAMES)}
     expected = {name: entry_of(array) for name, array in arrays.items()}
-    files.write(path, arrays)
-    assert_equal(files.read(path, expected), arrays)
+    npz.write(path, arrays)
+    assert_equal(npz.read(path, expected), arrays)
 
 
 @pytest.mark.parametrize("shape", [(), (0,), (2, 0), (1,), (5,), (2, 3, 4)])
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_any_shape_will_do(path, shape, order):
     array = np.array(RNG.uniform(size=shape), order=order)
-    files.write(path, {"a": array})
-    assert_equal(files.read(path, {"a": entry_of(array)}), {"a": array})
-    np.savez(npz(path), array)  # keeps the order
-    assert_equal(files.read(path, {"a": entry_of(array)}), {"a": array})
+    npz.write(path, {"a": array})
+    assert_equal(npz.read(path, {"a": entry_of(array)}), {"a": array})
+    np.savez(npz_path(path), array)  # keeps the order
+    assert_equal(npz.read(path, {"a": entry_of(array)}), {"a": array})
 
 
 def test_no_arrays(path):
-    files.write(path, {})
-    assert files.read(path, {}) == {}
+    npz.write(path, {})
+    assert npz.read(path, {}) == {}
 
 
 def test_values_are_kept_whatever_they_are(path):
     array = np.array([np.nan, np.inf, -np.inf, -0.0, 1e-45, 3e38], dtype="float32")
-    files.write(path, {"a": array})
-    (loaded,) = files.read(path, {"a": entry_of(array)}).values()
+    npz.write(path, {"a": array})
+    (loaded,) = npz.read(path, {"a": entry_of(array)}).values()
     assert loaded.tobytes() == array.tobytes()
 
 
 def test_order_does_not_matter(path):
-    files.write(path, dict(reversed(ARRAYS.items())))
-    assert_equal(files.read(path, EXPECTED), ARRAYS)
+    npz.write(path, dict(reversed(ARRAYS.items())))
+    assert_equal(npz.read(path, EXPECTED), ARRAYS)
 
 
 def test_numpy_reads_names(path):
-    files.write(path, ARRAYS)
-    with np.load(npz(path), allow_pickle=False) as loaded:
-        assert set(loaded.files) == {files.MARKER, *ARRAYS}
+    npz.write(path, ARRAYS)
+    with np.load(npz_path(path), allow_pickle=False) as loaded:
+        assert set(loaded.files) == {npz.MARKER, *ARRAYS}
         np.testing.assert_array_equal(loaded["a.weights"], ARRAYS["a.weights"])
 
 
 def test_files_are_compressed(path):
     array = np.zeros((1000, 100))
-    files.write(path, {"a": array})
-    assert npz(path).stat().st_size < array.nbytes / 100
+    npz.write(path, {"a": array})
+    assert npz_path(path).stat().st_size < array.nbytes / 100
 
 
 @pytest.mark.parametrize(
@@ -150,9 +152,9 @@ def test_files_are_compressed(path):
 )
 def test_numbers_are_converted(path, stored, wanted):
     array = np.array([0, 1, 1], dtype=stored)
-    files.write(path, {"a": array})
+    npz.write(path, {"a": array})
     assert_equal(
-        files.read(path, {"a": Entry((3,), wanted)}), {"a": array.astype(wanted)}
+        npz.read(path, {"a": ArraySpec((3,), wanted)}), {"a": array.astype(wanted)}
     )
 
 
@@ -160,9 +162,9 @@ def test_numbers_are_converted(path, stored, wanted):
 
 
 def test_files_are_replaced(path):
-    files.write(path, {"old": np.ones(3)})
-    files.write(path, ARRAYS)
-    assert_equal(files.read(path, EXPECTED), ARRAYS)
+    npz.write(path, {"old": np.ones(3)})
+    npz.write(path, ARRAYS)
+    assert_equal(npz.read(path, EXPECTED), ARRAYS)
     assert os.listdir(path.parent) == ["params.npz"]
 
 
@@ -172,16 +174,16 @@ def test_a_failed_write_leaves_the_old_file(path, error):
         def __array__(self, dtype=None, copy=None):
             raise error
 
-    files.write(path, ARRAYS)
+    npz.write(path, ARRAYS)
     with pytest.raises(type(error)):
-        files.write(path, {**ARRAYS, "last": Failing()})
-    assert_equal(files.read(path, EXPECTED), ARRAYS)
+        npz.write(path, {**ARRAYS, "last": Failing()})
+    assert_equal(npz.read(path, EXPECTED), ARRAYS)
     assert os.listdir(path.parent) == ["params.npz"]
 
 
 def test_objects_are_not_written(path):
     with pytest.raises(ValueError, match="Object arrays cannot be saved"):
-        files.write(path, {"a": np.array([{}])})
+        npz.write(path, {"a": np.array([{}])})
     assert os.listdir(path.parent) == []
 
 
@@ -189,9 +191,9 @@ def test_objects_are_not_written(path):
 def test_links_and_permissions(path):
     other = path.parent / "folder" / "other.npz"
     other.parent.mkdir()
-    npz(path).symlink_to(other)
-    files.write(path, ARRAYS)
-    assert npz(path).is_symlink() and other.exists()
+    npz_path(path).symlink_to(other)
+    npz.write(path, ARRAYS)
+    assert npz_path(path).is_symlink() and other.exists()
     plain = path.parent / "plain"
     plain.touch()
     assert stat.S_IMODE(other.stat().st_mode) == stat.S_IMODE(plain.stat().st_mode)
@@ -200,16 +202,16 @@ def test_links_and_permissions(path):
 def test_no_folder(path):
     message = "save_params: expected a place .*No such file.*Make the folder"
     with pytest.raises(FileNotFoundError, match=message):
-        files.write(path / "a", ARRAYS)
+        npz.write(path / "a", ARRAYS)
 
 
 def test_no_place(path):
-    npz(path).mkdir()
+    npz_path(path).mkdir()
     with pytest.raises(OSError, match="save_params: expected a place where"):
-        files.write(path, ARRAYS)
+        npz.write(path, ARRAYS)
     path.touch()
     with pytest.raises(NotADirectoryError, match="save_params: expected a place where"):
-        files.write(path / "a", ARRAYS)
+        npz.write(path / "a", ARRAYS)
     assert sorted(os.listdir(path.parent)) == ["params", "params.npz"]
 
 
@@ -219,23 +221,23 @@ def test_no_place(path):
 def test_no_file(path):
     message = r"load_params: expected a file '.*params.npz' \(got none\).*save_params\."
     with pytest.raises(FileNotFoundError, match=message):
-        files.read(path, EXPECTED)
-    files.write(path, ARRAYS)
+        npz.read(path, EXPECTED)
+    npz.write(path, ARRAYS)
     with pytest.raises(FileNotFoundError, match="save_params, without '.npz'"):
-        files.read(f"{path}.npz", EXPECTED)
+        npz.read(f"{path}.npz", EXPECTED)
 
 
 def test_no_right_to_read(path):
-    npz(path).mkdir()
+    npz_path(path).mkdir()
     with pytest.raises(OSError, match="load_params: expected to open .*can be read"):
-        files.read(path, EXPECTED)
+        npz.read(path, EXPECTED)
 
 
 # --- names, shapes and dtypes that differ -----------------------------------------
 
 
 def test_all_differences_are_listed(path):
-    files.write(
+    npz.write(
         path,
         {
             "b.weights": ARRAYS["a.weights"],
@@ -256,28 +258,28 @@ def test_all_differences_are_listed(path):
         "Nothing has been loaded.",
     ):
         with pytest.raises(SimulationError) as info:
-            files.read(path, EXPECTED)
+            npz.read(path, EXPECTED)
         assert line in str(info.value)
 
 
 def test_a_name_of_another_shape_is_not_suggested(path):
-    files.write(path, {"b.bias": np.ones(5)})
-    fails(path, r"'a.bias' is missing.\n", {"a.bias": Entry((4,))})
+    npz.write(path, {"b.bias": np.ones(5)})
+    fails(path, r"'a.bias' is missing.\n", {"a.bias": ArraySpec((4,))})
 
 
 def test_long_lists_are_cut(path):
-    files.write(path, {f"other{i}": np.ones(1) for i in range(1000)})
+    npz.write(path, {f"other{i}": np.ones(1) for i in range(1000)})
     with pytest.raises(SimulationError, match="and 984 more") as info:
-        files.read(path, EXPECTED)
-    assert len(str(info.value).splitlines()) == files.MAX_LISTED + 2
+        npz.read(path, EXPECTED)
+    assert len(str(info.value).splitlines()) == npz.MAX_LISTED + 2
 
 
 @pytest.mark.parametrize("value", [1e39, -1e300])
 def test_values_must_fit(path, value):
-    files.write(path, {"a": np.array([0, value])})
+    npz.write(path, {"a": np.array([0, value])})
     message = r"values of 'a' within the range of float32 .*dtype='float64'"
-    fails(path, message, {"a": Entry((2,))})
-    assert files.read(path, {"a": Entry((2,), "float64")})["a"][1] == value
+    fails(path, message, {"a": ArraySpec((2,))})
+    assert npz.read(path, {"a": ArraySpec((2,), "float64")})["a"][1] == value
 
 
 # --- minibatch items --------------------------------------------------------------
@@ -290,43 +292,43 @@ ITEM = np.arange(6.0).reshape(2, 3)
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_equal_items_are_broadcast(path, stored, count, order):
     array = ITEM if stored is None else np.array([ITEM] * stored)
-    entry = Entry((count, 2, 3), "float64", batched=True)
+    entry = ArraySpec((count, 2, 3), "float64", batched=True)
     expected = {"a": np.array([ITEM] * count)}
-    files.write(path, {"a": array})
-    assert_equal(files.read(path, {"a": entry}), expected)
+    npz.write(path, {"a": array})
+    assert_equal(npz.read(path, {"a": entry}), expected)
     if order == "F" and stored in (None, 1, count):
-        np.savez(npz(path), np.asfortranarray(array))
-        assert_equal(files.read(path, {"a": entry}), expected)
+        np.savez(npz_path(path), np.asfortranarray(array))
+        assert_equal(npz.read(path, {"a": entry}), expected)
 
 
 def test_items_that_differ_need_the_same_minibatch_size(path):
     array = np.array([ITEM, ITEM + 1, ITEM])
-    files.write(path, {"a": array})
-    entry = Entry((3, 2, 3), "float64", batched=True)
-    assert_equal(files.read(path, {"a": entry}), {"a": array})
+    npz.write(path, {"a": array})
+    entry = ArraySpec((3, 2, 3), "float64", batched=True)
+    assert_equal(npz.read(path, {"a": entry}), {"a": array})
     for count in (1, 2, 4):
-        entry = Entry((count, 2, 3), "float64", batched=True)
+        entry = ArraySpec((count, 2, 3), "float64", batched=True)
         message = rf"the 3 minibatch items of 'a' .*with {count}\).*minibatch_size=3\."
         fails(path, f"expected {message}", {"a": entry})
 
 
 @pytest.mark.parametrize("shape", [(0, 2, 3), (2, 2), (3,), (2, 3, 1), (1, 1, 2, 3)])
 def test_items_have_a_shape(path, shape):
-    files.write(path, {"a": np.zeros(shape)})
-    entry = Entry((2, 2, 3), batched=True)
+    npz.write(path, {"a": np.zeros(shape)})
+    entry = ArraySpec((2, 2, 3), batched=True)
     fails(path, r"'a': expected shape \(2, 2, 3\), got ", {"a": entry})
 
 
 def test_learned_values_of_one_item_are_values(path):
-    files.write(path, {"a": ITEM[None]})
-    assert_equal(files.read(path, {"a": Entry((2, 3), "float64")}), {"a": ITEM})
-    files.write(path, {"a": np.array([ITEM, ITEM])})
-    fails(path, r"'a': expected shape \(2, 3\)", {"a": Entry((2, 3))})
+    npz.write(path, {"a": ITEM[None]})
+    assert_equal(npz.read(path, {"a": ArraySpec((2, 3), "float64")}), {"a": ITEM})
+    npz.write(path, {"a": np.array([ITEM, ITEM])})
+    fails(path, r"'a': expected shape \(2, 3\)", {"a": ArraySpec((2, 3))})
 
 
 def test_empty_items(path):
-    files.write(path, {"a": np.zeros((5, 0))})
-    (loaded,) = files.read(path, {"a": Entry((3, 0), batched=True)}).values()
+    npz.write(path, {"a": np.zeros((5, 0))})
+    (loaded,) = npz.read(path, {"a": ArraySpec((3, 0), batched=True)}).values()
     assert loaded.shape == (3, 0)
 
 
@@ -337,17 +339,17 @@ def test_files_without_names(path):
     arrays = {f"n{i}": RNG.uniform(size=(i + 1,)) for i in range(12)}
     expected = {name: entry_of(array) for name, array in arrays.items()}
     for save in (np.savez, np.savez_compressed):
-        save(npz(path), *arrays.values())
-        assert_equal(files.read(path, expected), arrays)
+        save(npz_path(path), *arrays.values())
+        assert_equal(npz.read(path, expected), arrays)
 
 
 @pytest.mark.parametrize("stored", [(4,), (1, 4), (4, 1), (1, 4, 1)])
 def test_axes_of_length_one_do_not_count(path, stored):
     array = np.arange(4.0)
-    np.savez(npz(path), array.reshape(stored))
+    np.savez(npz_path(path), array.reshape(stored))
     for shape in ((4,), (4, 1), (1, 4)):
         expected = {"a": array.reshape(shape)}
-        assert_equal(files.read(path, {"a": Entry(shape, "float64")}), expected)
+        assert_equal(npz.read(path, {"a": ArraySpec(shape, "float64")}), expected)
 
 
 @pytest.mark.parametrize(
@@ -360,8 +362,8 @@ def test_axes_of_length_one_do_not_count(path, stored):
     ],
 )
 def test_other_networks_without_names(path, arrays, message):
-    np.savez(npz(path), *arrays)
-    fails(path, message, {"w": Entry((3, 4)), "b": Entry((4,))})
+    np.savez(npz_path(path), *arrays)
+    fails(path, message, {"w": ArraySpec((3, 4)), "b": ArraySpec((4,))})
 
 
 # --- foreign, damaged and malicious files -----------------------------------------
@@ -390,24 +392,24 @@ def archive(path, members, compression=zipfile.ZIP_DEFLATED, marked=True):
     """Write a zip file; values are the contents of the members."""
     members = dict(members)
     if marked:
-        members[f"{files.MARKER}.npy"] = header((), "<i8") + np.int64(1).tobytes()
-    with zipfile.ZipFile(npz(path), "w", compression) as file:
+        members[f"{npz.MARKER}.npy"] = header((), "<i8") + np.int64(1).tobytes()
+    with zipfile.ZipFile(npz_path(path), "w", compression) as file:
         for name, content in members.items():
             file.writestr(name, content)
 
 
-ONE = {"a": Entry((2,))}
+ONE = {"a": ArraySpec((2,))}
 GOOD = header((2,)) + np.ones(2, "float32").tobytes()
 
 
 def test_the_archives_of_these_tests_are_good(path):
     archive(path, {"a.npy": GOOD})
-    assert_equal(files.read(path, ONE), {"a": np.ones(2, "float32")})
+    assert_equal(npz.read(path, ONE), {"a": np.ones(2, "float32")})
     archive(path, {"a.npy": header((2,), version=(2, 0)) + GOOD[-8:]})
-    assert_equal(files.read(path, ONE), {"a": np.ones(2, "float32")})
+    assert_equal(npz.read(path, ONE), {"a": np.ones(2, "float32")})
 
 
-@pytest.mark.parametrize("name", ["a", "arr_0", files.MARKER])
+@pytest.mark.parametrize("name", ["a", "arr_0", npz.MARKER])
 @pytest.mark.parametrize("shape", [(), (2,)])
 def test_objects_are_not_unpickled(path, name, shape):
     created = path.parent / "created"
@@ -415,20 +417,20 @@ def test_objects_are_not_unpickled(path, name, shape):
     stream = io.BytesIO()
     npy.write_array(stream, array, allow_pickle=True)
     archive(path, {f"{name}.npy": stream.getvalue()}, marked=name == "a")
-    fails(path, "arrays of numbers .*dtype object.*any code", {"a": Entry(shape)})
+    fails(path, "arrays of numbers .*dtype object.*any code", {"a": ArraySpec(shape)})
     assert not created.exists()
 
 
 def test_pickles_are_not_unpickled(path):
     created = path.parent / "created"
     trap = pickle.dumps(Trap(os.fspath(created)))
-    npz(path).write_bytes(trap)
+    npz_path(path).write_bytes(trap)
     fails(path, "damaged or something else")
     archive(path, {"a.npy": trap})
     fails(path, "damaged or something else", ONE)
     # what claims to be numbers is numbers
     archive(path, {"a.npy": header((len(trap),), "|u1") + trap})
-    files.read(path, {"a": Entry((len(trap),))})
+    npz.read(path, {"a": ArraySpec((len(trap),))})
     assert not created.exists()
     pickle.loads(trap).close()
     assert created.exists()  # it would have
@@ -443,24 +445,24 @@ def test_what_is_no_number(path, descr):
 
 
 def test_truncated_files(path):
-    files.write(path, ARRAYS)
-    content = npz(path).read_bytes()
+    npz.write(path, ARRAYS)
+    content = npz_path(path).read_bytes()
     for length in (*range(0, len(content), 37), len(content) - 1):
-        npz(path).write_bytes(content[:length])
+        npz_path(path).write_bytes(content[:length])
         fails(path, "damaged or something else")
 
 
 def test_changed_bytes(path):
     """What is read of a damaged file is an error, or what was written."""
-    files.write(path, ARRAYS)
-    content = npz(path).read_bytes()
+    npz.write(path, ARRAYS)
+    content = npz_path(path).read_bytes()
     n_errors = 0
     for position in range(0, len(content), 11):
         changed = bytearray(content)
         changed[position] ^= 0xFF
-        npz(path).write_bytes(changed)
+        npz_path(path).write_bytes(changed)
         try:
-            assert_equal(files.read(path, EXPECTED), ARRAYS)
+            assert_equal(npz.read(path, EXPECTED), ARRAYS)
         except SimulationError:
             n_errors += 1
     assert n_errors > len(content) / 11 / 4
@@ -472,14 +474,14 @@ def test_changed_bytes(path):
     ids=["empty", "text", "npy", "zip start", "empty zip", "zeros"],
 )
 def test_files_that_are_something_else(path, content):
-    npz(path).write_bytes(content)
+    npz_path(path).write_bytes(content)
     fails(path, "expected a file written by save_params")
 
 
 def test_archives_of_something_else(path):
-    np.savez(npz(path), x=np.ones(3), y=np.ones(2))
+    np.savez(npz_path(path), x=np.ones(3), y=np.ones(2))
     fails(path, "got one without its mark.*Save the parameters with save_params")
-    np.savez(npz(path), np.ones(3), y=np.ones(2))
+    np.savez(npz_path(path), np.ones(3), y=np.ones(2))
     fails(path, "without its mark")
     archive(path, {"word/document.xml": b"<xml>" * 100}, marked=False)
     fails(path, "damaged or something else")
@@ -488,10 +490,10 @@ def test_archives_of_something_else(path):
 
 
 def test_newer_formats(path):
-    content = header((), "<i8") + np.int64(files.VERSION + 1).tobytes()
-    archive(path, {"a.npy": GOOD, f"{files.MARKER}.npy": content}, marked=False)
+    content = header((), "<i8") + np.int64(npz.VERSION + 1).tobytes()
+    archive(path, {"a.npy": GOOD, f"{npz.MARKER}.npy": content}, marked=False)
     fails(path, r"expected a file of format 1 or less \(got 2\).*install", ONE)
-    archive(path, {"a.npy": GOOD, f"{files.MARKER}.npy": GOOD}, marked=False)
+    archive(path, {"a.npy": GOOD, f"{npz.MARKER}.npy": GOOD}, marked=False)
     fails(path, "'%nengo_dl': expected shape", ONE)
 
 
@@ -532,11 +534,15 @@ def test_bombs_are_not_unpacked(path, monkeypatch):
     size = 10**7
     archive(path, {"a.npy": header((size,)) + bytes(4 * size)})
     monkeypatch.setattr(zipfile.ZipExtFile, "read", counted)
-    for entry in (Entry((2,)), Entry((2, 2), batched=True), Entry((), "float64")):
+    for entry in (
+        ArraySpec((2,)),
+        ArraySpec((2, 2), batched=True),
+        ArraySpec((), "float64"),
+    ):
         fails(path, f"'a': expected shape .*, got .{size},.", {"a": entry})
     # items are compared one by one
-    assert files.read(path, {"a": Entry((4,), batched=True)})["a"].tolist() == [0] * 4
-    assert 0 <= min(sizes) and max(sizes) <= files.MAX_HEADER_BYTES
+    assert npz.read(path, {"a": ArraySpec((4,), batched=True)})["a"].tolist() == [0] * 4
+    assert 0 <= min(sizes) and max(sizes) <= npz_members.MAX_HEADER_BYTES
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
@@ -550,10 +556,10 @@ def test_unusual_compression(path, compression):
 # Without TensorFlow, which takes seconds to import
 START = f"""
 import importlib.util, os, signal, sys
-spec = importlib.util.spec_from_file_location("replacing", {replacing.__file__!r})
+spec = importlib.util.spec_from_file_location("atomic", {atomic.__file__!r})
 module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
-with module.replacing(sys.argv[1]) as file:
+with module.atomic_write(sys.argv[1]) as file:
     file.write(b"a")
 """
 KILLED = START + "    os.kill(os.getpid(), signal.SIGKILL)"
@@ -574,45 +580,45 @@ def temporary(path):
 def test_the_next_save_removes_what_a_killed_one_has_left(path):
     other = path.with_name("other")
     for killed in (path, other):
-        subprocess.run([sys.executable, "-c", KILLED, npz(killed)], check=False)
+        subprocess.run([sys.executable, "-c", KILLED, npz_path(killed)], check=False)
     assert len(temporary(path)) == 2
-    files.write(path, ARRAYS)
+    npz.write(path, ARRAYS)
     assert len(temporary(path)) == 1  # that of another file
-    files.write(other, ARRAYS)
+    npz.write(other, ARRAYS)
     assert sorted(os.listdir(path.parent)) == ["other.npz", "params.npz"]
-    assert_equal(files.read(path, EXPECTED), ARRAYS)
+    assert_equal(npz.read(path, EXPECTED), ARRAYS)
 
 
 def test_what_another_process_is_writing_is_left_alone(path):
-    command = [sys.executable, "-c", WAITING, npz(path)]
+    command = [sys.executable, "-c", WAITING, npz_path(path)]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as other:
         assert other.stdout.readline() == "writing\n"
-        files.write(path, ARRAYS)
+        npz.write(path, ARRAYS)
         assert len(temporary(path)) == 1
-        assert_equal(files.read(path, EXPECTED), ARRAYS)
+        assert_equal(npz.read(path, EXPECTED), ARRAYS)
         other.communicate("\n")
     assert other.returncode == 0
     assert temporary(path) == []
-    assert npz(path).read_bytes() == b"a"
+    assert npz_path(path).read_bytes() == b"a"
 
 
 def test_threads_write_the_same_file(path):
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda _: files.write(path, ARRAYS), range(40)))
+        list(pool.map(lambda _: npz.write(path, ARRAYS), range(40)))
     assert os.listdir(path.parent) == ["params.npz"]
-    assert_equal(files.read(path, EXPECTED), ARRAYS)
+    assert_equal(npz.read(path, EXPECTED), ARRAYS)
 
 
 def test_read_only_files_are_not_replaced(path):
-    files.write(path, {"old": np.ones(3)})
-    npz(path).chmod(0o444)
+    npz.write(path, {"old": np.ones(3)})
+    npz_path(path).chmod(0o444)
     with pytest.raises(PermissionError, match="save_params: .*got: the file is read-o"):
-        files.write(path, ARRAYS)
-    assert list(files.read(path, {"old": Entry((3,), "float64")})) == ["old"]
-    npz(path).chmod(0o644)
-    files.write(path, ARRAYS)
+        npz.write(path, ARRAYS)
+    assert list(npz.read(path, {"old": ArraySpec((3,), "float64")})) == ["old"]
+    npz_path(path).chmod(0o644)
+    npz.write(path, ARRAYS)
 
 
 NO_PATHS = [None, 3, 1.5, "", "a\0b", b"a\0b", "folder/", ".", "..", "\ud800", ["a"]]
@@ -620,7 +626,7 @@ NO_PATHS = [None, 3, 1.5, "", "a\0b", b"a\0b", "folder/", ".", "..", "\ud800", [
 
 @pytest.mark.parametrize("no_path", NO_PATHS, ids=repr)
 @pytest.mark.parametrize(
-    "use", [lambda p: files.write(p, ARRAYS), lambda p: files.read(p, EXPECTED)]
+    "use", [lambda p: npz.write(p, ARRAYS), lambda p: npz.read(p, EXPECTED)]
 )
 def test_what_is_no_path(use, no_path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -633,10 +639,10 @@ def test_what_is_no_path(use, no_path, tmp_path, monkeypatch):
 def test_a_folder_of_the_same_name(tmp_path):
     """It is in the way only if it has the suffix."""
     (tmp_path / "params").mkdir()
-    files.write(tmp_path / "params", ARRAYS)
+    npz.write(tmp_path / "params", ARRAYS)
     (tmp_path / "b.npz").mkdir()
     with pytest.raises(OSError, match="save_params: expected a place .*choose another"):
-        files.write(tmp_path / "b", ARRAYS)
+        npz.write(tmp_path / "b", ARRAYS)
     with pytest.raises(OSError, match="load_params: expected to open"):
-        files.read(tmp_path / "b", EXPECTED)
+        npz.read(tmp_path / "b", EXPECTED)
     assert sorted(os.listdir(tmp_path)) == ["b.npz", "params", "params.npz"]

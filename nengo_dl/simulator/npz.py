@@ -7,13 +7,10 @@ and whatever is wrong with it is an error before anything has been changed.
 
 import contextlib
 import hashlib
-import io
-import math
 import os
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 from urllib.parse import quote, unquote
 
 import numpy as np
@@ -21,7 +18,14 @@ from nengo.exceptions import SimulationError, ValidationError
 from numpy.lib import format as npy
 
 from nengo_dl.names import suggestion
-from nengo_dl.simulator.replacing import replacing
+from nengo_dl.simulator.atomic import atomic_write
+from nengo_dl.simulator.npz_members import (
+    ArraySpec,
+    Member,
+    fit,
+    load,
+    read_member,
+)
 
 VERSION = 1
 # The array that holds the version. No name is stored like this: quoted ones have two
@@ -29,66 +33,13 @@ VERSION = 1
 MARKER = "%nengo_dl"
 # What is neither in a name's way within a zip file, nor in that of its reader.
 READABLE = " /:;,=+@#$&()[]{}<>*!'|"
-# NumPy writes headers of some 100 bytes, and refuses those above 10,000.
-MAX_HEADER_BYTES = 2**14
-# Others can turn a few bytes into gigabytes at once.
-COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 MAX_LISTED = 20
 # A zip file has room for 65,535 bytes
 MAX_NAME = 10_000
 
 
-@dataclass(frozen=True)
-class Entry:
-    """What a file has to hold under a name.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        Shape of the array.
-    dtype : str
-        What its numbers are converted to.
-    batched : bool
-        Whether its first axis is that of the minibatch items. Such an array may also
-        come from one item, or from any number of items that are all equal.
-    free : bool
-        Whether its second axis may have another length.
-    """
-
-    shape: tuple[int, ...]
-    dtype: str = "float32"
-    batched: bool = False
-    free: bool = False
-
-    @property
-    def item(self) -> tuple[int, ...]:
-        """The shape of one minibatch item."""
-        return self.shape[1:] if self.batched else self.shape
-
-
-@dataclass(frozen=True)
-class Member:
-    """What the header of a stored array says.
-
-    Parameters
-    ----------
-    info : ZipInfo
-        Where the array is in its file.
-    start : int
-        Length of the header, in bytes.
-    shape : tuple of int
-        Shape of the array.
-    dtype : dtype
-        Of its elements.
-    order : str
-        "C" or "F".
-    """
-
-    info: zipfile.ZipInfo
-    start: int
-    shape: tuple[int, ...]
-    dtype: np.dtype
-    order: str
+# What to do about names that are missing, and names that are not expected
+Advice = Callable[[list[str], list[str]], str | None]
 
 
 def no_advice(missing: list[str], extra: list[str]) -> None:
@@ -98,27 +49,14 @@ def no_advice(missing: list[str], extra: list[str]) -> None:
 def write(path: str | os.PathLike, arrays: Mapping[str, np.ndarray]) -> None:
     """Write arrays to ``path + ".npz"``.
 
-    A file that is there already is replaced at the end, in one piece. `numpy.load`
-    reads such files, too; characters that are special in file names are percent-encoded
-    then, and there is one more array, with the version of the format.
-
-    Parameters
-    ----------
-    path : str or PathLike
-        Where to write, without ".npz".
-    arrays : mapping of str to ndarray
-        Numbers by name. A name may be any text.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be written, e.g. `FileNotFoundError` without the folder. What
-        was there before is still there.
+    A file that is there already is replaced at the end, in one piece, and stays after
+    an OSError. `numpy.load` reads such files, too; characters that are special in file
+    names are percent-encoded then, and one more array has the version of the format.
     """
     where = "Simulator.save_params"
     target = _target(path, where)
     try:
-        with replacing(target) as file:
+        with atomic_write(target) as file:
             _write_archive(file, arrays)
     except OSError as exc:
         raise OSError(
@@ -130,36 +68,14 @@ def write(path: str | os.PathLike, arrays: Mapping[str, np.ndarray]) -> None:
 
 def read(
     path: str | os.PathLike,
-    expected: Mapping[str, Entry],
-    advice: Callable[[list[str], list[str]], str | None] = no_advice,
+    expected: Mapping[str, ArraySpec],
+    advice: Advice = no_advice,
 ) -> dict[str, np.ndarray]:
-    """Read arrays from ``path + ".npz"``.
+    """Read arrays from ``path + ".npz"``, in the order in which they are expected.
 
-    Parameters
-    ----------
-    path : str or PathLike
-        What was given to `write`.
-    expected : mapping of str to `Entry`
-        What to read. The order counts for the files of NengoDL 3.6 alone, which have
-        ``arr_0``, ``arr_1`` and so on instead of names; there, axes of length 1 may be
-        missing or added.
-    advice : callable, optional
-        From the names that are missing and those that are not expected to what to do
-        about them, where there is something better than another network.
-
-    Returns
-    -------
-    arrays : dict of str to ndarray
-        Of the shapes and dtypes that are expected, in their order.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no file.
-    OSError
-        If the file cannot be opened.
-    SimulationError
-        If it is no parameter file, is damaged, or holds anything but what is expected.
+    Files of NengoDL 3.6 have ``arr_0``, ``arr_1`` and so on instead of names. There,
+    the order counts, and axes of length 1 may be missing or added. A file that is
+    damaged, or holds anything but what is expected, is a SimulationError.
     """
     target = _target(path, "Simulator.load_params")
     with (
@@ -180,7 +96,7 @@ def read(
             found, loose = _by_position(members, expected), True
         _check(found, expected, loose, advice)
         return {
-            name: _load(archive, found[name], entry, name)
+            name: load(archive, found[name], entry, name)
             for name, entry in expected.items()
         }
 
@@ -204,7 +120,7 @@ def _path_error(path: Any, where: str) -> ValidationError:
     )
 
 
-def _write_archive(file: Any, arrays: Mapping[str, np.ndarray]) -> None:
+def _write_archive(file: IO[bytes], arrays: Mapping[str, np.ndarray]) -> None:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         named = {_stored_name(name): array for name, array in arrays.items()}
         for name, array in {MARKER: VERSION, **named}.items():
@@ -222,7 +138,7 @@ def _stored_name(name: str) -> str:
     return f"{stored[:MAX_NAME]}%~{hashlib.sha256(stored.encode()).hexdigest()}"
 
 
-def _open(target: str, path: str | os.PathLike) -> Any:
+def _open(target: str, path: str | os.PathLike) -> IO[bytes]:
     where = "Simulator.load_params"
     try:
         return open(target, "rb")
@@ -261,34 +177,15 @@ def _errors(target: str) -> Iterator[None]:
 def _members(archive: zipfile.ZipFile) -> dict[str, Member]:
     """Read the headers of all arrays, by the names they are stored with."""
     return {
-        info.filename.removesuffix(".npy"): _member(archive, info)
+        info.filename.removesuffix(".npy"): read_member(archive, info)
         for info in archive.infolist()
     }
 
 
-def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
-    if info.compress_type not in COMPRESSIONS:
-        raise ValueError(f"unknown compression of '{info.filename}'")
-    with archive.open(info) as stream:
-        head = io.BytesIO(stream.read(MAX_HEADER_BYTES))
-    readers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
-    shape, fortran_order, dtype = readers[npy.read_magic(head)](head)
-    if dtype.hasobject or dtype.kind not in "biuf":
-        raise SimulationError(
-            f"expected arrays of numbers (got dtype {dtype} in '{info.filename}'). "
-            "Python objects are never loaded, because they could run any code; use a "
-            "file written by save_params."
-        )
-    start = head.tell()
-    if info.file_size != start + math.prod(shape) * dtype.itemsize:
-        raise ValueError(f"'{info.filename}' has another size than its header says")
-    return Member(info, start, shape, dtype, "F" if fortran_order else "C")
-
-
 def _check_version(archive: zipfile.ZipFile, member: Member) -> None:
-    entry = Entry((), "int64")
+    entry = ArraySpec((), "int64")
     _check({MARKER: member}, {MARKER: entry}, False, no_advice)
-    version = int(_load(archive, member, entry, MARKER))
+    version = int(load(archive, member, entry, MARKER))
     if version > VERSION:
         raise SimulationError(
             f"expected a file of format {VERSION} or less (got {version}). It was "
@@ -297,7 +194,7 @@ def _check_version(archive: zipfile.ZipFile, member: Member) -> None:
 
 
 def _by_position(
-    members: Mapping[str, Member], expected: Mapping[str, Entry]
+    members: Mapping[str, Member], expected: Mapping[str, ArraySpec]
 ) -> dict[str, Member]:
     """Give the arrays of a file without names the names that are expected."""
     positions = [f"arr_{i}" for i in range(len(members))]
@@ -319,18 +216,18 @@ def _by_position(
 
 def _check(
     found: Mapping[str, Member],
-    expected: Mapping[str, Entry],
+    expected: Mapping[str, ArraySpec],
     loose: bool,
-    advice: Callable[[list[str], list[str]], str | None],
+    advice: Advice,
 ) -> None:
     """Collect all differences between a file and what is expected into one error."""
     extra = {name: member for name, member in found.items() if name not in expected}
     lines = []
     for name, entry in expected.items():
         if name not in found:
-            alike = [n for n, m in extra.items() if _fit(m.shape, entry) is not None]
+            alike = [n for n, m in extra.items() if fit(m.shape, entry) is not None]
             lines.append(f"'{name}' is missing.{suggestion(name, alike)}")
-        elif _fit(found[name].shape, entry, loose) is None:
+        elif fit(found[name].shape, entry, loose) is None:
             got = found[name].shape
             lines.append(f"'{name}': expected shape {entry.shape}, got {got}")
         elif not np.can_cast(found[name].dtype, entry.dtype, "same_kind"):
@@ -350,76 +247,3 @@ def _check(
             "expected the arrays of this simulation (got others, see below). "
             f"{advised} Nothing has been loaded.\n{listed}"
         )
-
-
-def _fit(shape: tuple[int, ...], entry: Entry, loose: bool = False) -> int | None:
-    """Tell how an array of a shape becomes an entry.
-
-    Returns
-    -------
-    n_items : int or None
-        0 if the array is taken as it is, n if it holds n minibatch items that must be
-        equal, None if it does not fit.
-    """
-    if shape == entry.shape or (
-        entry.free and (shape[:1], shape[2:]) == (entry.shape[:1], entry.shape[2:])
-    ):
-        return 0
-    if shape in (entry.item, (1, *entry.item)):
-        return 1
-    if entry.batched and shape[1:] == entry.item and shape[0] > 0:
-        return shape[0]
-    if loose and _without_ones(shape) == _without_ones(entry.shape):
-        return 0
-    return None
-
-
-def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(length for length in shape if length != 1)
-
-
-def _load(
-    archive: zipfile.ZipFile, member: Member, entry: Entry, name: str
-) -> np.ndarray:
-    n_items = _fit(member.shape, entry, loose=True)
-    n_bytes = math.prod(member.shape) * member.dtype.itemsize
-    with archive.open(member.info) as stream:
-        stream.read(member.start)
-        if n_items:
-            data = _read_equal(stream, n_items, n_bytes // n_items)
-        else:
-            data = stream.read(n_bytes)
-        if data is None or (n_items > 1 and member.order == "F"):
-            raise SimulationError(
-                f"expected the {n_items} minibatch items of '{name}' to be equal, or a "
-                f"simulator with as many (got different ones, and a simulator with "
-                f"{entry.shape[0]}). Make it with minibatch_size={n_items}."
-            )
-        stream.read(1)  # the end, where the checksum is compared
-    shape = entry.item if n_items else member.shape
-    array = np.ndarray(shape, member.dtype, data, order=member.order)
-    if n_items:
-        return np.array(np.broadcast_to(_convert(array, entry, name), entry.shape))
-    values = _convert(array, entry, name)
-    return values if entry.free else values.reshape(entry.shape)
-
-
-def _read_equal(stream: Any, count: int, size: int) -> bytes | None:
-    """Read ``count`` equal pieces, one at a time; None if they are not equal."""
-    first = stream.read(size)
-    if size and not all(stream.read(size) == first for _ in range(count - 1)):
-        return None
-    return first
-
-
-def _convert(array: np.ndarray, entry: Entry, name: str) -> np.ndarray:
-    """Return a copy of the expected dtype, of values that may be NaN or infinite."""
-    with np.errstate(over="ignore"):
-        values = array.astype(entry.dtype)
-    if np.any(np.isfinite(array) & ~np.isfinite(values)):
-        raise SimulationError(
-            f"expected values of '{name}' within the range of {entry.dtype} (got "
-            f"{array[~np.isfinite(values)].flat[0]}). Make the simulator with "
-            f"configure_settings(dtype='{array.dtype}')."
-        )
-    return values

@@ -1,25 +1,30 @@
 """``sim.data``: probe data and the live parameters of every object of a network."""
 
 import warnings
-from collections.abc import Hashable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Hashable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+import scipy.sparse
 from nengo import Connection, Ensemble, Probe
+from nengo.builder import Signal
 from nengo.builder.connection import BuiltConnection
 from nengo.builder.ensemble import BuiltEnsemble
 from nengo.ensemble import Neurons
 from nengo.exceptions import ValidationError
-from nengo.neurons import Direct
+from nengo.neurons import Direct, NeuronType
 from nengo.transforms import SparseMatrix
 
 from nengo_dl.names import listing
+from nengo_dl.simulator.stacklevel import user_level
 
 if TYPE_CHECKING:
     from nengo_dl.simulator.simulator import Simulator
 
-# What `SimulationData.get_params` gives.
-_PARAMS = {
+# Sparse weights are those of connections with a sparse transform
+Weights: TypeAlias = np.ndarray | SparseMatrix | scipy.sparse.spmatrix
+# Parameters of `SimulationData.get_params`
+_PARAMS: dict[type, tuple[str, ...]] = {
     Ensemble: ("encoders", "scaled_encoders", "bias"),
     Connection: ("weights",),
 }
@@ -72,7 +77,7 @@ class SimulationData(Mapping):
 
     def __init__(self, sim: "Simulator"):
         self._sim = sim
-        self._cache = {}
+        self._cache: dict[Probe, tuple[np.ndarray, np.ndarray]] = {}
 
     def __getitem__(self, obj: Any) -> Any:
         params = self._sim.model.params
@@ -94,17 +99,17 @@ class SimulationData(Mapping):
             return self._connection(obj)
         return params[obj]
 
-    def __contains__(self, obj):
+    def __contains__(self, obj: object) -> bool:
         key = obj.ensemble if isinstance(obj, Neurons) else obj
         return isinstance(key, Hashable) and key in self._sim.model.params
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Any]:
         return iter(self._sim.model.params)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._sim.model.params)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<SimulationData of {len(self)} objects>"
 
     def get_params(self, *obj_attrs: tuple[Any, str]) -> list:
@@ -140,21 +145,19 @@ class SimulationData(Mapping):
             values.append(getattr(self[obj], attr))
         return values
 
-    def _probe(self, probe):
+    def _probe(self, probe: Probe) -> np.ndarray | list:
         outputs = self._sim.recording.outputs(probe)
         if outputs is None:
             return []
         cached = self._cache.get(probe)
         if cached is None or cached[0] is not outputs:
-            data = (
-                outputs[:, 0] if self._sim.drops_batch else np.moveaxis(outputs, 1, 0)
-            )
-            data = data.view()
+            drops = self._sim.drops_batch
+            data = (outputs[:, 0] if drops else np.moveaxis(outputs, 1, 0)).view()
             data.setflags(write=False)
             self._cache[probe] = cached = (outputs, data)
         return cached[1]
 
-    def _ensemble(self, ens):
+    def _ensemble(self, ens: Ensemble) -> BuiltEnsemble:
         built = self._sim.model.params[ens]
         if isinstance(ens.neuron_type, Direct) or self._is_closed():
             return built
@@ -184,7 +187,7 @@ class SimulationData(Mapping):
             bias=bias,
         )
 
-    def _connection(self, conn):
+    def _connection(self, conn: Connection) -> BuiltConnection:
         built = self._sim.model.params[conn]
         signal = self._sim.model.sig[conn].get("weights")
         weights = None
@@ -198,24 +201,26 @@ class SimulationData(Mapping):
             transform=None,
         )
 
-    def _live(self, signal, initial):
+    def _live(self, signal: Signal, initial: Weights) -> Weights:
         """Return a signal's current value, or the initial one if it is constant."""
         value = self._sim.parameter(signal)
         if value is None:
             return initial
         return _sparse(initial, value) if signal.sparse else value
 
-    def _is_closed(self):
+    def _is_closed(self) -> bool:
         if self._sim.closed:
             warnings.warn(
                 "The Simulator is closed: parameters have the values with which the "
                 "network was built. Read them before closing to get the current ones.",
-                stacklevel=4,
+                stacklevel=user_level(),
             )
         return self._sim.closed
 
 
-def _sparse(initial, values):
+def _sparse(
+    initial: SparseMatrix | scipy.sparse.spmatrix, values: np.ndarray
+) -> SparseMatrix | scipy.sparse.spmatrix:
     """Return a sparse matrix with other values at the same places."""
     if isinstance(initial, SparseMatrix):
         return SparseMatrix(initial.indices, values, initial.shape)
@@ -224,10 +229,13 @@ def _sparse(initial, values):
     return matrix.asformat(initial.format)
 
 
-def _tuning(neuron_type, gain, bias):
+def _tuning(
+    neuron_type: NeuronType, gain: np.ndarray, bias: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Return maximum rates and intercepts, item by item if the items differ."""
     if gain.ndim == bias.ndim == 1:
         return neuron_type.max_rates_intercepts(gain, bias)
     items = zip(*np.broadcast_arrays(gain, bias), strict=True)
     tuning = [neuron_type.max_rates_intercepts(*item) for item in items]
-    return tuple(np.stack(values) for values in zip(*tuning, strict=True))
+    max_rates, intercepts = zip(*tuning, strict=True)
+    return np.stack(max_rates), np.stack(intercepts)

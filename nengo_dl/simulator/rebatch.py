@@ -1,4 +1,4 @@
-"""Items that come in groups of any size, in groups of one size."""
+"""Batches of any sizes, as batches of one size."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -8,48 +8,23 @@ import tensorflow as tf
 from nengo.exceptions import ValidationError
 
 
-def regrouped(
-    elements: Iterable[Any], size: int, drop: Callable[[int], None]
+def rebatched(
+    batches: Iterable[Any], size: int, drop: Callable[[int], None]
 ) -> Iterator[Any]:
-    """Yield elements of a number of items each.
+    """Yield batches of `size` items; tell `drop` how many items are left at the end.
 
-    Parameters
-    ----------
-    elements : iterable of nested structures of ndarray
-        All of one structure. The first axes of the arrays of an element are as long.
-    size : int
-        Number of items to yield at a time.
-    drop : callable
-        Is told how many items were left at the end.
-
-    Yields
-    ------
-    element : nested structure of ndarray
-        Of the structure that came; not copied if it had the size already.
+    Batches are nested structures of arrays, with the items on the first axes. They are
+    not copied if they have the size already.
 
     Raises
     ------
     ValidationError
-        If the arrays of an element differ in length, or all items are too few.
-
-    Examples
-    --------
-    .. testcode::
-
-       elements = [(np.arange(3),), (np.arange(3, 5),)]
-       for (array,) in regrouped(elements, 2, print):
-           print(array)
-
-    .. testoutput::
-
-       [0 1]
-       [2 3]
-       1
+        If the arrays of a batch differ in length, or all items are too few.
     """
     waiting: list[Any] = []
     has_yielded = False
-    for element in elements:
-        waiting.append(element)
+    for batch in batches:
+        waiting.append(batch)
         if sum(map(_n_items, waiting)) < size:
             continue
         whole = waiting[0] if len(waiting) == 1 else _joined(waiting)
@@ -71,8 +46,8 @@ def regrouped(
         drop(left)
 
 
-def _n_items(element: Any) -> int:
-    lengths = {len(array) for array in tf.nest.flatten(element)}
+def _n_items(batch: Any) -> int:
+    lengths = {len(array) for array in tf.nest.flatten(batch)}
     if len(lengths) > 1:
         raise ValidationError(
             f"expected the same number of items everywhere (got {sorted(lengths)}). "
@@ -82,9 +57,9 @@ def _n_items(element: Any) -> int:
     return lengths.pop()
 
 
-def _joined(elements: list[Any]) -> Any:
-    return tf.nest.map_structure(lambda *arrays: np.concatenate(arrays), *elements)
+def _joined(batches: list[Any]) -> Any:
+    return tf.nest.map_structure(lambda *arrays: np.concatenate(arrays), *batches)
 
 
-def _part(element: Any, start: int, stop: int) -> Any:
-    return tf.nest.map_structure(lambda array: array[start:stop], element)
+def _part(batch: Any, start: int, stop: int) -> Any:
+    return tf.nest.map_structure(lambda array: array[start:stop], batch)

@@ -1,8 +1,8 @@
 """Files that are written whole or not at all, and leave nothing behind.
 
-What is written goes to a temporary file beside the target first, which then takes the
-target's place. A temporary file is locked for as long as someone writes it: what is not
-locked was left by a process that has been killed.
+The data goes to a temporary file beside the target, which then takes the target's
+place. A temporary file is locked for as long as someone writes it; one without a lock
+was left by a process that has been killed.
 """
 
 import contextlib
@@ -21,18 +21,11 @@ ATTEMPTS = 10
 
 
 @contextlib.contextmanager
-def replacing(target: str) -> Iterator[IO[bytes]]:
+def atomic_write(target: str) -> Iterator[IO[bytes]]:
     """Open a file that takes the place of another one at the end of the block.
 
-    Parameters
-    ----------
-    target : str
-        The file to replace, or to make. A link stays one.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written, or is read-only. What was there before is still there.
+    A link stays one. After an OSError, also for a file that is read-only, the old file
+    is still there.
     """
     folder, name = os.path.split(os.path.realpath(target))
     place = os.path.join(folder, name)
@@ -80,7 +73,7 @@ def _remove_stale(folder: str, name: str) -> None:
 
 def _remove_if_stale(path: str) -> None:
     with open(path, "rb") if HAS_LOCKS else contextlib.nullcontext() as file:
-        if HAS_LOCKS:
+        if file is not None:
             _lock_now(file)
         os.remove(path)
 
