@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 WORKERS ?= auto
+# Workers run the tests of a file one after the other, so that they share what it makes
+PYTEST := -m pytest -n $(WORKERS) --dist worksteal -q
 DATA ?= small
 VENV := .venv
 BIN := $(VENV)/bin
@@ -68,10 +70,10 @@ lint: $(VENV)/.installed-tests
 	$(BIN)/ruff format --check .
 
 unit: $(VENV)/.installed-tests
-	$(BIN)/python -m pytest -n $(WORKERS) -q
+	$(BIN)/python $(PYTEST)
 
 quick: $(VENV)/.installed-tests
-	$(BIN)/python -m pytest -n $(WORKERS) -q $(QUICK)
+	$(BIN)/python $(PYTEST) $(QUICK)
 
 test-oldest: $(OLDEST)/.installed
 	$(OLDEST)/bin/python -m pytest -n $(WORKERS) -q $(QUICK)
@@ -85,7 +87,7 @@ $(OLDEST)/.installed: setup.cfg pyproject.toml
 	@touch $@
 
 conformance: $(VENV)/.installed-tests
-	$(BIN)/python -m pytest -n $(WORKERS) -q -c setup.cfg --rootdir "$(NENGO_ROOT)" \
+	$(BIN)/python $(PYTEST) -c setup.cfg --rootdir "$(NENGO_ROOT)" \
 		-p no:cacheprovider --pyargs nengo
 
 docs: $(VENV)/.installed-docs
