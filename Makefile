@@ -32,7 +32,7 @@ help:
 	@echo "make demo         the package's main job on real data (a minute or two)"
 	@echo "make test         lint, the package's tests, Nengo's tests on our Simulator"
 	@echo "make install      set up .venv for the two"
-	@echo "make lint         Ruff's checks and format check"
+	@echo "make lint         Ruff's checks and format check, and mypy's"
 	@echo "make unit         only the package's tests"
 	@echo "make quick        a part of them that looks at every stage"
 	@echo "make test-oldest  the same with the lowest versions that setup.cfg promises,"
@@ -68,6 +68,7 @@ test: $(VENV)/.installed-tests
 lint: $(VENV)/.installed-tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 unit: $(VENV)/.installed-tests
 	$(BIN)/python $(PYTEST)
@@ -98,5 +99,5 @@ benchmarks: $(VENV)/.installed-demo
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) $(OLDEST) .pytest_cache .ruff_cache .hypothesis build *.egg-info \
+	rm -rf $(VENV) $(OLDEST) .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info \
 		docs/_build demo/output benchmarks/results

@@ -47,7 +47,7 @@ def _softmax(axis=-1) -> Form:
 
 def _pointwise(name: str) -> Callable[..., Form]:
     """Return what makes the neuron type of a function, without default arguments."""
-    signature = inspect.signature(cast(Callable, FUNCTIONS[name]))
+    signature = inspect.signature(FUNCTIONS[name])
     parameters = signature.parameters
 
     def form(**arguments):

@@ -203,15 +203,13 @@ class LayerConverter:
 
         Parameters
         ----------
-        node_id : int
-            The call.
-        full_shape : bool
-            Whether to include the minibatch axis.
+        node_id, full_shape : int, bool
+            As for `input_shape`.
 
         Returns
         -------
         shape : tuple of int, or list of them
-            The shape, or one for each output.
+            One for each output, if there are several.
         """
         call = self._builds[node_id].call
         return _shapes(call.outputs, call.output_shapes, full_shape)

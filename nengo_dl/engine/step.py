@@ -44,7 +44,7 @@ class Clock(NamedTuple):
 
 
 class Prepared(NamedTuple):
-    """What follows from parameters alone.
+    """Values that follow from parameters alone.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class Prepared(NamedTuple):
 
 
 class Context(NamedTuple):
-    """What a kernel may depend on, beside memory."""
+    """All that a kernel may depend on, beside memory."""
 
     clock: Clock
     arguments: tuple[tuple[Any, ...], ...]

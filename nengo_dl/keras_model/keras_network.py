@@ -141,7 +141,9 @@ class KerasNetwork:
         )
         names = {**self.layer.input_names, **self.layer.output_names}
         layer = EngineLayer(engine, names, tuple(self.layer.input_names))
-        for new, old in zip(layer.parameters, self.layer.parameters, strict=True):
+        for new, old in zip(
+            layer.parameters.variables, self.layer.parameters.variables, strict=True
+        ):
             new.assign(old)
         layer.learned.copy_from(self.layer.learned)
         return layer

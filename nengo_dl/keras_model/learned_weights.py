@@ -1,4 +1,4 @@
-"""What learning rules change, as weights of a Keras layer.
+"""The parameters that learning rules change, as weights of a Keras layer.
 
 To the engine it is state, which each minibatch item has a value of; to users and to
 Keras it is a parameter. Between two calls its place is in the weights, so that whatever

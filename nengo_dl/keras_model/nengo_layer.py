@@ -129,31 +129,23 @@ class NengoLayer(EngineLayer):
         net = network if isinstance(network, nengo.Network) else _make(network)
         with arguments_of(cls):
             check_dt(dt)
-            if minibatch_size is not None:
-                advice = "Leave it out for any number."
-                with argument("minibatch_size"):
-                    minibatch_size = whole(minibatch_size, 1, advice=advice)
+            minibatch_size = _checked_size(minibatch_size, stateful)
             unroll = check_unroll(unroll_simulation)
-        if stateful and minibatch_size is None:
-            raise ValidationError(
-                "needs the minibatch_size that all calls will have (got None). Pass "
-                "it, or stateful=False.",
-                attr="stateful",
-                obj=cls,
-            )
-        settings = Settings.read(net).check()
-        if seed is None:
-            seed = 0 if net.seed is None else seed_after(net.seed)
-        with arguments_of(cls):
+            settings = Settings.read(net).check()
             check_dt_in(settings.dtype, dt)
-            seed = check_seed(seed)
-        built = build_network(net, settings, dt)
-        names = built.names
-        with arguments_of(cls):
+            seed = _chosen_seed(seed, net)
+            built = build_network(net, settings, dt)
             nodes = _chosen_nodes(built, inputs)
             probes = _chosen_probes(built, outputs)
-        engine = built.with_probes(probes).engine(minibatch_size, unroll)
-        config = {
+        engine, names = (
+            built.with_probes(probes).engine(minibatch_size, unroll),
+            built.names,
+        )
+        super().__init__(
+            engine, names, nodes, seed=seed, stateful=stateful, unwrap=True, **kwargs
+        )
+        self._network = network
+        self._config = {
             "dt": dt,
             "seed": seed,
             "inputs": [names[node] for node in nodes],
@@ -162,10 +154,6 @@ class NengoLayer(EngineLayer):
             "minibatch_size": minibatch_size,
             "unroll_simulation": unroll,
         }
-        super().__init__(
-            engine, names, nodes, seed=seed, stateful=stateful, unwrap=True, **kwargs
-        )
-        self._network, self._config = network, config
         self.keep.assign(stateful)
         self.supports_masking = True
 
@@ -232,7 +220,13 @@ class NengoLayer(EngineLayer):
         return {
             "name": self.name,
             "trainable": self.trainable,
-            **self._config,
+            "dt": self.engine.dt,
+            "seed": self._seed,
+            "inputs": list(self.input_names.values()),
+            "outputs": list(self.output_names.values()),
+            "stateful": self.stateful,
+            "minibatch_size": self.engine.minibatch_size,
+            "unroll_simulation": self.engine.unroll,
             "network": network,
         }
 
@@ -280,6 +274,25 @@ def _registered(config: Any) -> Callable[[], nengo.Network]:
     return (
         found if kind == "function" else keras.saving.deserialize_keras_object(config)
     )
+
+
+def _checked_size(minibatch_size: int | None, stateful: bool) -> int | None:
+    if minibatch_size is not None:
+        with argument("minibatch_size"):
+            return whole(minibatch_size, 1, advice="Leave it out for any number.")
+    if stateful:
+        raise ValidationError(
+            "needs the minibatch_size that all calls will have (got None). Pass it, or "
+            "stateful=False.",
+            attr="stateful",
+        )
+    return None
+
+
+def _chosen_seed(seed: int | None, network: nengo.Network) -> int:
+    if seed is not None:
+        return check_seed(seed)
+    return 0 if network.seed is None else check_seed(seed_after(network.seed))
 
 
 def _make(network: Callable[[], nengo.Network]) -> nengo.Network:

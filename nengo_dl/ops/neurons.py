@@ -135,8 +135,8 @@ def _functions(ops, ctx, step):
     p.settings = ctx.settings
     stream = ctx.next_stream() if step.random else 0
 
-    def call(function, J, *state, **extras):
-        state = dict(zip(names, state, strict=True))
+    def call(function, J, *values, **extras):
+        state = dict(zip(names, values, strict=True))
         result = function(p, ctx.dt, J, **state, **extras)
         result = result if isinstance(result, tuple) else (result,)
         if len(result) != 1 + len(names):

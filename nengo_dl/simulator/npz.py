@@ -228,11 +228,11 @@ def _check(
             alike = [n for n, m in extra.items() if fit(m.shape, entry) is not None]
             lines.append(f"'{name}' is missing.{suggestion(name, alike)}")
         elif fit(found[name].shape, entry, loose) is None:
-            got = found[name].shape
-            lines.append(f"'{name}': expected shape {entry.shape}, got {got}")
+            shape = found[name].shape
+            lines.append(f"'{name}': expected shape {entry.shape}, got {shape}")
         elif not np.can_cast(found[name].dtype, entry.dtype, "same_kind"):
-            got = found[name].dtype
-            lines.append(f"'{name}': expected dtype {entry.dtype}, got {got}")
+            dtype = found[name].dtype
+            lines.append(f"'{name}': expected dtype {entry.dtype}, got {dtype}")
     lines += [f"'{name}' is not part of this simulation" for name in extra]
     if lines:
         if len(lines) > MAX_LISTED:

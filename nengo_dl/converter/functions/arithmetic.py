@@ -28,7 +28,7 @@ def _register(native, *functions):
 def _sum(call, build, factors):
     node, offset = build.node(), 0.0
     for operand, factor in zip(operands(call), factors, strict=True):
-        if operand.is_constant:
+        if operand.index is None:
             offset = offset + factor * spread(call, operand)
         else:
             build.connect(
@@ -74,7 +74,7 @@ def combined(call, build, how):
     node = build.array_node(Reduce((len(found), *shape), shape, how))
     for i, operand in enumerate(found):
         into = slice(i * build.size, (i + 1) * build.size)
-        if operand.is_constant:
+        if operand.index is None:
             build.bias(node[into], spread(call, operand), trainable=False)
         else:
             take = broadcast(call, operand.index)
