@@ -131,29 +131,23 @@ class NengoLayer(EngineLayer):
             check_dt(dt)
             minibatch_size = _checked_size(minibatch_size, stateful)
             unroll = check_unroll(unroll_simulation)
+            seed = _chosen_seed(seed, net)
             settings = Settings.read(net).check()
             check_dt_in(settings.dtype, dt)
-            seed = _chosen_seed(seed, net)
-            built = build_network(net, settings, dt)
+        built = build_network(net, settings, dt)
+        with arguments_of(cls):
             nodes = _chosen_nodes(built, inputs)
             probes = _chosen_probes(built, outputs)
-        engine, names = (
+        super().__init__(
             built.with_probes(probes).engine(minibatch_size, unroll),
             built.names,
+            nodes,
+            seed=seed,
+            stateful=stateful,
+            unwrap=True,
+            **kwargs,
         )
-        super().__init__(
-            engine, names, nodes, seed=seed, stateful=stateful, unwrap=True, **kwargs
-        )
-        self._network = network
-        self._config = {
-            "dt": dt,
-            "seed": seed,
-            "inputs": [names[node] for node in nodes],
-            "outputs": [names[probe] for probe in probes],
-            "stateful": stateful,
-            "minibatch_size": minibatch_size,
-            "unroll_simulation": unroll,
-        }
+        self._network, self._seed = network, seed
         self.keep.assign(stateful)
         self.supports_masking = True
 
