@@ -15,16 +15,10 @@ def set_biases(
     ensemble: nengo.Ensemble,
     conns: tuple[nengo.Connection, ...],
 ) -> None:
-    """Say which connections hold the biases of an ensemble's neurons.
+    """Note in a network's config which connections hold the biases of neurons.
 
-    Parameters
-    ----------
-    network : Network
-        In whose config this is noted: one that the ensemble belongs to.
-    ensemble : Ensemble
-        One that is used as neurons alone: it has no encoders to train.
-    conns : tuple of Connection
-        Empty if there are no biases.
+    The ensemble belongs to the network, and is used as neurons alone: it has no
+    encoders to train. Without connections, it has no biases, either.
     """
     params = network.config[nengo.Ensemble]
     if NAME not in params.extra_params:
@@ -33,18 +27,7 @@ def set_biases(
 
 
 def biases(network: nengo.Network) -> dict[nengo.Ensemble, tuple]:
-    """Return which connections hold the biases of neurons.
-
-    Parameters
-    ----------
-    network : Network
-        The top-level network.
-
-    Returns
-    -------
-    conns : dict
-        Maps the ensembles that `set_biases` was called for to tuples of Connection.
-    """
+    """Map all ensembles that `set_biases` was called for to their connections."""
     found: dict[nengo.Ensemble, tuple[nengo.Connection, ...]] = {}
     for net in (network, *network.all_networks):
         if NAME in net.config[nengo.Ensemble].extra_params:

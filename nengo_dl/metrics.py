@@ -27,18 +27,9 @@ __all__ = [
 
 
 class _MetricOfItems(AnySteps, Metric):
-    """Hands one output per item to another metric.
+    """A base that hands one output per item to another metric.
 
-    Parameters
-    ----------
-    metric : `keras.metrics.Metric`
-        Computes the value.
-    reduce : str or None
-        How outputs become one output per item.
-    name, dtype : str or None
-        See `keras.metrics.Metric`.
-    scale : float, optional
-        Factor of the reduced outputs.
+    Outputs become one output per item as ``reduce`` says, times ``scale``.
     """
 
     def __init__(self, metric, reduce, name, dtype, scale=1.0):

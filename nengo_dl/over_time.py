@@ -41,7 +41,7 @@ class AnySteps:
 
 
 class _OnesOfSteps(Loss):
-    """A loss of 1 at each step. What Keras makes of it are the weights of steps."""
+    """A loss of 1 at each step, of which Keras makes the weights of steps."""
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         del y_true
@@ -49,26 +49,10 @@ class _OnesOfSteps(Loss):
 
 
 def weights_of_steps(y_pred: Any, sample_weight: Any, dtype: str) -> Any:
-    """Merge sample weights and the mask of outputs.
+    """Merge sample weights and the mask of outputs, to shape (items, n_steps).
 
-    Parameters
-    ----------
-    y_pred : tensor of shape (items, n_steps, ...)
-        Outputs, possibly with a mask that a Keras layer has attached.
-    sample_weight : None or tensor of shape (items,), (items, 1) or (items, n_steps)
-        Keras' weights, which are not negative.
-    dtype : str
-        Type of the result.
-
-    Returns
-    -------
-    weights : tensor of shape (items, n_steps)
-
-    Raises
-    ------
-    InvalidValue
-        If the outputs have no axis for steps and one for values, or if the weights have
-        another shape.
+    Outputs have the shape (items, n_steps, ...), and sample weights (items,), (items,
+    1) or (items, n_steps), or they are None. All others raise `InvalidValue`.
     """
     shape = getattr(y_pred, "shape", None) or ops.shape(y_pred)
     if len(shape) < 3:
@@ -87,23 +71,10 @@ def weights_of_steps(y_pred: Any, sample_weight: Any, dtype: str) -> Any:
 def targets_of_items(y_true: Any, y_pred: Any) -> Any:
     """Take away the time axis of targets, if there is one.
 
-    Parameters
-    ----------
-    y_true : tensor of shape (items,), (items, ...) or (items, 1, ...)
-        One target for each item, where ``...`` are the axes that an output has without
-        time, as labels have them: of size 1, or the number of classes. If a dataset
-        does not say the number of steps of targets, the first one counts.
-    y_pred : tensor of shape (items, n_steps, ...)
-        Outputs.
-
-    Returns
-    -------
-    y_true : tensor of shape (items, ...)
-
-    Raises
-    ------
-    InvalidValue
-        If there are targets for several steps.
+    From shape (items,), (items, ...) or (items, 1, ...), where ``...`` are the axes
+    that an output has without time, as labels have them, they get the shape (items,
+    ...). If a dataset does not say their number of steps, the first one counts; targets
+    for several steps raise a `ValidationError`.
     """
     if len(y_true.shape) == 1:
         return ops.expand_dims(y_true, -1)
@@ -182,22 +153,9 @@ def check_reduce(reduce: str | None, scale: float) -> None:
 
 
 def reduce_steps(y_pred: Any, weights: Any, reduce: str, scale: float) -> Any:
-    """Reduce outputs to one per item.
+    """Reduce outputs of shape (items, n_steps, ...) to one per item.
 
-    Parameters
-    ----------
-    y_pred : tensor of shape (items, n_steps, ...)
-        Outputs.
-    weights : tensor of shape (items, n_steps)
-        From `relative`.
-    reduce : str
-        "mean", "sum", "last" or "max".
-    scale : float
-        Factor of the result.
-
-    Returns
-    -------
-    outputs : tensor of shape (items, ...)
+    ``weights`` come from `relative`; ``reduce`` is "mean", "sum", "last" or "max".
     """
     return scale * _REDUCTIONS[reduce](y_pred, weights)
 

@@ -10,15 +10,10 @@ _lock = threading.RLock()
 
 @contextmanager
 def warnings_ignored(category: type[Warning] = Warning) -> Iterator[None]:
-    """Ignore warnings within a block, and restore the filters afterwards.
+    """Ignore warnings of a class within a block, and restore the filters afterwards.
 
     Python's filters are one list for all threads: blocks that overlapped would restore
     them in the wrong order. So threads wait for each other.
-
-    Parameters
-    ----------
-    category : type
-        The class of warnings to ignore.
     """
     with _lock, warnings.catch_warnings():
         warnings.simplefilter("ignore", category)

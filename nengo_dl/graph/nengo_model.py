@@ -56,24 +56,11 @@ def build_model(
     model: Model | None = None,
     progress_bar: bool | ProgressBar | None = None,
 ) -> Model:
-    """Build a network into a model.
+    """Build a network into a model, in float32 or float64; return the model.
 
-    Parameters
-    ----------
-    network : Network or None
-        What to build; None if ``model`` holds everything already.
-    dt : float
-        Length of a step in seconds, unless a model is given that has its own.
-    dtype : str
-        "float32" or "float64": the precision of the build.
-    model : `nengo.builder.Model`, optional
-        To build into.
-    progress_bar : bool or `nengo.utils.progress.ProgressBar`, optional
-        Whether to show progress, see `nengo_dl.progress`.
-
-    Returns
-    -------
-    model : `nengo.builder.Model`
+    Without a network, the model holds everything already; without a model, there is a
+    new one whose steps have the length ``dt``, in seconds. ``progress_bar`` is that of
+    `nengo_dl.progress.progress`.
     """
     total = None if network is None else len(network.all_objects) + 1
     with (

@@ -54,37 +54,16 @@ class Streams:
     ) -> list[np.random.RandomState]:
         """Make the streams of some processes for an item of the minibatch.
 
-        Parameters
-        ----------
-        item : int
-            Number of the item.
-        wanted : iterable of SimProcess
-            Whose streams.
-
-        Returns
-        -------
-        streams : list of RandomState
-            One each, at its start. A process with a seed of its own has the same
-            stream for all items.
+        A process with a seed of its own has the same stream for all items.
         """
         parent = np.random.RandomState(self.seed_of(item))
         made = {op: op.process.get_rng(parent) for op in self.processes}
         return [made[op] for op in wanted]
 
     def of_neurons(self, item: int, op: SimNeurons) -> dict[str, np.random.RandomState]:
-        """Make the streams of a population for an item of the minibatch.
+        """Make the streams of a population for an item: copies of its ``state_extra``.
 
-        Parameters
-        ----------
-        item : int
-            Number of the item. The first one has the streams that Nengo has built.
-        op : SimNeurons
-            The population.
-
-        Returns
-        -------
-        streams : dict of str to RandomState
-            Copies of its ``state_extra``.
+        The first item has the streams that Nengo has built.
         """
         streams = {}
         for i, (name, built) in enumerate(op.state_extra.items()):
@@ -101,18 +80,7 @@ class Streams:
 
 
 def find_streams(operators: Iterable[Operator]) -> Streams:
-    """Find what draws random numbers among the operators of a built model.
-
-    Parameters
-    ----------
-    operators : iterable of Operator
-        All of the model.
-
-    Returns
-    -------
-    streams : `Streams`
-        With the seed 0.
-    """
+    """Find what draws random numbers among all operators of a model; the seed is 0."""
     operators = list(operators)
     processes = [op for op in operators if isinstance(op, SimProcess)]
     # synapses take streams, but use none: without others, the order does not matter
@@ -132,18 +100,10 @@ def _in_order(operators: list[Operator]) -> list[SimProcess]:
 
 
 def packed(stream: np.random.RandomState) -> np.ndarray:
-    """Return where a stream is, as numbers.
+    """Return where a stream is, as a float64 array of shape (627,).
 
-    Parameters
-    ----------
-    stream : RandomState
-        Of the default algorithm.
-
-    Returns
-    -------
-    numbers : ndarray of float64 of shape (627,)
-        Which hold the 624 words of 32 bits, the position among them, and the second
-        one of two normal numbers that are drawn at once.
+    It holds 624 words of 32 bits, the position among them, and whether there is the
+    second one of two normal numbers that are drawn at once, and this number.
     """
     state = stream.get_state(legacy=False)
     words, position = state["state"]["key"], state["state"]["pos"]

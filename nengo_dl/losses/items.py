@@ -22,14 +22,7 @@ from nengo_dl.over_time import (
 class LossOfItems(AnySteps, Loss):
     """A base that brings weights and masks of steps to where a loss is computed.
 
-    Parameters
-    ----------
-    reduce : str or None
-        How outputs become one output per item.
-    scale : float
-        Factor of the reduced outputs.
-    reduction, name, dtype : str or None
-        See `keras.losses.Loss`.
+    Outputs become one output per item as ``reduce`` says, times ``scale``.
     """
 
     def __init__(self, reduce, scale, reduction, name, dtype):

@@ -82,18 +82,7 @@ class Regularize(AnySteps, Loss):
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """Compute the loss, see `keras.losses.Loss`; without targets if they are None.
 
-        Parameters
-        ----------
-        y_true : tensor or None
-            Ignored.
-        y_pred : tensor of shape (minibatch_size, n_steps, ...)
-            The signal.
-        sample_weight : tensor, optional
-            Weights of items, or of items and steps.
-
-        Returns
-        -------
-        loss : tensor
+        Sample weights are those of items, or of items and steps.
         """
         y_true = y_pred if y_true is None else y_true
         return super().__call__(y_true, y_pred, sample_weight)

@@ -150,18 +150,8 @@ def _pattern(matrix):
 def sum_by_index(values, index, size):
     """Sum rows that have the same index.
 
-    Parameters
-    ----------
-    values : tensor of shape (n, minibatch_size or 1)
-        What to sum.
-    index : ndarray of int of shape (n,)
-        Where each row goes.
-    size : int
-        Number of rows of the result.
-
-    Returns
-    -------
-    sums : tensor of shape (size, minibatch_size or 1)
+    From shape (n, minibatch_size or 1), with an index of shape (n,), to (size,
+    minibatch_size or 1).
     """
     zeros = tf.zeros((size, values.shape[1] or tf.shape(values)[1]), values.dtype)
     return tf.tensor_scatter_nd_add(zeros, index[:, None], values)

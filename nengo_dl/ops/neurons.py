@@ -188,13 +188,9 @@ def _uniform(key, J):
 
 
 def stack_parameters(ops, step: NeuronStep) -> SimpleNamespace:
-    """Collect the parameters of merged populations.
+    """Collect the parameters and flags of merged populations, by name.
 
-    Returns
-    -------
-    p : namespace
-        The parameters and flags by name, and ``initial``: the initial state by name, as
-        an array over all populations.
+    ``initial`` is the initial state by name, as an array over all populations.
     """
     sizes = [op.output.size for op in ops]
     values: dict[str, Any] = {

@@ -27,13 +27,8 @@ class Batch:
     """Stacked matrices that are multiplied at once, one with each of k vectors.
 
     Where their shapes differ, they are padded with zeros to ``rows`` x ``columns``.
-
-    Parameters
-    ----------
-    shapes : tuple of (int, int)
-        Rows and columns of each matrix.
-    a, x, y : slice
-        Where the matrices, the vectors and the results are in the group's slots.
+    ``a``, ``x`` and ``y`` say where the matrices, the vectors and the results are in
+    the group's slots.
     """
 
     shapes: tuple[tuple[int, int], ...]
@@ -185,13 +180,9 @@ def _build_scaling(ops):
 class Matrices(NamedTuple):
     """Several matrices of the same shape, in the form in which products are fastest.
 
-    Parameters
-    ----------
-    values : tensor
-        With the axes that the equation names: b (minibatch), k (matrix), r (row),
-        c (column). May have zeros for padding.
-    equation : str
-        The product as an Einstein sum; "" for a broadcast product and a sum.
+    The equation is the product as an Einstein sum, with the axes b (minibatch), k
+    (matrix), r (row) and c (column); "" is a broadcast product and a sum. Values may
+    have zeros for padding.
     """
 
     values: tf.Tensor
@@ -205,18 +196,9 @@ def matrices(A, k, rows, columns, minibatch_size):
     has a length of 1. It does not fuse it either, which keeps what a product depends on
     from being computed again for each of its elements (benchmarks/kernels.py).
 
-    Parameters
-    ----------
-    A : tensor of shape (k * rows * columns, minibatch_size or 1)
-        k matrices, one after the other; a trailing 1 if all items share them.
-    k, rows, columns : int
-        Number and shape of the matrices.
-    minibatch_size : int or None
-        How many vectors each matrix will be multiplied with; None if that varies.
-
-    Returns
-    -------
-    matrices : `Matrices`
+    ``A`` has the shape (k * rows * columns, minibatch_size or 1): k matrices, one after
+    the other. ``minibatch_size`` vectors will be multiplied with each; None if that
+    varies.
     """
     if A.shape[1] != 1:
         return Matrices(tf.reshape(A, (k, rows, columns, -1)), "krcb,kcb->krb")
@@ -235,20 +217,10 @@ def matrices(A, k, rows, columns, minibatch_size):
 
 
 def multiply(A, X, k, rows, columns):
-    """Multiply matrices with one vector each.
+    """Multiply k `Matrices` with one vector each.
 
-    Parameters
-    ----------
-    A : `Matrices`
-        k matrices.
-    X : tensor of shape (k * columns, minibatch_size or 1)
-        Vectors, one after the other.
-    k, rows, columns : int
-        Number and shape of the matrices.
-
-    Returns
-    -------
-    Y : tensor of shape (k * rows, minibatch_size or 1)
+    The vectors, one after the other, have the shape (k * columns, minibatch_size or 1),
+    the result (k * rows, minibatch_size or 1).
     """
     X = tf.reshape(X, (k, columns, -1))
     if A.equation == "":

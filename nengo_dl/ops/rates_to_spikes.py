@@ -74,18 +74,7 @@ def poisson(mean, uniform):
     A sum of Poisson variables is one whose mean is the sum of theirs, so large means
     (over 4) are split into up to 8 equal draws; beyond a mean of 32, where a step would
     hold more than 32 spikes, a rounded normal of the same mean and variance is used.
-
-    Parameters
-    ----------
-    mean : tensor
-        Not negative.
-    uniform : callable
-        From an int n to random numbers on [0, 1) of shape (n, \\*shape of mean).
-
-    Returns
-    -------
-    counts : tensor
-        Whole numbers.
+    ``uniform(n)`` draws numbers on [0, 1) of shape (n, \\*shape of mean).
     """
     draws = tf.clip_by_value(tf.math.ceil(mean / _POISSON_MEAN), 1, _POISSON_DRAWS)
     u = uniform(_POISSON_DRAWS)

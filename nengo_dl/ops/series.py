@@ -17,19 +17,8 @@ def log1m(a, b, bound):
     r"""Compute :math:`\log(1 - a / b)` for :math:`0 \le a / b \le` ``bound``.
 
     Uses :math:`\log(1 - a / b) = -2\,\mathrm{artanh}(a / (2 b - a))`, which takes one
-    division. Outside of the interval the result is finite or not, but meaningless.
-
-    Parameters
-    ----------
-    a, b : tensor
-        Of the same shape.
-    bound : float
-        Largest value of the quotient.
-
-    Returns
-    -------
-    y : tensor
-        With a relative error of the order of the dtype's rounding.
+    division. The relative error is of the order of the dtype's rounding. Outside of the
+    interval the result is finite or not, but meaningless.
     """
     if bound > MAX_BOUND:
         return tf.math.log1p(-a / b)

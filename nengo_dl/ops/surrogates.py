@@ -10,19 +10,9 @@ def _replace_gradient(value, proxy):
 
 
 def straight_through(value, proxy):
-    """Return a value that has the gradient of another one.
+    """Return a value, bitwise the same, that has the gradient of a proxy.
 
-    Parameters
-    ----------
-    value : tensor
-        Its own gradient is dropped.
-    proxy : tensor
-        Of a shape that broadcasts to that of ``value``. Need not be finite.
-
-    Returns
-    -------
-    value : tensor
-        Bitwise the same.
+    The proxy broadcasts to the shape of the value, and need not be finite.
     """
     return _replace_gradient(value, tf.broadcast_to(proxy, tf.shape(value)))
 
@@ -36,16 +26,8 @@ def emit_plainly(value, distance, height=1.0):
 def emitter(surrogate):
     """Make the function ``emit`` that steps of spiking neurons call in training.
 
-    Parameters
-    ----------
-    surrogate : callable
-        From distances to the threshold to pseudo-derivatives; see `.surrogates`.
-
-    Returns
-    -------
-    emit : callable
-        ``emit(value, distance, height=1.0)`` returns ``value``, with the gradient
-        ``height * surrogate(distance)`` with respect to ``distance``.
+    ``emit(value, distance, height=1.0)`` returns ``value``, with the gradient
+    ``height * surrogate(distance)`` with respect to ``distance``; see `.surrogates`.
     """
 
     def emit(value, distance, height=1.0):

@@ -80,7 +80,7 @@ def test_optimizers(make):
 LAYERS = {
     "regularizers": {
         "kernel_regularizer": "l2",
-        "bias_regularizer": keras.regularizers.L1(1),
+        "bias_regularizer": keras.regularizers.L1(1.0),
     },
     "constraints": {"kernel_constraint": "non_neg", "bias_constraint": "unit_norm"},
     "frozen": {"trainable": False},
