@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 WORKERS ?= auto
+# Workers run the tests of a file one after the other, so that they share what it makes
+PYTEST := -m pytest -n $(WORKERS) --dist worksteal -q
 DATA ?= small
 VENV := .venv
 BIN := $(VENV)/bin
@@ -11,8 +13,8 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 # Something of every stage, in a minute or two
 QUICK := tests/graph tests/engine/test_engine.py tests/simulator/test_running.py \
-	tests/converter/test_converter.py tests/test_config.py tests/test_dists.py \
-	tests/test_imports.py tests/test_losses.py tests/test_surrogates.py \
+	tests/converter/test_converter.py tests/test_config.py tests/test_contract.py \
+	tests/test_dists.py tests/test_imports.py tests/test_losses.py tests/test_surrogates.py \
 	tests/nodes/test_tensor_node.py
 
 # Nengo's test names, and with them the seeds of its tests, then do not depend on where
@@ -30,7 +32,7 @@ help:
 	@echo "make demo         the package's main job on real data (a minute or two)"
 	@echo "make test         lint, the package's tests, Nengo's tests on our Simulator"
 	@echo "make install      set up .venv for the two"
-	@echo "make lint         Ruff's checks and format check"
+	@echo "make lint         Ruff's checks and format check, and mypy's"
 	@echo "make unit         only the package's tests"
 	@echo "make quick        a part of them that looks at every stage"
 	@echo "make test-oldest  the same with the lowest versions that setup.cfg promises,"
@@ -66,12 +68,13 @@ test: $(VENV)/.installed-tests
 lint: $(VENV)/.installed-tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 unit: $(VENV)/.installed-tests
-	$(BIN)/python -m pytest -n $(WORKERS) -q
+	$(BIN)/python $(PYTEST)
 
 quick: $(VENV)/.installed-tests
-	$(BIN)/python -m pytest -n $(WORKERS) -q $(QUICK)
+	$(BIN)/python $(PYTEST) $(QUICK)
 
 test-oldest: $(OLDEST)/.installed
 	$(OLDEST)/bin/python -m pytest -n $(WORKERS) -q $(QUICK)
@@ -85,7 +88,7 @@ $(OLDEST)/.installed: setup.cfg pyproject.toml
 	@touch $@
 
 conformance: $(VENV)/.installed-tests
-	$(BIN)/python -m pytest -n $(WORKERS) -q -c setup.cfg --rootdir "$(NENGO_ROOT)" \
+	$(BIN)/python $(PYTEST) -c setup.cfg --rootdir "$(NENGO_ROOT)" \
 		-p no:cacheprovider --pyargs nengo
 
 docs: $(VENV)/.installed-docs
@@ -96,5 +99,5 @@ benchmarks: $(VENV)/.installed-demo
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) $(OLDEST) .pytest_cache .ruff_cache .hypothesis build *.egg-info \
+	rm -rf $(VENV) $(OLDEST) .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info \
 		docs/_build demo/output benchmarks/results

@@ -1,4 +1,4 @@
-"""Where the biases of neurons are, if they are no part of the ensemble.
+"""The biases of neurons that are no part of their ensemble.
 
 The Converter makes biases weights of connections, so that what is stored does not
 depend on firing rates. What users set for neurons or ensembles is meant for these.
@@ -45,7 +45,7 @@ def biases(network: nengo.Network) -> dict[nengo.Ensemble, tuple]:
     conns : dict
         Maps the ensembles that `set_biases` was called for to tuples of Connection.
     """
-    found = {}
+    found: dict[nengo.Ensemble, tuple[nengo.Connection, ...]] = {}
     for net in (network, *network.all_networks):
         if NAME in net.config[nengo.Ensemble].extra_params:
             own = ((ens, net.config[ens].biases) for ens in net.all_ensembles)

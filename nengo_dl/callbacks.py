@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from importlib.util import find_spec
 from os import PathLike
+from typing import Any
 
 import keras
 import numpy as np
@@ -91,7 +92,7 @@ class NengoSummaries(keras.callbacks.Callback):
             )
         self._log_dir = str(log_dir)
         self._sim = sim
-        self._sources = {}
+        self._sources: dict[str, tuple[Any, str]] = {}
         for obj in objects:
             kind, attr = _parameter(obj, sim.data)
             owner = obj.ensemble if isinstance(obj, Neurons) else obj
@@ -101,7 +102,7 @@ class NengoSummaries(keras.callbacks.Callback):
                 count += 1
                 tag = f"{stem}_{count}"
             self._sources[tag] = (obj, attr)
-        self._writer = None
+        self._writer: Any = None
 
     @property
     def tags(self) -> tuple[str, ...]:

@@ -69,7 +69,10 @@ class Keys(Generic[K]):
         """Return the object that a key stands for; None if there is no such object."""
         if isinstance(key, str):
             return self._objects.get(key)
-        return key if isinstance(key, Hashable) and key in self.names else None
+        try:
+            return key if key in self.names else None
+        except TypeError:  # of an object without a hash
+            return None
 
     def by_object(self, given: Mapping[Any, V]) -> dict[K, V]:
         """Return a dict with objects in place of all keys, in the same order."""
@@ -96,11 +99,8 @@ class Keys(Generic[K]):
     def for_each(self, value: Any) -> dict[K, Any]:
         """Return the values of all objects that have one.
 
-        Parameters
-        ----------
-        value : object
-            A dict by object or name, a list with an element for each object, or one
-            value for all of them. None stands for nothing.
+        They come as a dict by object or name, a list with an element for each object,
+        or one value for all of them. None stands for nothing.
         """
         found: Mapping[K, Any]
         if isinstance(value, Mapping):
@@ -140,11 +140,8 @@ class Keys(Generic[K]):
     def in_order(self, value: Any) -> dict[K, Any]:
         """Return values of the first objects, or of those that a dict names.
 
-        Parameters
-        ----------
-        value : object
-            A dict by object or name, a list of at most as many elements as there are
-            objects, or what is for the first one. None stands for nothing.
+        They come as a dict by object or name, a list of at most as many elements as
+        there are objects, or one value for the first. None stands for nothing.
         """
         if value is None:
             return {}

@@ -5,16 +5,14 @@ from typing import Any
 from nengo.exceptions import ValidationError
 
 
-def by_labels(y_true, y_pred, binary: Any, sparse: Any, categorical: Any) -> Any:
+def by_labels(
+    y_true: Any, y_pred: Any, binary: Any, sparse: Any, categorical: Any
+) -> Any:
     """Choose by the kind of labels, with Keras' rule.
 
     An output of size 1 is binary; else, integer labels have a last axis of size 1 (or
-    no such axis), and one-hot labels have the size of the output.
-
-    Raises
-    ------
-    ValidationError
-        If the size of labels is not known, as where a dataset does not say it.
+    no such axis), and one-hot labels have the size of the output. It must be known,
+    which it is not where a dataset does not say it.
     """
     if y_pred.shape[-1] == 1:
         return binary

@@ -16,25 +16,13 @@ _ILLEGAL = re.compile("[^A-Za-z0-9_./-]")
 
 
 def unique_names(nodes: Iterable[Node], probes: Iterable[Probe]) -> dict[Any, str]:
-    """Name input nodes, then probes.
+    """Name input nodes (in the order of ``Network.all_nodes``), then probes.
 
     A name is the object's label, with spaces and colons turned into underscores and
     other characters than letters, digits and ``_ . - /`` dropped. Without a label (or
     when nothing of it is left) it is the lower-cased name of the object's class. Names
     that differ in capitals alone count as equal: the second gets the suffix ``_1``, the
     third ``_2`` and so on.
-
-    Parameters
-    ----------
-    nodes : iterable of Node
-        The input nodes, in the order of ``Network.all_nodes``.
-    probes : iterable of Probe
-        The probes, in the order they were added.
-
-    Returns
-    -------
-    names : dict
-        Maps each object to its name, nodes first.
 
     Examples
     --------
@@ -66,7 +54,7 @@ def unique_names(nodes: Iterable[Node], probes: Iterable[Probe]) -> dict[Any, st
 
 
 def legal_name(label: str | None) -> str:
-    """Return what is left of a label without illegal characters; "" for None."""
+    """Return a label without illegal characters; "" for None."""
     return _ILLEGAL.sub("", _TO_UNDERSCORE.sub("_", label or ""))
 
 

@@ -3,7 +3,7 @@
 They run on every Nengo backend; ``nengo_dl/ops/neurons.py`` has their TensorFlow steps.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import nengo
@@ -61,7 +61,7 @@ def _sparse_plus(x):
 
 
 # The functions of ``keras.activations`` that work on each value for itself.
-FUNCTIONS = {
+FUNCTIONS: dict[str, Callable[..., Any]] = {
     "celu": lambda x, alpha=1.0: _elu(x / alpha) * alpha,
     "elu": _elu,
     "exponential": lambda x: np.exp(x),  # ufuncs have no signature before NumPy 2.4
@@ -227,7 +227,8 @@ class SpikingLeakyReLU(LeakyReLU):
         J = self.current(x, gain, bias)
         return self.amplitude * self._current(J)
 
-    def step(self, dt, J, output, voltage):
+    # Nengo passes states by name, those that a type has
+    def step(self, dt, J, output, voltage):  # type: ignore[override]
         """Set ``output`` to the spikes for currents ``J``, and change ``voltage``."""
         voltage += self._current(J) * dt
         n_spikes = np.trunc(voltage)
@@ -352,8 +353,8 @@ class Pointwise(nengo.neurons.NeuronType):
     negative = True
     functions = FUNCTIONS
 
-    function = EnumParam("function", values=FUNCTIONS, lower=False)
-    arguments = ArgumentsParam("arguments")
+    function: Any = EnumParam("function", values=FUNCTIONS, lower=False)
+    arguments: Any = ArgumentsParam("arguments")
 
     def __init__(
         self,

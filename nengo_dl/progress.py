@@ -18,7 +18,7 @@ DELAY = 0.5
 
 
 class Display(Protocol):
-    """What `progress` gives: something to tell how much more has been done."""
+    """A display that is told how much more has been done."""
 
     def update(self, n: int = 1) -> None:
         """Advance by `n` units."""

@@ -7,7 +7,7 @@ each for themselves. How they are stored is the matter of `nengo_dl.config`.
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from numbers import Real
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, TypeAlias, TypedDict
 
 import nengo
 import numpy as np
@@ -16,6 +16,9 @@ from nengo.exceptions import BuildError
 
 from nengo_dl import surrogates
 from nengo_dl.names import listing
+
+# Tells whether a value is accepted, and what is, in words
+Kind: TypeAlias = tuple[Callable[[Any], bool], str]
 
 
 @dataclass(frozen=True)
@@ -33,13 +36,13 @@ class Spec:
     stored: Callable[[Any], Any] = lambda value: value
 
 
-def _setting(default: Any, kind: tuple, advice: str, **more: Any) -> Any:
+def _setting(default: Any, kind: Kind, advice: str, **more: Any) -> Any:
     """Make a field with a `Spec`, whose kind is ``(is_valid, expected)``."""
     spec = Spec(default, *kind, advice, **more)
     return field(default=default, metadata={"spec": spec})
 
 
-def _one_of(*values: Any) -> tuple[Callable[[Any], bool], str]:
+def _one_of(*values: Any) -> Kind:
     *first, last = map(repr, values)
     return (
         lambda value: any(isinstance(value, type(v)) and value == v for v in values),
@@ -48,9 +51,8 @@ def _one_of(*values: Any) -> tuple[Callable[[Any], bool], str]:
 
 
 def _is_smoothing(value: Any) -> bool:
-    return value is None or (
-        isinstance(value, Real) and not isinstance(value, bool) and 0 < value < np.inf
-    )
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    return value is None or (is_number and 0 < float(value) < np.inf)
 
 
 def _is_list_of_passes(value: Any) -> bool:

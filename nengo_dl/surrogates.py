@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 
-def _check_positive(value: Any) -> None:
+def _check_positive(value: float) -> None:
     if not isinstance(value, Real) or not 0 < value < np.inf:
         raise InvalidValue(
             f"must be a positive, finite number (got {value!r}). Leave it out to keep "

@@ -12,7 +12,7 @@ nengo.rc.set("decoder_cache", "enabled", "False")
 SLOW = [hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.data_too_large]
 hypothesis.settings.register_profile(
     "ci",
-    max_examples=40,
+    max_examples=15,
     derandomize=True,
     deadline=None,
     suppress_health_check=SLOW,
@@ -27,8 +27,16 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("ci")
 
 
+# Files with tests of a minute: first, so that no worker is alone with one at the end.
+LONG = (
+    *("test_distribution.py", "test_random_networks.py", "test_keras_in_nengo.py"),
+    *("test_notebooks.py", "test_docs.py", "test_random_models.py"),
+)
+
+
 def pytest_collection_modifyitems(items):
-    """Skip tests of the GPU where there is none."""
+    """Begin with what takes long; skip tests of the GPU where there is none."""
+    items.sort(key=lambda item: item.path.name not in LONG)
     marked = [item for item in items if item.get_closest_marker("gpu")]
     if marked and not tf.config.list_physical_devices("GPU"):
         for item in marked:

@@ -44,7 +44,7 @@ def keras_objects():
         "batch_norm": kl.BatchNormalization(),
         "dense": kl.Dense(2),
         "gru": kl.GRU(2, dropout=0.1),
-        "normalization": kl.Normalization(mean=0.0, variance=1.0),
+        "normalization": kl.Normalization(mean=[0.0] * 3, variance=[1.0] * 3),
         "rnn": kl.RNN(kl.StackedRNNCells([kl.GRUCell(2), kl.GRUCell(2)])),
         "bidirectional": kl.Bidirectional(kl.LSTM(2)),
         "time_distributed": kl.TimeDistributed(kl.Dense(2)),

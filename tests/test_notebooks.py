@@ -12,6 +12,7 @@ import tensorflow as tf
 
 DOCS = Path(__file__).parents[1] / "docs"
 SMALL_DATA = DOCS / "small_data.py"
+STARTUP = Path(__file__).with_name("notebook_startup.py")
 PATHS = sorted((DOCS / "examples").glob("*.ipynb"))
 
 
@@ -29,12 +30,26 @@ def test_notebooks_are_found():
     assert PATHS
 
 
-def test_notebooks_run(notebook, tmp_path, monkeypatch):
-    monkeypatch.setenv("PYTHONSTARTUP", str(SMALL_DATA))
+@pytest.fixture(scope="module")
+def client(tmp_path_factory):
+    """Return a client of a kernel that all notebooks share, as starting takes long."""
+    folder = tmp_path_factory.mktemp("notebooks")
     client = nbclient.NotebookClient(
-        notebook, timeout=500, resources={"metadata": {"path": tmp_path}}
+        nbformat.v4.new_notebook(),
+        timeout=500,
+        resources={"metadata": {"path": folder}},
     )
-    client.execute()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONSTARTUP", str(STARTUP))
+        with client.setup_kernel():
+            yield client
+
+
+def test_notebooks_run(notebook, client):
+    client.nb = notebook
+    notebook.cells.insert(0, nbformat.v4.new_code_cell("%reset -f"))
+    for index, cell in enumerate(notebook.cells):
+        client.execute_cell(cell, index)
     outputs = [output for cell in code_cells(notebook) for output in cell.outputs]
     assert any("image/png" in output.get("data", ()) for output in outputs)
 

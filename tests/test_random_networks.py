@@ -5,6 +5,7 @@
 """
 
 import collections
+import functools
 
 import numpy as np
 import pytest
@@ -15,7 +16,13 @@ from tests.random_networks import draw_specs, networks
 
 # At most this part of the networks may be left out, or the law would say little.
 MAX_LEFT_OUT = 0.1
-SPECS = draw_specs(3, seed=0)
+
+
+@functools.cache
+def specs():
+    """Draw some networks, which takes seconds."""
+    return draw_specs(3, seed=0)
+
 
 NODE = {"kind": "node", "size": 2, "output": ("array", 0, 2)}
 PROBE = {"key": None, "synapse": None, "sample_every": None, "attr": "output"}
@@ -122,8 +129,9 @@ def test_agreement_on_random_networks():
 
 
 @pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarning")
-@pytest.mark.parametrize("spec", SPECS, ids=range(len(SPECS)))
-def test_specs_can_be_printed_and_built_again(spec):
+@pytest.mark.parametrize("number", range(3))
+def test_specs_can_be_printed_and_built_again(number):
+    spec = specs()[number]
     first, second = run_nengo(spec), run_nengo(eval(repr(spec)))
     for a, b in zip(first, second, strict=True):
         np.testing.assert_array_equal(a, b)

@@ -7,7 +7,7 @@ operations. `canonical` returns the one thing that all of them mean, its form.
 import inspect
 from collections.abc import Callable, Hashable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import keras
 import nengo
@@ -47,10 +47,11 @@ def _softmax(axis=-1) -> Form:
 
 def _pointwise(name: str) -> Callable[..., Form]:
     """Return what makes the neuron type of a function, without default arguments."""
-    parameters = inspect.signature(FUNCTIONS[name]).parameters
+    signature = inspect.signature(FUNCTIONS[name])
+    parameters = signature.parameters
 
     def form(**arguments):
-        inspect.signature(FUNCTIONS[name]).bind(0, **arguments)
+        signature.bind(0, **arguments)
         changed = {k: v for k, v in arguments.items() if v != parameters[k].default}
         return Pointwise(name, changed)
 
@@ -77,7 +78,7 @@ def _names() -> dict[Callable, tuple[str, dict[str, Any]]]:
     found: dict[Callable, tuple[str, dict[str, Any]]] = {}
     for name, function in inspect.getmembers(keras.activations, inspect.isfunction):
         if name not in NO_ACTIVATIONS:
-            same = (SYNONYMS.get(name, name), {})
+            same: tuple[str, dict[str, Any]] = (SYNONYMS.get(name, name), {})
             modules = (keras.ops, tf.nn, tf.math, tf)
             others = (getattr(module, name, None) for module in modules)
             for other in (function, *filter(None, others)):
@@ -135,7 +136,11 @@ def canonical(activation: Any, **arguments: Any) -> Form:
         return _of_operation(activation)
     if isinstance(activation, partial) and not activation.args:
         return _of_partial(activation, arguments)
-    known = NAMES.get(activation) if isinstance(activation, Hashable) else None
+    known = (
+        NAMES.get(cast(Callable, activation))
+        if isinstance(activation, Hashable)
+        else None
+    )
     if known is None:
         return partial(activation, **arguments) if arguments else activation
     name, defaults = known

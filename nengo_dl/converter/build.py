@@ -1,4 +1,4 @@
-"""What rules of layers make Nengo objects with.
+"""Helpers of the rules of layers, which make Nengo objects with them.
 
 A `Build` belongs to one call of one layer. It knows the objects of the layer's inputs
 and the options of the conversion, so that a rule is a few lines.
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Shared:
-    """What all calls of a layer share in one conversion, by the layer's id."""
+    """Copies and converters that all calls of a layer share, by the layer's id."""
 
     copies: dict[int, keras.Operation] = field(default_factory=dict)
     converters: dict[int, "LayerConverter"] = field(default_factory=dict)

@@ -25,6 +25,11 @@ class TensorSpec:
     shape: tuple[int | None, ...]
     n_outer_axes: int = 1  # how many leading axes are no part of a signal
 
+    @property
+    def signal_shape(self) -> tuple[int, ...]:
+        """The shape without the minibatch and the time, which is known."""
+        return tuple(n for n in self.shape[self.n_outer_axes :] if n is not None)
+
 
 @dataclass(frozen=True, eq=False)
 class SourceLayer:

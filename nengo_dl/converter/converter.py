@@ -11,12 +11,12 @@ from nengo_dl.converter.activations import swaps_of
 from nengo_dl.converter.calibration import Goal, calibrate, errors, steps_needed
 from nengo_dl.converter.calibration.calibration import together
 from nengo_dl.converter.keras_conversion import convert, warn_of_options
-from nengo_dl.converter.keras_source import KerasSource
+from nengo_dl.converter.keras_source import input_specs
 from nengo_dl.converter.layer_converter import LayerConverter, rule_of
 from nengo_dl.converter.maps import maps
 from nengo_dl.converter.objects import set_trainable
 from nengo_dl.converter.options import Options, functional
-from nengo_dl.converter.plan import Plan, plan
+from nengo_dl.converter.plan import plan
 from nengo_dl.converter.presentation import Arrays, checked_inputs
 from nengo_dl.converter.registry import (
     ANY_LAYER,
@@ -28,6 +28,7 @@ from nengo_dl.converter.registry import (
 from nengo_dl.converter.report import DEVICES, Device, Report
 from nengo_dl.converter.report.measure import measure
 from nengo_dl.converter.rules import Registry, Rule, add_rule, find_rule
+from nengo_dl.converter.tuning import Tuning
 from nengo_dl.converter.verify import verify
 
 
@@ -124,9 +125,8 @@ class Converter:
     Warns
     -----
     UserWarning
-        For each fallback; for activations to swap that do not occur; for neurons that
-        still put out rates when others were swapped, or whose rates cannot be scaled;
-        and for a sequential model, which becomes the functional one in `model`.
+        For each fallback, activations to swap that do not occur, neurons that still put
+        out rates when others were swapped or cannot be scaled, and sequential models.
 
     Notes
     -----
@@ -142,7 +142,6 @@ class Converter:
        inputs = keras.Input((4,))
        hidden = keras.layers.Dense(8, activation="relu", name="hidden")(inputs)
        model = keras.Model(inputs, keras.layers.Dense(2)(hidden))
-
        converter = nengo_dl.Converter(model, allow_fallback=False)
        print(converter.verify(), converter.layers[hidden])
 
@@ -170,9 +169,8 @@ class Converter:
         target_rate: float = 2000.0,
         per_channel: bool = False,
     ):
-        self.model, self.temporal_model = functional(model), temporal_model
         self.options = Options(
-            model=self.model,
+            model=functional(model),
             allow_fallback=allow_fallback,
             inference_only=inference_only,
             max_to_avg_pool=max_to_avg_pool,
@@ -183,15 +181,15 @@ class Converter:
             synapse=synapse,
             temporal_model=temporal_model,
         )
-        planned = plan(self.options, self.converters)
-        self._convert = partial(convert, planned)
-        self._data = _calibration_data(planned, calibration_data)
-        chosen = (None, synapse)
-        if scale_firing_rates == "auto":
+        vars(self).update(vars(self.options))  # they are attributes, too
+        self._convert = partial(convert, plan(self.options, self.converters))
+        self._data = _calibration_data(self.options, calibration_data)
+        self.tunings: tuple[Tuning, ...] | None = None
+        if self._data is not None and scale_firing_rates == "auto":
             goal = Goal(percentile, target_rate, per_channel)
-            chosen = calibrate(self._convert, self._data, goal, synapse)
-        self.conversion = self._convert(*chosen)
-        self.tunings, self.synapse, self.net = *chosen, self.conversion.net
+            self.tunings, synapse = calibrate(self._convert, self._data, goal, synapse)
+        self.conversion = self._convert(self.tunings, synapse)
+        self.synapse, self.net = synapse, self.conversion.net
         warn_of_options(self.conversion)
         self.inputs, self.outputs, self.layers = maps(self.conversion)
 
@@ -331,15 +329,16 @@ class Converter:
                 "Pass typical inputs of the model to the Converter."
             )
         variants = together(self._convert, [(self.tunings, self.synapse)])
-        return steps_needed(*errors(*variants, self._data))
+        (found,) = errors(*variants, self._data)
+        return steps_needed(found)
 
 
-def _calibration_data(planned: Plan, data: Any) -> Arrays | None:
+def _calibration_data(options: Options, data: Any) -> Arrays | None:
     """Return typical inputs of the model, if they are given or needed."""
     where = "Converter.calibration_data"
     if data is not None:
-        return checked_inputs(where, KerasSource(planned).inputs, data)
-    if planned.options.scale_firing_rates == "auto":
+        return checked_inputs(where, input_specs(options), data)
+    if options.scale_firing_rates == "auto":
         raise ValueError(
             f'{where}: expected typical inputs of the model for "auto" (got none). '
             "Pass some of the data that it was trained on; labels are not needed."

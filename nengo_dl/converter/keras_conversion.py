@@ -16,6 +16,7 @@ from nengo_dl.converter.layer_converter import LayerConverter
 from nengo_dl.converter.objects import AnySynapse, Objects
 from nengo_dl.converter.plan import Plan, Step, flattened
 from nengo_dl.converter.populations import Obj, Population
+from nengo_dl.converter.rules import Rule
 from nengo_dl.converter.swaps import Swap
 from nengo_dl.converter.tuning import Tuning
 
@@ -71,16 +72,18 @@ class _Run:
         """Convert steps, with objects by the ids of tensors."""
         for step in steps:
             inputs = [objs[id(tensor)] for tensor in step.call.inputs]
-            convert = self._nested if step.rule is None else self._called
-            outputs = convert(step, inputs)
+            if step.rule is None:
+                outputs = self._nested(step, inputs)
+            else:
+                outputs = self._called(step, step.rule, inputs)
             self.outputs[step] = outputs
             objs.update(zip(map(id, step.call.outputs), outputs, strict=True))
 
-    def _called(self, step: Step, inputs: list[Obj]) -> tuple[Obj, ...]:
+    def _called(self, step: Step, rule: Rule, inputs: list[Obj]) -> tuple[Obj, ...]:
         build = Build(self._objects, step.call, self._options, inputs, self.shared)
         return self._objects.make(
             step,
-            lambda: step.rule.convert(step.call, build),
+            lambda: rule.convert(step.call, build),
             self._options.scale_of(step.call.layer),
             step.reason,
         )

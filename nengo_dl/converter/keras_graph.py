@@ -34,8 +34,8 @@ class LayerCall:
         Whether the layer is inside of one that hides the time axis from it.
     has_mask : bool
         Whether one of the inputs is a mask, which says what of another one counts.
-    outer_axes : tuple of int or None
-        What ``n_outer_axes`` is for each output; None for the same as for the inputs.
+    outer_axes : tuple of int
+        What ``n_outer_axes`` is for each output; empty for the same as for the inputs.
         What is known after the last time step has no axis of time.
     by_step : bool
         Whether what is made of the call does one time step of it at a time.
@@ -48,7 +48,7 @@ class LayerCall:
     replay: Callable[..., Any]
     is_wrapped: bool = False
     has_mask: bool = False
-    outer_axes: tuple[int, ...] | None = None
+    outer_axes: tuple[int, ...] = ()
     by_step: bool = False
 
     def signal_axes(self, axis: int | Sequence[int] | None) -> tuple[int, ...]:

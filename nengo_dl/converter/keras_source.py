@@ -8,13 +8,14 @@ import numpy as np
 
 from nengo_dl.converter.conversion import SourceLayer, TensorSpec
 from nengo_dl.converter.keras_graph import is_graph
+from nengo_dl.converter.options import Options
 from nengo_dl.converter.plan import Plan, Step, outer_axes
 
 Arrays = list[np.ndarray]
 
 
 class KerasSource:
-    """What is known of the model of a plan, see `nengo_dl.converter.conversion.Source`.
+    """The model of a plan, see `nengo_dl.converter.conversion.Source`.
 
     Calls of layers are the steps of the plan.
     """
@@ -26,8 +27,11 @@ class KerasSource:
         self.name = model.name
         outer = dict.fromkeys(map(id, model.inputs), self.n_outer_axes)
         outer |= outer_axes(plan.steps)
-        self.inputs = _specs([x.name for x in model.inputs], model.inputs, outer)
-        self.outputs = _specs(model.output_names, model.outputs, outer)
+        self.inputs = input_specs(plan.options)
+        self.outputs = tuple(
+            TensorSpec(name, tuple(tensor.shape), outer[id(tensor)])
+            for name, tensor in zip(model.output_names, model.outputs, strict=True)
+        )
         self.layers = _layers(model, plan.steps)
 
     def compute(self, inputs: Sequence[np.ndarray]) -> Arrays:
@@ -68,13 +72,10 @@ def _flat(tensor, inputs: Sequence[np.ndarray], n_outer_axes: int) -> np.ndarray
     return np.reshape(array, (len(inputs[0]), n_steps, -1))
 
 
-def _specs(
-    names: Sequence[str], tensors: Sequence, outer: Mapping[int, int]
-) -> tuple[TensorSpec, ...]:
-    return tuple(
-        TensorSpec(name, tuple(tensor.shape), outer[id(tensor)])
-        for name, tensor in zip(names, tensors, strict=True)
-    )
+def input_specs(options: Options) -> tuple[TensorSpec, ...]:
+    """Describe the inputs of the model that is to be converted."""
+    n, inputs = options.n_outer_axes, options.model.inputs
+    return tuple(TensorSpec(x.name, tuple(x.shape), n) for x in inputs)
 
 
 def _nested(step: Step, arguments: list, walk) -> list:

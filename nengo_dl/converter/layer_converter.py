@@ -1,5 +1,6 @@
 """`LayerConverter`: converters of layers as classes, with helpers by node id."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -98,22 +99,6 @@ class LayerConverter:
                 return False, f"expected {name}={default!r} (got {value!r})"
         return True, None
 
-    def add_call(self, build: Build) -> int:
-        """Add a call of the layer.
-
-        Parameters
-        ----------
-        build : `Build`
-            Helpers for the call.
-
-        Returns
-        -------
-        node_id : int
-            The number of the call.
-        """
-        self._builds.append(build)
-        return len(self._builds) - 1
-
     def add_nengo_obj(
         self, node_id: int, biases: Any = None, activation: Any = None
     ) -> Obj:
@@ -211,27 +196,23 @@ class LayerConverter:
             The shape, or one for each input.
         """
         call = self._builds[node_id].call
-        shapes = [tuple(x.shape) for x in call.inputs] if full_shape else None
-        return _one_or_all(shapes or list(call.input_shapes))
+        return _shapes(call.inputs, call.input_shapes, full_shape)
 
     def output_shape(self, node_id: int, full_shape: bool = False) -> Any:
         """Return the shape of the output (a list for several) of a call.
 
         Parameters
         ----------
-        node_id : int
-            The call.
-        full_shape : bool
-            Whether to include the minibatch axis.
+        node_id, full_shape : int, bool
+            As for `input_shape`.
 
         Returns
         -------
         shape : tuple of int, or list of them
-            The shape, or one for each output.
+            One for each output, if there are several.
         """
         call = self._builds[node_id].call
-        shapes = [tuple(x.shape) for x in call.outputs] if full_shape else None
-        return _one_or_all(shapes or list(call.output_shapes))
+        return _shapes(call.outputs, call.output_shapes, full_shape)
 
     def set_trainable(self, obj: Obj | nengo.Connection, trainable: bool) -> None:
         """Set whether training changes a Nengo object.
@@ -286,10 +267,12 @@ def rule_of(cls: type[LayerConverter], **fields: Any) -> Rule:
         if id(layer) not in converters:
             converters[id(layer)] = cls(layer, build.options)
         found = converters[id(layer)]
-        return found.convert(found.add_call(build))
+        found._builds.append(build)
+        return found.convert(len(found._builds) - 1)
 
-    is_native = issubclass(cls, NativeConverter)
-    base = cls.rule if is_native else Rule(convert, temporal=True)
+    base = Rule(convert, temporal=True)
+    if issubclass(cls, NativeConverter):
+        base = cls.rule
 
     def check(call: LayerCall, options: Options) -> str | None:
         is_convertible, reason = cls.convertible(call.layer, options)
@@ -306,5 +289,7 @@ def rule_of(cls: type[LayerConverter], **fields: Any) -> Rule:
     return replace(base, **{**own, **fields})
 
 
-def _one_or_all(shapes: list) -> Any:
-    return shapes[0] if len(shapes) == 1 else shapes
+def _shapes(tensors: Sequence, shapes: Sequence[tuple], full_shape: bool) -> Any:
+    """Return one shape, or a list of several, with the minibatch axis or without."""
+    found = [tuple(x.shape) for x in tensors] if full_shape else list(shapes)
+    return found[0] if len(found) == 1 else found

@@ -32,7 +32,9 @@ class ObjectMap(Mapping):
         self._tensors: dict[int, tuple[keras.KerasTensor, list]] = {}
         self._layers: dict[int, tuple[Any, list]] = {}
 
-    def add(self, tensor: keras.KerasTensor, obj: Any, *layers: keras.Operation):
+    def add(
+        self, tensor: keras.KerasTensor, obj: Any, *layers: keras.Operation
+    ) -> None:
         """Enter the object of one output tensor of one call of a layer, or several."""
         self._tensors.setdefault(id(tensor), (tensor, []))[1].append(obj)
         for layer in layers:
@@ -73,7 +75,8 @@ class ObjectMap(Mapping):
 
 def maps(conversion: KerasConversion) -> tuple[ObjectMap, ObjectMap, ObjectMap]:
     """Return the maps of inputs, outputs and layers, which the network gets, too."""
-    model, layer_map = conversion.plan.options.model, {}
+    model = conversion.plan.options.model
+    layer_map: dict[keras.Operation, list] = {}
     names = ("inputs", "outputs", "layers")
     inputs, outputs, layers = (ObjectMap(f"Converter.{name}") for name in names)
     for tensor, node in zip(model.inputs, conversion.inputs, strict=True):
@@ -82,11 +85,11 @@ def maps(conversion: KerasConversion) -> tuple[ObjectMap, ObjectMap, ObjectMap]:
     for tensor, probe in zip(model.outputs, conversion.outputs, strict=True):
         if tensor not in outputs:
             outputs.add(tensor, probe)
-    for step, objs in conversion.step_outputs.items():
+    for step, found in conversion.step_outputs.items():
         owners = [step.call.layer] + [step.wrapper] * (step.wrapper is not None)
         for layer in owners:
-            layer_map.setdefault(layer, []).append(list(objs))
-        for tensor, obj in zip(step.call.outputs, objs, strict=True):
+            layer_map.setdefault(layer, []).append(list(found))
+        for tensor, obj in zip(step.call.outputs, found, strict=True):
             layers.add(tensor, obj, *owners)
     conversion.net.inputs, conversion.net.outputs = inputs, outputs
     conversion.net.layers, conversion.net.layer_map = layers, layer_map

@@ -34,7 +34,7 @@ def positions(function: Callable[[np.ndarray], Any], shape: tuple) -> np.ndarray
     """
     size = math.prod(shape)
     numbers = np.arange(1, size + 1).reshape(1, *shape)  # 0 is for what is put in
-    found, power = 0, 1
+    found, power = np.zeros(1, dtype=np.int64), 1
     while power <= size:
         digits = (numbers // power % BASE).astype(np.float32)
         moved = keras.ops.convert_to_numpy(function(digits))

@@ -1,4 +1,4 @@
-"""What an operator is applied to: tensors of the model, and constants.
+"""Operands of operators: tensors of the model, and constants.
 
 Constants are numbers, arrays, and variables. They broadcast as in NumPy, but not along
 the axes of the minibatch and the time, which are no part of a signal.

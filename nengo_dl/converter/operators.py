@@ -79,6 +79,12 @@ def function_of(operation: Any) -> Callable | None:
     return _functions().get(_spelling(kind.__name__))
 
 
+def function_name(operation: keras.Operation) -> str:
+    """Return the name of the function of ``keras.ops`` that an operation comes from."""
+    function = function_of(operation)
+    return "" if function is None else function.__name__
+
+
 def public_function(function: Callable) -> Callable | None:
     """Return the function of ``keras.ops`` that makes the same operations as another.
 

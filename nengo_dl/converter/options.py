@@ -1,4 +1,4 @@
-"""What the user chose for a conversion, checked."""
+"""Options of a conversion, as the user chose them, checked."""
 
 import warnings
 from collections.abc import Mapping
@@ -71,7 +71,7 @@ class Options:
         scale = self.scale_firing_rates
         if isinstance(scale, Mapping):
             return next((s for key, s in scale.items() if key is layer), 1.0)
-        return 1.0 if scale in (None, "auto") else scale
+        return 1.0 if scale is None or isinstance(scale, str) else scale
 
 
 def functional(model: Any) -> keras.Model:

@@ -49,7 +49,7 @@ class Plan:
 
 @dataclass
 class Findings:
-    """What is wrong with a model."""
+    """Errors and fallbacks of a model."""
 
     # what makes the conversion impossible
     errors: list[tuple[type, str]] = field(default_factory=list)
@@ -282,7 +282,7 @@ class Planner:
             layer = step.call.layer
             counts[id(layer)] = counts.get(id(layer), 0) + 1
             is_native = step.rule is not None and step.rule is not self._fallback
-            if is_native and counts[id(layer)] == 2 and getattr(layer, "weights", ()):
+            if is_native and counts[id(layer)] == 2 and getattr(layer, "weights", None):
                 self._refuse(
                     ValueError,
                     f"Layer '{layer.name}': expected one call of a layer with weights "

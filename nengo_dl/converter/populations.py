@@ -70,7 +70,7 @@ class Populations:
         neurons = ensemble.neurons
         self.made.append(Population(neurons, channels, is_swapped))
         if np.any(tuning.amplitude != height):
-            self._add_heights(neurons, tuning.amplitude / height)
+            self._add_heights(neurons, np.asarray(tuning.amplitude) / height)
         self._biases[neurons] = ()
         set_biases(self._net, ensemble, ())
         return neurons

@@ -4,7 +4,7 @@ Networks are run on a few items at a time, and on a few steps where all would be
 much, so that memory does not grow with the data.
 """
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +26,7 @@ class Chunk:
     """Values that objects put out in some steps."""
 
     start: int  # the number of the first step, from 0
-    values: Mapping[Hashable, np.ndarray]  # of shape (n_items, n_steps, size) each
+    values: Mapping[Any, np.ndarray]  # of shape (n_items, n_steps, size) each
 
 
 def checked_inputs(where: str, specs: Sequence[TensorSpec], given: Any) -> Arrays:
@@ -99,7 +99,7 @@ def minibatches(n_items: int, size: int) -> Iterator[slice]:
 
 def chunks(
     sim: Simulator,
-    probes: Mapping[Hashable, nengo.Probe],
+    probes: Mapping[Any, nengo.Probe],
     data: Mapping[nengo.Node, np.ndarray],
     n_steps: int,
     is_whole: bool = False,
@@ -128,10 +128,10 @@ def chunks(
 
 def presented(
     net: nengo.Network,
-    probes: Mapping[Hashable, nengo.Probe],
+    probes: Mapping[Any, nengo.Probe],
     data: Mapping[nengo.Node, np.ndarray],
     n_steps: int,
-) -> Iterator[Mapping[Hashable, np.ndarray]]:
+) -> Iterator[Mapping[Any, np.ndarray]]:
     """Yield the values of probes in all steps, for one minibatch after the other.
 
     See `chunks` for the arguments.

@@ -3,6 +3,8 @@
 ``python -m nengo_dl.converter.table`` prints them.
 """
 
+from typing import Any
+
 import keras
 
 from nengo_dl.converter.operators import SIGNS
@@ -12,31 +14,36 @@ from nengo_dl.converter.registry import ANY_LAYER, REGISTRY
 NO_ROWS = ("InputLayer", "Layer", "Wrapper")
 
 
-def rows():
+def rows() -> list[tuple[str, str, str]]:
     """List name, native form and restrictions of each registered layer of Keras."""
     return sorted(
-        (layer_type.__name__, rule.native, rule.restrictions)
+        (_name(layer_type), rule.native, rule.restrictions)
         for layer_type, rule in REGISTRY.items()
         if layer_type is not ANY_LAYER and layer_type in _keras_layers()
     )
 
 
+def _name(registered: Any) -> str:
+    """Return the name of a registered type or function."""
+    return registered.__name__
+
+
 def fallbacks():
     """List the names of all other layers of the installed Keras."""
     return sorted(
-        layer_type.__name__
-        for layer_type in _keras_layers() - set(REGISTRY)
-        if layer_type.__name__ not in NO_ROWS
+        name
+        for name in map(_name, _keras_layers() - set(REGISTRY))
+        if name not in NO_ROWS
     )
 
 
 def operators():
     """List names, native form and restrictions of functions of ``keras.ops``."""
-    found = {}
+    found: dict[tuple[str, str], list[str]] = {}
     for key, rule in REGISTRY.items():
         if callable(key) and not isinstance(key, type):
             form = (rule.native, rule.restrictions)
-            found.setdefault(form, []).append(key.__name__)
+            found.setdefault(form, []).append(_name(key))
     return sorted((tuple(sorted(names)), *form) for form, names in found.items())
 
 

@@ -1,6 +1,7 @@
 """How strongly a population responds: gains, biases and the heights of spikes."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import nengo
 import numpy as np
@@ -13,7 +14,7 @@ from nengo_dl.neurons import LeakyReLU
 
 @dataclass(frozen=True)
 class Tuning:
-    """What currents and outputs of a population are multiplied with.
+    """Factors on currents and outputs of a population, and its biases.
 
     Parameters
     ----------
@@ -28,6 +29,12 @@ class Tuning:
     gain: float | np.ndarray = 1.0
     bias: float | np.ndarray = 0.0
     amplitude: float | np.ndarray = 1.0
+
+    def currents(self, arrived: np.ndarray, chosen: slice) -> np.ndarray:
+        """Return currents of some neurons as they are before gains and biases."""
+        n = max(map(np.size, (self.gain, self.bias)))
+        gain, bias = (np.broadcast_to(x, n)[chosen] for x in (self.gain, self.bias))
+        return (arrived - bias) / gain
 
 
 def scaling(factor: float | np.ndarray) -> Tuning:
@@ -53,7 +60,7 @@ def started(neuron_type: NeuronType) -> NeuronType:
     each run. LIF neurons, which by default forget inhibition in each step, remember it.
     Neurons that do not spike, and what the user has set, stay as they are.
     """
-    changes = {}
+    changes: dict[str, Any] = {}
     is_set = neuron_type.initial_state and "voltage" in neuron_type.initial_state
     if neuron_type.spiking and "voltage" in neuron_type.state and not is_set:
         state = dict(neuron_type.initial_state or {})

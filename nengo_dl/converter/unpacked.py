@@ -83,7 +83,7 @@ class UnpackedCell(Unpacked):
             states.append(keras.ops.zeros((batch_size, *self._output_shape)))
         return states
 
-    def call(self, x, states, training=None):
+    def call(self, x, states, training=None):  # type: ignore[override]
         """Do one step.
 
         Tensors have shape (minibatch_size, size): the input, with a mask if the layer
@@ -136,7 +136,7 @@ class UnpackedStateful(Unpacked):
         """Return the states of the layer before the first sequence."""
         return self.inner.get_initial_state(batch_size)
 
-    def call(self, x, states, training=None):
+    def call(self, x, states, training=None):  # type: ignore[override]
         """Run one sequence; tensors have shape (minibatch_size, size)."""
         value, mask = self._replay(_sequence_and_mask, self._values(x))
         output, *after = self.inner(

@@ -60,10 +60,10 @@ def _layer(geometry, n_taps):
     """
     layers, n = keras.layers, len(geometry.space)
     if max(geometry.strides) > 1 and max(geometry.dilation) > 1:
-        types = (layers.DepthwiseConv1D, layers.DepthwiseConv2D)
-        return types[n - 1], {"depth_multiplier": n_taps}
-    types = (layers.Conv1D, layers.Conv2D, layers.Conv3D)
-    return types[n - 1], {"filters": n_taps}
+        depthwise = (layers.DepthwiseConv1D, layers.DepthwiseConv2D)
+        return depthwise[n - 1], {"depth_multiplier": n_taps}
+    plain = (layers.Conv1D, layers.Conv2D, layers.Conv3D)
+    return plain[n - 1], {"filters": n_taps}
 
 
 def taps(geometry: Geometry, transposed: keras.Layer | None = None) -> np.ndarray:

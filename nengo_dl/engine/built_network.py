@@ -81,16 +81,10 @@ def build_network(
 
     Parameters
     ----------
-    network : Network or None
-        What to build; None if `model` holds everything already.
     settings : `Settings`
         Of the top-level network.
-    dt : float
-        Length of a step in seconds, unless a model is given that has its own.
-    model : `nengo.builder.Model`, optional
-        To build into.
-    progress_bar : bool or `nengo.utils.progress.ProgressBar`, optional
-        Whether to show progress.
+    network, dt, model, progress_bar
+        As for `nengo_dl.graph.nengo_model.build_model`.
 
     Raises
     ------

@@ -9,6 +9,7 @@ import functools
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -83,19 +84,13 @@ class Engine:
         unroll: int = 1,
         use_loop: bool = True,
     ):
-        self.dt = dt
-        self.settings = settings
+        self.dt, self.settings = dt, settings
         self._original = program
         self.dtype = np.dtype(settings.dtype)
         self.minibatch_size = minibatch_size
         passes = settings.simplifications
         self.program = rewrite(program, DEFAULT if passes is None else passes)
-        ctx = BuildContext(
-            dt=dt,
-            dtype=self.dtype,
-            minibatch_size=minibatch_size,
-            settings=settings,
-        )
+        ctx = BuildContext(dt, self.dtype, minibatch_size, settings=settings)
         self.kernels = _build_kernels(self.program, settings, ctx)
         self.layout = (settings.sorter or place)(self.program, self.kernels)
         self.values = ValueTable(
@@ -104,17 +99,16 @@ class Engine:
         self.layers, self.losses = ctx.layers, tuple(ctx.losses)
         self.unroll, self.use_loop = unroll, use_loop
         self._host = ctx.host
-        self.calls_python = any(kernel.host is not None for kernel in self.kernels)
-        self._feed_sizes = [
-            self.layout.blocks[n].size for n in self.layout.of_kind("feed")
-        ]
+        blocks = self.layout.blocks
+        self._feed_sizes = [blocks[n].size for n in self.layout.of_kind("feed")]
         self.chunk = self._choose_chunk() if use_loop else unroll
         hosts = [kernel.host for kernel in self.kernels if kernel.host is not None]
+        self.calls_python = bool(hosts)
         self.jit_compile = _choose_jit(settings.jit_compile, hosts)
-        self._compile_segments = bool(hosts) and settings.jit_compile is not False
+        self._compile_segments = self.calls_python and settings.jit_compile is not False
         self._simulate = self._compile()
         # shapes never change, so calls can go past the search for a matching trace
-        self._traced = None
+        self._traced: Any = None
         logger.info(
             "%d operators in %d kernels; %s",
             len(self.program.operators),
@@ -147,7 +141,7 @@ class Engine:
 
     @property
     def host(self) -> Host:
-        """What functions in Python keep outside of the state."""
+        """State of Python functions, outside of that of the simulation."""
         return self._host
 
     def run(
@@ -274,7 +268,7 @@ class Engine:
     def _pack(self, feeds: Mapping[Feed, np.ndarray], n_steps: int):
         """Copy what is fed into one array per block, of the length of a chunk."""
         packed = [
-            np.zeros((self.chunk, size, self.minibatch_size), dtype=self.dtype)
+            np.zeros((self.chunk, size, self.minibatch_size or 1), dtype=self.dtype)
             for size in self._feed_sizes
         ]
         numbers = self.layout.of_kind("feed")

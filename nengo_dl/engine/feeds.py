@@ -6,7 +6,7 @@ each step that is run, in order, whatever the lengths of the chunks; values that
 computed but not used are kept for the next chunk that starts at the same step.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from nengo import Node
@@ -97,26 +97,26 @@ class FeedRunner:
         if seed is not None:
             self._random = self._random.with_seed(seed)
         self._first_step = self._next_step = 0
-        self._delivered = []
+        self._delivered: list[tuple[TimeFunction, np.ndarray]] = []
         self._constants = {}
-        self._streams = {}
+        self._streams: dict[Feed, Sequence[TimeFunction]] = {}
+        self._processes: dict[Feed, list[TimeProcess]] = {}
         for feed in self._feeds:
             if isinstance(feed.output, np.ndarray):
                 constant = np.asarray(feed.output, dtype=self._dtype)
                 self._constants[feed] = constant.reshape(1, 1, feed.size)
             elif isinstance(feed.output, Process):
-                self._streams[feed] = []
+                self._streams[feed] = self._processes[feed] = []
             else:
                 self._streams[feed] = [TimeFunction(feed.output, feed)]
         self._start_processes()
 
     def _start_processes(self) -> None:
-        processes = [f for f in self._streams if isinstance(f.output, Process)]
-        for item in range(self._minibatch_size if processes else 0):
-            own = [feed for feed in processes if not (item and _is_shared(feed.output))]
+        for item in range(self._minibatch_size if self._processes else 0):
+            own = [f for f in self._processes if not (item and _is_shared(f.output))]
             rngs = self._random.of_processes(item, [feed.op for feed in own])
             for feed, rng in zip(own, rngs, strict=True):
-                self._streams[feed].append(TimeProcess(feed, self._dt, rng))
+                self._processes[feed].append(TimeProcess(feed, self._dt, rng))
 
     @property
     def seed(self) -> int:
@@ -136,7 +136,7 @@ class FeedRunner:
         """
         return {
             (feed.op, name): array
-            for feed, streams in self._streams.items()
+            for feed, streams in self._processes.items()
             if feed.op is not None
             for name, array in stacked([stream.get() for stream in streams]).items()
         }
@@ -158,7 +158,7 @@ class FeedRunner:
         self._delivered = []
         self._first_step = self._next_step = first_step
         self._drop_ahead()
-        for feed, streams in self._streams.items():
+        for feed, streams in self._processes.items():
             if feed.op is not None:
                 for item, stream in enumerate(streams):
                     stream.put({k: arrays[feed.op, k][item] for k in stream.get()})

@@ -9,7 +9,7 @@ from nengo_dl.engine.step import Clock, Step, Tensors
 
 
 class History(NamedTuple):
-    """What is kept of an output.
+    """The steps that are kept of an output.
 
     Parameters
     ----------
@@ -119,14 +119,10 @@ def unfold(
 
     Parameters
     ----------
-    step : `~.step.Step`
-        What to repeat.
-    params, state : tuple of tensor
-        One of shape (size, minibatch_size or 1) per block of the kind.
+    step, params, state, clock
+        As for `simulate`.
     feeds : tuple of tensor
         One of shape (n_steps, size, minibatch_size or 1) per block fed from outside.
-    clock : `Clock`
-        Seed, and the number of steps that were run before.
     n_steps : int or int32 scalar tensor
         How many steps to run. A tensor must follow from shapes: XLA has to know the
         length of a loop to compile its gradient.

@@ -43,7 +43,7 @@ class Memory:
 
     def __init__(self, layout: Layout, values: dict[int, tf.Tensor], dtype):
         self._dtype = dtype
-        self._pieces = [
+        self._pieces: list[tuple[Piece, ...]] = [
             (Piece(0, block.size, values.get(i, 0.0)),)
             for i, block in enumerate(layout.blocks)
         ]
@@ -118,7 +118,8 @@ class Memory:
     def _read(self, part: Part) -> tf.Tensor:
         if part.index is None:
             return self._range(part.block, part.start, part.stop)
-        low, high = int(part.index.min()), int(part.index.max()) + 1
+        index = np.asarray(part.index, dtype=np.int32)
+        low, high = int(index.min()), int(index.max()) + 1
         source = self._range(part.block, low, high)
         return tf.gather(source, part.index - low)
 
@@ -174,14 +175,14 @@ class Memory:
 
     def _scatter(self, part: Part, mode: str, value: tf.Tensor) -> None:
         """Write elements that are no range, by rewriting the range they lie in."""
-        low, high = int(part.index.min()), int(part.index.max()) + 1
+        index = np.asarray(part.index, dtype=np.int32)
+        low, high = int(index.min()), int(index.max()) + 1
         old = self._range(part.block, low, high)
         old, value = _with_all_items([old, value])
         scatter = (
             tf.tensor_scatter_nd_update if mode == "set" else tf.tensor_scatter_nd_add
         )
-        index = np.asarray(part.index - low, dtype=np.int32)[:, None]
-        self._set(part.block, low, high, scatter(old, index, value))
+        self._set(part.block, low, high, scatter(old, index[:, None] - low, value))
 
 
 def spread(value: tf.Tensor, row: tf.Tensor) -> tf.Tensor:

@@ -44,7 +44,7 @@ class Clock(NamedTuple):
 
 
 class Prepared(NamedTuple):
-    """What follows from parameters alone.
+    """Values that follow from parameters alone.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class Prepared(NamedTuple):
 
 
 class Context(NamedTuple):
-    """What a kernel may depend on, beside memory."""
+    """All that a kernel may depend on, beside memory."""
 
     clock: Clock
     arguments: tuple[tuple[Any, ...], ...]
@@ -276,7 +276,7 @@ def _compute(item: Bound, memory: Memory, prepared: tuple, clock: Clock | None =
         prepared[i] if is_fixed else _argument(memory, item, i)
         for i, is_fixed in enumerate(item.fixed)
     ]
-    if item.kernel.keyed:
+    if clock is not None and item.kernel.keyed:
         arguments = [clock.key, *(spread(x, clock.row) for x in arguments)]
     return item.kernel.fn(*arguments)
 

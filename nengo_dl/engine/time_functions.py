@@ -54,7 +54,7 @@ class TimeFunction:
         """Call the function for the rest of the steps; count the good values."""
         call, start, size = self._call, self._n_read, self._feed.size
         rows = np.empty((len(out) - start, size))  # float64: no cast in every step
-        column = rows[:, 0] if size == 1 else None
+        column = rows[:, 0] if size == 1 else rows[:0]
         scalars = _SCALARS if size == 1 else ()
         array, shape, double = np.ndarray, (size,), rows.dtype
         i = 0
@@ -108,7 +108,7 @@ class TimeFunction:
         feed = self._feed
         if feed.node is not None:
             return f"Node '{feed.node.label}'" if feed.node.label else str(feed.node)
-        if isinstance(feed.output, Process):
+        if isinstance(feed.output, Process) and feed.signal is not None:
             return f"{feed.output} for {feed.signal.name}"
         return f"Function '{function_name(feed.output)}'"
 
@@ -142,10 +142,10 @@ class TimeProcess(TimeFunction):
     """
 
     def __init__(self, feed: Feed, dt: float, rng: np.random.RandomState):
-        signals = feed.op.state
+        signals = {} if feed.op is None else feed.op.state
         self._rng = rng
         self._state = {k: np.array(s.initial_value) for k, s in signals.items()}
-        step = feed.output.make_step((0,), feed.signal.shape, dt, rng, self._state)
+        step = feed.output.make_step((0,), feed.shape, dt, rng, self._state)
         super().__init__(step, feed)
 
     def get(self) -> dict[str, np.ndarray]:

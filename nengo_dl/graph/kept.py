@@ -1,8 +1,11 @@
 """Which steps of a run a probe keeps."""
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
+
+N = TypeVar("N", bound=int | None)
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,7 @@ class Kept:
     last_only: bool = False
     period: float | None = None
 
-    def n_rows(self, n_steps: int | None) -> int | None:
+    def n_rows(self, n_steps: N) -> N | int:
         """Return how many of the steps of a call the compiled loop hands out."""
         return 1 if self.last_only else n_steps
 

@@ -1,4 +1,4 @@
-"""What a kernel reads and writes, as plain data.
+"""Kernels, and the elements that they read and write, as plain data.
 
 A kernel computes one group of equal operators with one function. It never looks a
 signal up: it declares, per argument of its function, which elements of which signals it
@@ -40,7 +40,7 @@ class View:
 
     @property
     def elements(self) -> np.ndarray | slice:
-        """What to index the flattened base signal with."""
+        """The index of the elements in the flattened base signal."""
         return slice(self.start, self.stop) if self.index is None else self.index
 
 
@@ -49,7 +49,7 @@ Slot = tuple[View, ...]
 
 @dataclass(frozen=True, eq=False)
 class Write:
-    """Where one result of a kernel goes.
+    """The place of one result of a kernel.
 
     Parameters
     ----------

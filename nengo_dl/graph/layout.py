@@ -1,8 +1,7 @@
 """Give every signal a place in memory, so that kernels read and write ranges.
 
 Memory is a few *blocks*: flat arrays in which each element has one value per item of
-the minibatch. Which kind of block
-a signal belongs to follows from what the kernels declare:
+the minibatch. The kind of a signal's block follows from what the kernels declare:
 
 - ``param``: never written; shared by all items of the minibatch.
 - ``feed``: set from outside before each step.
@@ -11,6 +10,7 @@ a signal belongs to follows from what the kernels declare:
 - ``transient``: everything else; exists within a step only.
 """
 
+import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -62,7 +62,7 @@ Access = tuple[Part, ...]
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """Where every signal lives.
+    """The memory, and the place of every signal in it.
 
     Parameters
     ----------
@@ -113,12 +113,9 @@ def _append(parts: list[Part], part: Part) -> None:
 
 def _gathers(parts: list[Part]) -> Iterable[Part]:
     """Turn runs of parts in the same block into one index each."""
-    run: list[Part] = []
-    for part in [*parts, None]:
-        if run and (part is None or part.block != run[0].block):
-            yield run[0] if len(run) == 1 else _gather(run)
-            run = []
-        run.append(part)
+    for _, run in itertools.groupby(parts, lambda part: part.block):
+        first, *others = run
+        yield _gather([first, *others]) if others else first
 
 
 def _gather(run: list[Part]) -> Part:

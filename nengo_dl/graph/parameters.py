@@ -7,6 +7,7 @@ changed.
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import nengo
 from nengo.builder import Model, Signal
@@ -101,7 +102,7 @@ def _signals(model: Model) -> Iterator[tuple[object, str, Signal]]:
         if isinstance(obj, nengo.Ensemble):
             if isinstance(obj.neuron_type, nengo.Direct):
                 continue  # has no neurons, and so no encoders that can be set
-            candidates = (
+            candidates: tuple[tuple[Any, str, Signal | None], ...] = (
                 (obj, "encoders", model.sig[obj].get("encoders")),
                 (obj.neurons, "bias", model.sig[obj.neurons].get("bias")),
             )

@@ -17,7 +17,7 @@ from nengo_dl.graph.program import Program
 
 
 class Traits(NamedTuple):
-    """What the planner needs to know of an operator.
+    """The properties of an operator that the planner needs.
 
     Parameters
     ----------
@@ -169,10 +169,8 @@ def plan_unmerged(
 
     Parameters
     ----------
-    program : `Program`
-        What to schedule.
-    traits : callable
-        Gives the `Traits` of an operator.
+    program, traits : `Program`, callable
+        As for `plan`.
 
     Returns
     -------

@@ -51,6 +51,11 @@ class Feed:
         """Number of values per step."""
         return 0 if self.signal is None else self.signal.size
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the value of a step."""
+        return (0,) if self.signal is None else self.signal.shape
+
 
 @dataclass(frozen=True, eq=False)
 class Program:
@@ -159,7 +164,7 @@ def from_model(model: Model, inference_only: bool = False) -> Program:
     """
     nodes = input_nodes(model.toplevel)
     fed = {}
-    operators = []
+    operators: list[Operator] = []
     for op in model.operators:
         if isinstance(op, TimeUpdate | SimProbe):
             continue

@@ -145,7 +145,9 @@ def packed(stream: np.random.RandomState) -> np.ndarray:
         Which hold the 624 words of 32 bits, the position among them, and the second
         one of two normal numbers that are drawn at once.
     """
-    _, words, *rest = stream.get_state()
+    state = stream.get_state(legacy=False)
+    words, position = state["state"]["key"], state["state"]["pos"]
+    rest = [position, state["has_gauss"], state["gauss"]]
     return np.concatenate([words.astype(np.float64), rest])
 
 

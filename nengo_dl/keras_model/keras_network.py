@@ -141,7 +141,9 @@ class KerasNetwork:
         )
         names = {**self.layer.input_names, **self.layer.output_names}
         layer = EngineLayer(engine, names, tuple(self.layer.input_names))
-        for new, old in zip(layer.parameters, self.layer.parameters, strict=True):
+        for new, old in zip(
+            layer.parameters.variables, self.layer.parameters.variables, strict=True
+        ):
             new.assign(old)
         layer.learned.copy_from(self.layer.learned)
         return layer
@@ -200,10 +202,10 @@ class KerasNetwork:
         return self._runners[n_items]
 
 
-def _check_replicas(minibatch_size: int) -> None:
+def _check_replicas(minibatch_size: int | None) -> None:
     """Check that all replicas get as many items: Keras weighs them alike."""
     n_replicas = tf.distribute.get_strategy().num_replicas_in_sync
-    if minibatch_size % n_replicas:
+    if (minibatch_size or 0) % n_replicas:
         raise ValidationError(
             f"must be a multiple of the {n_replicas} replicas of the strategy (got "
             f"{minibatch_size}). Pass the number of items of all replicas together.",

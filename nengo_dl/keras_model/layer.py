@@ -13,19 +13,17 @@ import keras
 import numpy as np
 import tensorflow as tf
 from nengo import Node, Probe
-from nengo.builder import Signal
 from nengo.exceptions import SimulationError, ValidationError
 
 from nengo_dl.engine.engine import Engine
 from nengo_dl.engine.loop import History, unfold
-from nengo_dl.engine.values import Values, elements_of, stored_values
-from nengo_dl.graph.kernel import view
+from nengo_dl.engine.values import Values
 from nengo_dl.keras_model.compiled_metrics import without_compiled
 from nengo_dl.keras_model.layer_inputs import LayerInputs
 from nengo_dl.keras_model.layer_state import LayerState
 from nengo_dl.keras_model.learned_weights import LearnedWeights
+from nengo_dl.keras_model.parameter_weights import ParameterWeights
 from nengo_dl.keras_model.variable_slice import VariableSlice, layer_weights
-from nengo_dl.keras_model.weights import Weight, WeightTable
 from nengo_dl.names import listing
 
 # The output of a network without probes, of size 0: Keras wants one of all models. No
@@ -63,12 +61,10 @@ class EngineLayer(keras.layers.Layer):
         The names of inputs and outputs.
     keras_layers : list of keras.Layer
         Layers that the network calls.
-    parameters : list of keras.Variable
-        The parameters of the network, one by one or stacked, trainable ones first.
+    parameters : `ParameterWeights`
+        The parameters that no learning rule changes.
     learned : `LearnedWeights`
         The parameters that learning rules change.
-    blocks : callable
-        Returns the parameters as the engine takes them.
     """
 
     def __init__(
@@ -95,13 +91,11 @@ class EngineLayer(keras.layers.Layer):
         self._shapes = [s.shape or (1,) for s in engine.program.probes.values()]
         self.supports_jit = engine.jit_compile and not self._inputs.calls_python
         self.keras_layers = list(engine.layers)
-        self._table = WeightTable(engine.layout, engine.values.constant, engine.dtype)
-        self.parameters = [self._add_parameters(w) for w in self._table.weights]
+        self.parameters = ParameterWeights(engine, self.add_weight)
         self.learned = LearnedWeights(engine, self.add_weight)
         models = [m for m in self.keras_layers if isinstance(m, keras.Model)]
         self._initial_models = [(model, model.get_weights()) for model in models]
         # partial, for what TensorFlow counts traces of: see Engine
-        self.blocks = tf.function(functools.partial(self._blocks), autograph=False)
         self._traced_loops = {
             training: tf.function(
                 functools.partial(self._loop, training), autograph=False
@@ -140,7 +134,9 @@ class EngineLayer(keras.layers.Layer):
         training = self._is_training(training)
         clock = self._state.clock(items, training)
         feeds = self._inputs.blocks(inputs, clock, items, n_steps)
-        params = tuple(tf.convert_to_tensor(weight) for weight in self.parameters)
+        params = tuple(
+            tf.convert_to_tensor(weight) for weight in self.parameters.variables
+        )
         before = self.learned.into(self._state.before(clock))
         run = self._choose_loop(training)
         state, outputs = run(params, before, feeds, clock, n_steps)
@@ -208,20 +204,13 @@ class EngineLayer(keras.layers.Layer):
 
     def with_parameters(self, values: Values) -> Values:
         """Return the state of a simulation with the parameters of the layer."""
-        return replace(self.with_learned(values), params=self.blocks())
+        return replace(self.with_learned(values), params=self.parameters.blocks())
 
     def with_learned(self, values: Values) -> Values:
         """Return a simulation's values with what the layer has learned by rules."""
         if self.learned.n_items != self.engine.values.n_items(values):
             return values
         return replace(values, state=self.learned.into(values.state))
-
-    def take_parameters(self, values: Values) -> None:
-        """Take over the parameters of a simulation."""
-        table = self.engine.values
-        for variable, weight in zip(self.parameters, self._table.weights, strict=True):
-            found = [table.get(values, p.signal) for p in weight.parameters]
-            variable.assign(np.concatenate(found).reshape(weight.shape))
 
     def state_values(self) -> Values:
         """Return the state alone, as it is now."""
@@ -241,8 +230,7 @@ class EngineLayer(keras.layers.Layer):
         The weights of single layers stay: they are reset by nothing but ``set_weights``
         and loading.
         """
-        for variable, weight in zip(self.parameters, self._table.weights, strict=True):
-            variable.assign(_initial_value(weight))
+        self.parameters.reset()
         for model, weights in self._initial_models:
             model.set_weights(weights)
 
@@ -251,27 +239,7 @@ class EngineLayer(keras.layers.Layer):
 
         What learning rules change is not among them: to the engine, it is state.
         """
-        found = {
-            parameter.name: VariableSlice(variable, weight.position(parameter))
-            for variable, weight in zip(
-                self.parameters, self._table.weights, strict=True
-            )
-            for parameter in weight.parameters
-        }
-        return found | layer_weights(self.keras_layers)
-
-    def parameter(self, signal: Signal) -> np.ndarray | None:
-        """Return the value of a parameter, of shape (1, \\*shape of the signal).
-
-        None for a signal that is in no weight.
-        """
-        base = view(signal).base
-        holder = self._table.holder(base)
-        if holder is None:
-            return None
-        number, row = holder
-        value = VariableSlice(self.parameters[number], row).numpy()
-        return elements_of(signal, np.reshape(value, (1, -1)))
+        return self.parameters.slices() | layer_weights(self.keras_layers)
 
     def save_own_variables(self, store: MutableMapping[str, Any]) -> None:
         """Hand the weights to Keras, which saves them.
@@ -311,13 +279,12 @@ class EngineLayer(keras.layers.Layer):
             If the weights do not fit. None has been changed then.
         """
         values = {key: np.asarray(store[key]) for key in list(store.keys())}
-        own = {
-            str(i): v for i, v in enumerate((*self.parameters, *self.learned.variables))
-        }
+        variables = (*self.parameters.variables, *self.learned.variables)
+        own = {str(i): v for i, v in enumerate(variables)}
         if set(values) == set(own):
-            keys = list(own)[len(self.parameters) :]
+            keys = list(own)[len(self.parameters.variables) :]
             values |= self.learned.adapted(values, keys)
-            self._check_shapes(values, own)
+            _check_shapes(self, values, own)
         super().load_own_variables(values)
         self.learned.unsaved = ()
 
@@ -328,29 +295,6 @@ class EngineLayer(keras.layers.Layer):
             "network). Save its weights with Simulator.save_params or save_weights; or "
             "use a nengo_dl.NengoLayer of a registered function that makes the network."
         )
-
-    def _check_shapes(self, values, variables) -> None:
-        for key, variable in variables.items():
-            if values[key].shape != tuple(variable.shape):
-                raise ValidationError(
-                    f"expected '{variable.name}' of shape {tuple(variable.shape)} (got "
-                    f"{values[key].shape}). Make the layer of the network that was "
-                    "saved. None of its weights has been loaded.",
-                    attr="load_weights",
-                    obj=self,
-                )
-
-    def _add_parameters(self, weight: Weight) -> keras.Variable:
-        return self.add_weight(
-            name=weight.name,
-            shape=weight.shape,
-            dtype=self.engine.dtype.name,
-            initializer=lambda shape, dtype: tf.constant(_initial_value(weight), dtype),
-            trainable=weight.trainable,
-        )
-
-    def _blocks(self) -> tuple[tf.Tensor, ...]:
-        return self._table.blocks([tf.convert_to_tensor(w) for w in self.parameters])
 
     def _wrapped(self, outputs: list):
         if self._unwraps:
@@ -378,21 +322,15 @@ class EngineLayer(keras.layers.Layer):
         engine = self.engine
         return unfold(
             engine.step(training),
-            self._table.blocks(params),
+            self.parameters.blocks_of(params),
             state,
             feeds,
             clock,
             n_steps,
-            histories=tuple(map(self._history, engine.program.probes)),
+            histories=tuple(_history(engine, probe) for probe in engine.program.probes),
             unroll=engine.unroll,
             use_loop=engine.use_loop,
         )
-
-    def _history(self, probe: Probe) -> History:
-        engine, program = self.engine, self.engine.program
-        signal, last_only = program.probes[probe], program.kept_of(probe).last_only
-        shared = engine.values.is_shared(signal)
-        return History(signal.size, shared, engine.dtype, last_only)
 
 
 def _items_first(rows: tf.Tensor, shape: tuple[int, ...]) -> tf.Tensor:
@@ -405,6 +343,24 @@ def _items_first(rows: tf.Tensor, shape: tuple[int, ...]) -> tf.Tensor:
     return tf.ensure_shape(output, (rows.shape[2], rows.shape[0], *shape))
 
 
-def _initial_value(weight: Weight) -> np.ndarray:
-    values = [stored_values(parameter.signal) for parameter in weight.parameters]
-    return np.concatenate(values).reshape(weight.shape)
+def _history(engine: Engine, probe: Probe) -> History:
+    program = engine.program
+    signal, last_only = program.probes[probe], program.kept_of(probe).last_only
+    shared = engine.values.is_shared(signal)
+    return History(signal.size, shared, engine.dtype, last_only)
+
+
+def _check_shapes(
+    layer: keras.Layer,
+    values: Mapping[str, np.ndarray],
+    variables: Mapping[str, keras.Variable],
+) -> None:
+    for key, variable in variables.items():
+        if values[key].shape != tuple(variable.shape):
+            raise ValidationError(
+                f"expected '{variable.name}' of shape {tuple(variable.shape)} (got "
+                f"{values[key].shape}). Make the layer of the network that was "
+                "saved. None of its weights has been loaded.",
+                attr="load_weights",
+                obj=layer,
+            )

@@ -1,7 +1,7 @@
 """From the inputs of a Keras layer to the blocks that an engine is fed with."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
@@ -24,7 +24,7 @@ TIME = "time"
 _OTHER_TENSORS = np.ndarray | keras.KerasTensor | keras.Variable
 
 # A number that may not be known before the graph runs
-Length = int | tf.Tensor
+Length: TypeAlias = int | tf.Tensor
 
 
 class InputsError(ValidationError):
@@ -39,7 +39,7 @@ class InputsError(ValidationError):
 
 
 class LayerInputs:
-    """Reads the inputs of a layer; generates what is not given.
+    """Reads the inputs of a layer; generates those that are missing.
 
     Parameters
     ----------
@@ -66,7 +66,9 @@ class LayerInputs:
         self._engine = engine
         self.names = {node: names[node] for node in nodes}
         feeds = engine.program.feeds
-        self._nodes = {names[f.node]: f.node for f in feeds if f.node in names}
+        self._nodes: dict[str, Node] = {
+            names[f.node]: f.node for f in feeds if f.node in names
+        }
         self.time = unused_name(TIME, self._nodes)
         self._feed_runner: tuple[Any, FeedRunner] | None = None
         self.calls_python = any(
@@ -74,13 +76,7 @@ class LayerInputs:
         )
 
     def by_name(self, inputs: Any) -> dict[str, tf.Tensor]:
-        """Return inputs of all forms as a dict; check names and shapes.
-
-        Raises
-        ------
-        InputsError
-            If there are too many, or one has no known name or not the right shape.
-        """
+        """Return inputs of all forms as a dict; check names and shapes."""
         if not isinstance(inputs, Mapping):
             names = list(self.names.values()) or [self.time]
             listed = inputs if isinstance(inputs, list | tuple) else [inputs]
@@ -120,21 +116,16 @@ class LayerInputs:
         items: Length,
         n_steps: Length,
     ) -> tuple[tf.Tensor, ...]:
-        """Put what is given and what is generated into one tensor per block.
+        """Return a tensor of shape (n_steps, size, items) for each block.
 
         Parameters
         ----------
         inputs : mapping of str to tensor
-            Shape (items, n_steps, size_out) each.
+            Shape (items, n_steps, size_out) each. All others are generated.
         clock : `Clock`
             Says where to start.
         items, n_steps : int or int32 scalar tensor
             From `extent`.
-
-        Returns
-        -------
-        blocks : tuple of tensor
-            Shape (n_steps, size, items) each.
         """
         dtype, layout = self._engine.dtype, self._engine.layout
         given = {self._nodes[k]: x for k, x in inputs.items() if k in self._nodes}
@@ -193,7 +184,7 @@ class LayerInputs:
     def _generate(
         self, feeds: Iterable[Feed], clock: Clock, items: Length, n_steps: Length
     ) -> dict[Signal, tf.Tensor]:
-        """Evaluate what depends on time alone, on the host where it is Python."""
+        """Evaluate feeds, those that are Python on the host; by signal."""
         dtype = self._engine.dtype
         values = {
             feed.signal.base: tf.broadcast_to(
@@ -201,7 +192,7 @@ class LayerInputs:
                 (n_steps, feed.size, items),
             )
             for feed in feeds
-            if _is_constant(feed)
+            if _is_constant(feed) and feed.signal is not None
         }
         calls = tuple(feed for feed in feeds if not _is_constant(feed))
         if not calls:

@@ -1,4 +1,4 @@
-"""What a Keras layer carries from one call to the next."""
+"""State that a Keras layer carries from one call to the next."""
 
 import numpy as np
 import tensorflow as tf

@@ -1,4 +1,4 @@
-"""What learning rules change, as weights of a Keras layer.
+"""The parameters that learning rules change, as weights of a Keras layer.
 
 To the engine it is state, which each minibatch item has a value of; to users and to
 Keras it is a parameter. Between two calls its place is in the weights, so that whatever
@@ -144,7 +144,7 @@ class LearnedWeights:
             rows = np.asarray(stored[key])
             if rows.shape[1:] != tuple(item.variable.shape[1:]):
                 continue  # another network: for Keras to say
-            found[key] = fitting = self._fitting(rows)
+            fitting = self._fitting(rows)
             if fitting is None:
                 raise ValidationError(
                     f"expected '{item.parameter.name}', which a learning rule changes, "
@@ -153,6 +153,7 @@ class LearnedWeights:
                     f"{len(rows)}.",
                     attr="load_weights",
                 )
+            found[key] = fitting
         return found
 
     def _add(self, add_weight, parameter: Parameter, dtype: str) -> keras.Variable:

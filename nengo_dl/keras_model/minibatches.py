@@ -108,9 +108,8 @@ def inspected(
             lambda: True,
         )
         with tf.control_dependencies([is_good]):
-            return tf.ensure_shape(is_good, ()), tf.nest.map_structure(
-                tf.identity, element
-            )
+            seen = tf.nest.map_structure(tf.identity, element)
+        return tf.ensure_shape(is_good, ()), seen
 
     def of_size(is_good, element):
         for leaf in tf.nest.flatten(element):

@@ -18,9 +18,9 @@ from nengo_dl.arguments import (
     seed_after,
     whole,
 )
-from nengo_dl.engine.built_network import build_network
+from nengo_dl.engine.built_network import BuiltNetwork, build_network
 from nengo_dl.engine.processes import check_process
-from nengo_dl.errors import argument, arguments_of
+from nengo_dl.errors import InvalidValue, argument, arguments_of
 from nengo_dl.keras_model.layer import EngineLayer
 from nengo_dl.keys import Keys
 from nengo_dl.settings import Settings
@@ -129,53 +129,25 @@ class NengoLayer(EngineLayer):
         net = network if isinstance(network, nengo.Network) else _make(network)
         with arguments_of(cls):
             check_dt(dt)
-            if minibatch_size is not None:
-                advice = "Leave it out for any number."
-                with argument("minibatch_size"):
-                    minibatch_size = whole(minibatch_size, 1, advice=advice)
+            minibatch_size = _checked_size(minibatch_size, stateful)
             unroll = check_unroll(unroll_simulation)
-        if stateful and minibatch_size is None:
-            raise ValidationError(
-                "needs the minibatch_size that all calls will have (got None). Pass "
-                "it, or stateful=False.",
-                attr="stateful",
-                obj=cls,
-            )
-        settings = Settings.read(net).check()
-        if seed is None:
-            seed = 0 if net.seed is None else seed_after(net.seed)
-        with arguments_of(cls):
+            seed = _chosen_seed(seed, net)
+            settings = Settings.read(net).check()
             check_dt_in(settings.dtype, dt)
-            seed = check_seed(seed)
         built = build_network(net, settings, dt)
-        names = built.names
-        if inputs is None:
-            inputs = [n for n in built.nodes if isinstance(n.output, np.ndarray)]
-        with argument("inputs", cls):
-            nodes = Keys({node: names[node] for node in built.nodes}).choose(inputs)
-        probes = {probe: names[probe] for probe in built.model.probes}
-        with argument("outputs", cls):
-            probes = Keys(probes).choose(probes if outputs is None else outputs)
-        if not probes:
-            raise ValidationError(
-                "must be at least one probe (got none). Add a nengo.Probe.",
-                attr="outputs",
-                obj=cls,
-            )
-        engine = built.with_probes(probes).engine(minibatch_size, unroll)
-        config = {
-            "dt": dt,
-            "seed": seed,
-            "inputs": [names[node] for node in nodes],
-            "outputs": [names[probe] for probe in probes],
-            "stateful": stateful,
-            "minibatch_size": minibatch_size,
-            "unroll_simulation": unroll,
-        }
+        with arguments_of(cls):
+            nodes = _chosen_nodes(built, inputs)
+            probes = _chosen_probes(built, outputs)
         super().__init__(
-            engine, names, nodes, seed=seed, stateful=stateful, unwrap=True, **kwargs
+            built.with_probes(probes).engine(minibatch_size, unroll),
+            built.names,
+            nodes,
+            seed=seed,
+            stateful=stateful,
+            unwrap=True,
+            **kwargs,
         )
-        self._network, self._config = network, config
+        self._network, self._seed = network, seed
         self.keep.assign(stateful)
         self.supports_masking = True
 
@@ -242,7 +214,13 @@ class NengoLayer(EngineLayer):
         return {
             "name": self.name,
             "trainable": self.trainable,
-            **self._config,
+            "dt": self.engine.dt,
+            "seed": self._seed,
+            "inputs": list(self.input_names.values()),
+            "outputs": list(self.output_names.values()),
+            "stateful": self.stateful,
+            "minibatch_size": self.engine.minibatch_size,
+            "unroll_simulation": self.engine.unroll,
             "network": network,
         }
 
@@ -292,6 +270,25 @@ def _registered(config: Any) -> Callable[[], nengo.Network]:
     )
 
 
+def _checked_size(minibatch_size: int | None, stateful: bool) -> int | None:
+    if minibatch_size is not None:
+        with argument("minibatch_size"):
+            return whole(minibatch_size, 1, advice="Leave it out for any number.")
+    if stateful:
+        raise ValidationError(
+            "needs the minibatch_size that all calls will have (got None). Pass it, or "
+            "stateful=False.",
+            attr="stateful",
+        )
+    return None
+
+
+def _chosen_seed(seed: int | None, network: nengo.Network) -> int:
+    if seed is not None:
+        return check_seed(seed)
+    return 0 if network.seed is None else check_seed(seed_after(network.seed))
+
+
 def _make(network: Callable[[], nengo.Network]) -> nengo.Network:
     net = network() if callable(network) else network
     if not isinstance(net, nengo.Network):
@@ -302,3 +299,27 @@ def _make(network: Callable[[], nengo.Network]) -> nengo.Network:
             obj=NengoLayer,
         )
     return net
+
+
+def _chosen_nodes(
+    built: BuiltNetwork, inputs: Iterable[nengo.Node | str] | None
+) -> tuple[nengo.Node, ...]:
+    """Return the input nodes that are given in every call."""
+    if inputs is None:
+        return tuple(n for n in built.nodes if isinstance(n.output, np.ndarray))
+    with argument("inputs"):
+        return Keys({node: built.names[node] for node in built.nodes}).choose(inputs)
+
+
+def _chosen_probes(
+    built: BuiltNetwork, outputs: Iterable[nengo.Probe | str] | None
+) -> tuple[nengo.Probe, ...]:
+    """Return the probes that a call returns."""
+    probes = {probe: built.names[probe] for probe in built.model.probes}
+    with argument("outputs"):
+        chosen = Keys(probes).choose(probes if outputs is None else outputs)
+        if not chosen:
+            raise InvalidValue(
+                "must be at least one probe (got none). Add a nengo.Probe."
+            )
+    return chosen

@@ -17,6 +17,9 @@ from nengo_dl.errors import InvalidValue, argument
 from nengo_dl.keras_model.loss_kinds import LossKind, accuracy, crossentropy, kind_of
 from nengo_dl.keys import Keys
 
+# By name of the output
+Tensors = Mapping[str, tf.Tensor]
+
 _ACCURACY = ("accuracy", "acc")
 _CROSSENTROPY = ("crossentropy", "ce")
 
@@ -24,66 +27,46 @@ _CROSSENTROPY = ("crossentropy", "ce")
 class NamedMetric(keras.metrics.Metric):
     """A metric that is reported under another name than its own.
 
-    Parameters
-    ----------
-    name : str
-        The key of its value; if it has several values, the start of their keys.
-    metric : `keras.metrics.Metric`
-        Computes the value.
+    If it has several values, their keys begin with the name.
     """
 
     def __init__(self, name: str, metric: keras.metrics.Metric):
         super().__init__(name=name)
         self.metric = metric
 
-    def update_state(self, *args, **kwargs):
+    def update_state(self, *args: Any, **kwargs: Any) -> None:
         """Accumulate the values of one minibatch."""
         self.metric.update_state(*args, **kwargs)
 
-    def result(self):
+    def result(self) -> Any:
         """Return the value so far; a dict of them if the metric has several."""
         result = self.metric.result()
         if isinstance(result, dict):
             return {f"{self.name}_{key}": value for key, value in result.items()}
         return result
 
-    def reset_state(self):
+    def reset_state(self) -> None:
         """Forget all values."""
         self.metric.reset_state()
 
 
 class FunctionLoss(keras.losses.Loss):
-    """The mean of what a function of targets and outputs returns.
+    """The mean of what a function of ``(y_true, y_pred)`` returns."""
 
-    Parameters
-    ----------
-    function : callable
-        Takes tensors ``(y_true, y_pred)``; returns a tensor, minibatch axis first.
-    """
-
-    def __init__(self, function: Callable):
+    def __init__(self, function: Callable[[Any, Any], Any]):
         super().__init__()
         self.function = function
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Any, y_pred: Any) -> Any:
         """Return the losses before the mean over items (and time steps) is taken."""
         return self.function(y_true, y_pred)
 
 
 @dataclass(frozen=True)
 class OutputLoss:
-    """The loss of one output.
+    """The loss of one output, with its weight in the total loss (None for 1).
 
-    Parameters
-    ----------
-    output : str
-        Name of the output.
-    loss : `keras.losses.Loss`
-        Takes targets, outputs and sample weights; returns a number.
-    weight : float or None
-        Factor in the total loss; None for 1.
-    mean : `NamedMetric`
-        The mean loss (without the weight) over minibatches.
+    Its mean over minibatches, without the weight, is reported.
     """
 
     output: str
@@ -94,17 +77,7 @@ class OutputLoss:
 
 @dataclass(frozen=True)
 class OutputMetric:
-    """One metric of one output.
-
-    Parameters
-    ----------
-    output : str
-        Name of the output.
-    metric : `NamedMetric`
-        The metric.
-    is_weighted : bool
-        Whether sample weights apply to it.
-    """
+    """One metric of one output, and whether sample weights apply to it."""
 
     output: str
     metric: NamedMetric
@@ -115,14 +88,7 @@ class OutputMetric:
 class Objectives:
     """All losses and metrics of a model, in the order of their reports.
 
-    Parameters
-    ----------
-    losses : tuple of `OutputLoss`
-        Terms of the total loss.
-    metrics : tuple of `OutputMetric`
-        Other values that are reported.
-    dtype : str
-        Type of the total loss.
+    The total loss has the type `dtype`.
     """
 
     losses: tuple[OutputLoss, ...] = ()
@@ -132,8 +98,9 @@ class Objectives:
     @property
     def outputs(self) -> tuple[str, ...]:
         """Names of the outputs that need targets."""
-        terms = (*self.losses, *self.metrics)
-        return tuple(dict.fromkeys(term.output for term in terms))
+        names = [term.output for term in self.losses]
+        names += [term.output for term in self.metrics]
+        return tuple(dict.fromkeys(names))
 
     @property
     def kinds(self) -> dict[str, LossKind]:
@@ -150,14 +117,11 @@ class Objectives:
         ]
 
     def loss_terms(
-        self, y: Mapping, y_pred: Mapping, weights: Mapping
+        self, y: Tensors, y_pred: Tensors, weights: Tensors
     ) -> list[tf.Tensor]:
         """Return the weighted losses of one minibatch; report them before weighting.
 
-        Parameters
-        ----------
-        y, y_pred, weights : mapping of str to tensor
-            Targets, outputs and sample weights (possibly None) by name.
+        Targets, outputs and sample weights are given by name; weights may be missing.
         """
         # Keras divides losses by this number, as gradients of replicas are added up
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
@@ -171,7 +135,7 @@ class Objectives:
             values.append(value if term.weight is None else value * term.weight)
         return values
 
-    def update_metrics(self, y: Mapping, y_pred: Mapping, weights: Mapping) -> None:
+    def update_metrics(self, y: Tensors, y_pred: Tensors, weights: Tensors) -> None:
         """Report the metrics of one minibatch; arguments as in `loss_terms`."""
         for term in self.metrics:
             name = term.output
@@ -192,29 +156,19 @@ def build_objectives(
     ----------
     names : sequence of str
         Names of all outputs, in order.
-    loss : object, list or dict, optional
-        A loss (its name, a `keras.losses.Loss` or a function of ``(y_true, y_pred)``)
-        for every output, a list of them in order of the outputs, or a dict from names
-        of outputs. Outputs without one (or with None) need no targets.
-    loss_weights : float, list or dict, optional
-        Factors of the losses in their sum, in the same forms. By default 1. For outputs
-        without a loss they have no effect.
+    loss, loss_weights : object, list or dict, optional
+        Losses (names, `keras.losses.Loss` or functions of ``(y_true, y_pred)``) and
+        their factors in the total, see `.Keys.for_each`. Outputs without a loss need no
+        targets, and have no factor.
     metrics, weighted_metrics : object, list or dict, optional
-        Metrics in the same forms, or a list of metrics instead of one of them. One, and
-        a list that has not as many elements as there are outputs, is for every output
-        with a loss; if there are no losses, for every output. Sample weights apply to
-        `weighted_metrics` alone.
-
-    Returns
-    -------
-    objectives : `Objectives`
+        Metrics, or lists of them, see `.Keys.lists_for_each`. Those without a name are
+        for every output with a loss; if there are no losses, for every output. Sample
+        weights apply to `weighted_metrics` alone.
 
     Raises
     ------
     ValidationError
         If a name is unknown, or a list has a wrong length.
-    ValueError
-        If Keras knows no loss or metric of that name.
 
     Notes
     -----
@@ -309,7 +263,7 @@ def _from_keras(get: Callable[[Any], Any], cls: str, identifier: Any) -> Any:
 
 
 def _unwrapped(loss: keras.losses.Loss) -> Any:
-    """Return what the user has passed as a loss, or what its name stands for."""
+    """Return a loss as the user has passed it, or the one that its name stands for."""
     return loss.function if isinstance(loss, FunctionLoss) else loss
 
 
@@ -328,7 +282,7 @@ def _find_metric(identifier: Any, used: set[int]) -> tuple[keras.metrics.Metric,
 
 
 def _label(metric: Any) -> str:
-    """Return the name of an object, a function, or what is callable otherwise."""
+    """Return the name of an object or a function, or of the type of anything else."""
     for attribute in ("name", "__name__"):
         if isinstance(label := getattr(metric, attribute, None), str):
             return label

@@ -5,14 +5,13 @@ target, and data may hold what Keras has no place for: the number of steps.
 """
 
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import keras
 import tensorflow as tf
-from nengo.exceptions import ValidationError
 
-from nengo_dl.errors import argument
+from nengo_dl.errors import InvalidValue, argument
 from nengo_dl.keras_model.compiled_metrics import without_compiled
 from nengo_dl.keras_model.loss_kinds import LossKind
 from nengo_dl.keras_model.objectives import Objectives, build_objectives
@@ -25,21 +24,10 @@ N_STEPS = "n_steps"
 def keras_inputs(
     shapes: Mapping[str, tuple[int | None, ...]], dtype: str
 ) -> dict[str, keras.KerasTensor]:
-    """Make the inputs of a model.
+    """Make the inputs of a model, by name.
 
-    Parameters
-    ----------
-    shapes : mapping of str to tuple
-        From the name of each input to its shape, minibatch axis first; None stands for
-        sizes that may vary.
-    dtype : str
-        Type of all inputs.
-
-    Returns
-    -------
-    inputs : dict of str to `keras.KerasTensor`
-        Each tensor has its key as its name. So has its layer, but with ``|`` where
-        Keras allows no ``/``.
+    Shapes have the minibatch axis first, and None for sizes that may vary. Layers have
+    ``|`` in their names, where Keras allows no ``/``.
     """
     return {
         name: keras.Input(
@@ -61,12 +49,8 @@ class ProbeModel(keras.Model):
 
     Parameters
     ----------
-    inputs : dict of str to `keras.KerasTensor`
-        See `keras_inputs`.
-    outputs : dict of str to `keras.KerasTensor`
-        What was computed from the inputs.
-    name : str, optional
-        Name of the model.
+    inputs, outputs : dict of str to `keras.KerasTensor`
+        Inputs (see `keras_inputs`), and results of computing with them.
     **kwargs
         See `keras.Model`.
 
@@ -79,26 +63,15 @@ class ProbeModel(keras.Model):
     given, which get this number of steps. Targets may be missing where there is neither
     loss nor metric. Sample weights are one array for all outputs, or in the forms of
     targets, where those missing mean 1.
-
-    Examples
-    --------
-    .. testcode::
-
-       inputs = keras_inputs({"stimulus": (None, None, 2)}, dtype="float32")
-       outputs = {"probe": keras.layers.Dense(1)(inputs["stimulus"])}
-       model = ProbeModel(inputs, outputs)
-       model.compile("sgd", loss="mse", metrics=["mae"])
-       history = model.fit(
-           {"stimulus": np.ones((4, 5, 2))}, {"probe": np.ones((4, 5, 1))}, verbose=0
-       )
-       print(list(history.history))
-
-    .. testoutput::
-
-       ['loss', 'probe_loss', 'probe_mae']
     """
 
-    def __init__(self, inputs, outputs, name=None, **kwargs):
+    def __init__(
+        self,
+        inputs: Mapping[str, keras.KerasTensor],
+        outputs: Mapping[str, keras.KerasTensor],
+        name: str | None = None,  # Keras looks for just these arguments
+        **kwargs: Any,
+    ):
         super().__init__(inputs=inputs, outputs=outputs, name=name, **kwargs)
         self._objectives = Objectives()
 
@@ -109,12 +82,12 @@ class ProbeModel(keras.Model):
 
     @property
     def loss_kinds(self) -> dict[str, LossKind]:
-        """What is known of the losses, by name of the output."""
+        """Kinds of the losses that are known, by name of the output."""
         return self._objectives.kinds
 
     @property
-    def metrics(self):
-        """All that is reported: the total loss, losses and metrics of outputs."""
+    def metrics(self) -> list[keras.Metric]:
+        """All values to report: the total loss, losses and metrics of outputs."""
         metrics = without_compiled(super().metrics, self)
         if not self.compiled:
             return metrics
@@ -122,54 +95,45 @@ class ProbeModel(keras.Model):
 
     def compile(
         self,
-        optimizer="rmsprop",
-        loss=None,
-        loss_weights=None,
-        metrics=None,
-        weighted_metrics=None,
-        **kwargs,
-    ):
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        loss_weights: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        **kwargs: Any,
+    ) -> None:
         """Choose what the model is trained for, and how.
 
-        Parameters
-        ----------
-        optimizer : str or `keras.optimizers.Optimizer`
-            The optimizer.
-        loss, loss_weights, metrics, weighted_metrics : object, list or dict, optional
-            Each is one for every output, a list in order of the outputs, or a dict from
-            names of outputs, see `.build_objectives`.
-        **kwargs
-            See ``keras.Model.compile``.
-
-        Raises
-        ------
-        ValidationError
-            If a name is unknown, or a list has a wrong length.
+        Losses, weights and metrics are one for every output, a list in order of the
+        outputs, or a dict from names of outputs, see `.build_objectives`; all else is
+        as for ``keras.Model.compile``.
         """
         objectives = build_objectives(
             tuple(self.output), loss, loss_weights, metrics, weighted_metrics
         )
-        super().compile(_find_optimizer(optimizer), **kwargs)
+        with argument("optimizer"):
+            found = _find_optimizer(optimizer)
+        super().compile(found, **kwargs)
         self._objectives = objectives
         self.loss = loss
 
-    def fit(self, *args, **kwargs):
+    def fit(self, *args: Any, **kwargs: Any) -> Any:
         """Train the model, see ``keras.Model.fit``."""
         history = super().fit(*args, **kwargs)
         history.history = self._in_order(history.history)
         return history
 
-    def evaluate(self, *args, **kwargs):
+    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
         """Evaluate the model, see ``keras.Model.evaluate``."""
         result = super().evaluate(*args, **kwargs)
         return self._in_order(result) if isinstance(result, dict) else result
 
     @contextlib.contextmanager
-    def metrics_kept(self):
-        """Put metrics back to what they are at the end of the block.
+    def metrics_kept(self) -> Iterator[None]:
+        """Put metrics back at the end of the block.
 
-        So a callback of a training can evaluate the model, and the report of the epoch
-        goes on.
+        A callback of a training can then evaluate the model, and the report of the
+        epoch goes on.
         """
         variables = [v for metric in self.metrics for v in metric.variables]
         values = [variable.numpy() for variable in variables]
@@ -179,7 +143,7 @@ class ProbeModel(keras.Model):
             for variable, value in zip(variables, values, strict=True):
                 variable.assign(value)
 
-    def make_train_function(self, force=False):
+    def make_train_function(self, force: bool = False) -> Any:
         """Compile `train_step`, see ``keras.Model.make_train_function``."""
         # what is compiled with XLA cannot make the variables of the optimizer
         if self.compiled and not self.optimizer.built:
@@ -187,24 +151,29 @@ class ProbeModel(keras.Model):
                 self.optimizer.build(self.trainable_variables)
         return super().make_train_function(force)
 
-    def train_step(self, data):
-        """Train on one minibatch; return what is to be reported."""
+    def train_step(self, data: Any) -> dict[str, tf.Tensor]:
+        """Train on one minibatch; return the report."""
         with _after(data):
             return for_replicas(super().train_step(self._standard(data)))
 
-    def test_step(self, data):
-        """Evaluate one minibatch; return what is to be reported."""
+    def test_step(self, data: Any) -> dict[str, tf.Tensor]:
+        """Evaluate one minibatch; return the report."""
         with _after(data):
             return for_replicas(super().test_step(self._standard(data)))
 
-    def predict_step(self, data):
+    def predict_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Return the outputs for one minibatch."""
         with _after(data):
             return super().predict_step(self._standard(data))
 
     def compute_loss(
-        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
-    ):
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> tf.Tensor:
         """Return the sum of the weighted losses of all outputs, and of the layers."""
         losses = self._objectives.losses
         total = sum(
@@ -218,8 +187,10 @@ class ProbeModel(keras.Model):
             total += super().compute_loss(x=x, y_pred=y_pred, training=training)
         return total
 
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        """Update all metrics; return what is to be reported."""
+    def compute_metrics(
+        self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
+    ) -> dict[str, tf.Tensor]:
+        """Update all metrics; return the report."""
         metrics = self._objectives.metrics
         self._objectives.update_metrics(
             self._targets_by_name(y, [term.output for term in metrics]),
@@ -229,7 +200,7 @@ class ProbeModel(keras.Model):
         return self.get_metrics_result()
 
     def _in_order(self, logs: dict[str, Any]) -> dict[str, Any]:
-        """Undo that Keras sorts keys: as `metrics` are, those of validation later."""
+        """Return logs in the order of `metrics`, not in that of the alphabet."""
         results = {metric.name: metric.result() for metric in self.metrics}
         keys = [
             key
@@ -284,15 +255,14 @@ def _find_optimizer(identifier: Any) -> Any:
     try:
         return keras.optimizers.get(identifier)
     except (ValueError, TypeError) as error:
-        raise ValidationError(
+        raise InvalidValue(
             "expected a name that Keras knows, or a keras.optimizers.Optimizer (got "
             f"{identifier!r}: {error}). Look for a typing error; a learning rate goes "
-            "into the optimizer, e.g. keras.optimizers.Adam(1e-3).",
-            attr="optimizer",
+            "into the optimizer, e.g. keras.optimizers.Adam(1e-3)."
         ) from error
 
 
-def _after(data: Any):
+def _after(data: Any) -> contextlib.AbstractContextManager[None]:
     """Let nothing run before there is data.
 
     At the end of a generator, Keras begins a step, and finds out that there is no data.

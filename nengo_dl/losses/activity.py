@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from numbers import Real
-from typing import Any
+from typing import Any, TypeAlias
 
 from keras import ops
 from keras.saving import register_keras_serializable
@@ -11,6 +11,8 @@ from nengo.exceptions import ValidationError
 from nengo_dl.errors import InvalidValue, argument
 from nengo_dl.losses.items import LossOfItems
 from nengo_dl.over_time import mean_of_axes, mean_of_steps, reduce_steps, relative
+
+Target: TypeAlias = float | tuple[float | None, float | None]
 
 
 @register_keras_serializable(package="nengo_dl")
@@ -116,9 +118,9 @@ class RegularizeOverTime(LossOfItems):
                 obj=self,
             )
         with argument("target", self):
-            self.target = _checked_target(target)
-        self.order = order
-        self.per_item = per_item
+            self.target: Target = _checked_target(target)
+        self.order: float = order
+        self.per_item: bool = per_item
 
     def get_config(self):
         """Return the arguments to make the same loss with."""
@@ -139,8 +141,8 @@ class RegularizeOverTime(LossOfItems):
 
     def _distance(self, outputs: Any) -> Any:
         """Return the powers of distances from the range."""
-        is_range = isinstance(self.target, tuple)
-        low, high = self.target if is_range else (self.target, self.target)
+        target = self.target
+        low, high = target if isinstance(target, tuple) else (target, target)
         distance = ops.zeros_like(outputs)
         if low is not None:
             distance = ops.maximum(distance, low - outputs)
@@ -149,11 +151,11 @@ class RegularizeOverTime(LossOfItems):
         return distance if self.order == 1 else distance**self.order
 
 
-def _checked_target(target: Any) -> float | tuple[float | None, float | None]:
+def _checked_target(target: Any) -> Target:
     if isinstance(target, Real):
         return float(target)
     if isinstance(target, Sequence) and not isinstance(target, str):
-        ends = tuple(float(x) if isinstance(x, Real) else x for x in target)
+        ends = [float(x) if isinstance(x, Real) else x for x in target]
         numbers = [x for x in ends if x is not None]
         if (
             len(ends) == 2
@@ -161,7 +163,7 @@ def _checked_target(target: Any) -> float | tuple[float | None, float | None]:
             and all(isinstance(x, float) for x in numbers)
             and numbers == sorted(numbers)
         ):
-            return ends
+            return ends[0], ends[1]
     raise InvalidValue(
         f"must be a number, or a pair of them, (low, high) (got {target!r}). An end "
         "that is None is open."

@@ -1,4 +1,4 @@
-"""Bases of losses over time, which are computed item by item."""
+"""Bases of losses over time: one target, and one loss, for each item."""
 
 from typing import Any
 
@@ -40,21 +40,10 @@ class LossOfItems(AnySteps, Loss):
         self.scale = float(scale)
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        """Compute the loss, as Keras calls it.
+        """Compute the loss, as Keras calls it, of shape () or (items,).
 
-        Parameters
-        ----------
-        y_true : tensor of shape (items, 1, ...), (items, ...) or (items,)
-            One target for each item.
-        y_pred : tensor of shape (items, n_steps, ...)
-            Outputs. A mask that a Keras layer has attached to them counts.
-        sample_weight : tensor of shape (items,) or (items, n_steps), optional
-            Weights of items, or of their steps.
-
-        Returns
-        -------
-        loss : tensor of shape () or (items,)
-            As `reduction` says.
+        Arguments are those of `call`; sample weights, of shape (items,) or (items,
+        n_steps), and a mask that a Keras layer has attached to the outputs count.
         """
         with argument(self.name):
             weights = weights_of_steps(y_pred, sample_weight, self.dtype)

@@ -252,7 +252,7 @@ class SimArrayFunction(Operator):
 
     @property
     def state(self):
-        """(list of Signal) What is kept between steps."""
+        """(list of Signal) Values that are kept between steps."""
         return self.sets[1:]
 
     def make_step(self, signals, dt, rng):
@@ -281,26 +281,14 @@ class SimArrayFunction(Operator):
 
 @Builder.register(ArrayNode)
 def build_array_node(model, node):
-    """Build an `ArrayNode` into a model, of any simulator.
-
-    Parameters
-    ----------
-    model : `nengo.builder.Model`
-        Gets the operators, and ``model.sig[node]["in"]`` and ``["out"]``.
-    node : `ArrayNode`
-        What to build.
-
-    Notes
-    -----
-    Sets ``model.params[node]`` to None.
-    """
+    """Build an `ArrayNode` into a model, of any simulator."""
     function = node.function
     signal_in = None
     if node.size_in:
         signal_in = Signal(shape=(node.size_in,), name=f"{node}.in")
         model.add_op(Reset(signal_in))
     signal_out = Signal(shape=(node.size_out,), name=f"{node}.out")
-    state = ()
+    state: tuple[Signal, ...] = ()
     if isinstance(function, MaxPool) and function.tau is not None:
         state = (
             Signal(shape=(node.size_in,), name=f"{node}.had"),

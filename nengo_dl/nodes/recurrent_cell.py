@@ -35,7 +35,7 @@ class RecurrentCell:
     def __init__(self, cell: Any, shape_in: Shape | None):
         self._cell = cell
         self._shape_in = shape_in
-        self._structure = None
+        self._structure: Any = None
 
     def initial_states(self, minibatch_size: int = 1) -> list[tf.Tensor]:
         """Make the states that a sequence starts from.
@@ -56,7 +56,7 @@ class RecurrentCell:
             if self._cell.built:
                 raise
             # states of convolutions have the shape of images, known after building
-            self._cell.build((minibatch_size, *self._shape_in))
+            self._cell.build((minibatch_size, *(self._shape_in or ())))
             self._cell.built = True
             states = _initial(self._cell, minibatch_size)
         self._structure = states

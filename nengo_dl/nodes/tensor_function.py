@@ -1,4 +1,4 @@
-"""What a TensorNode computes: a function or Keras layer, and how it is called.
+"""The function or Keras layer of a TensorNode, and how it is called.
 
 `TensorFunction` takes and returns tensors, with the minibatch axis first; the operator
 `SimTensorNode` says which signals they come from and go to.
@@ -19,7 +19,7 @@ from nengo_dl.nodes.recurrent_cell import RecurrentCell, Shape, find_cell
 
 
 class Outcome(NamedTuple):
-    """What comes of a call in a simulation.
+    """The results of a call in a simulation.
 
     Parameters
     ----------
@@ -96,17 +96,9 @@ class TensorFunction:
         return find_cell(self.layer, self.shape_in, self.name)
 
     def initial_states(self, minibatch_size: int = 1) -> list[tf.Tensor]:
-        """Return the states of a cell before its first step; none for other layers.
+        """Return the states of a cell before its first step, as `RecurrentCell` does.
 
-        Parameters
-        ----------
-        minibatch_size : int
-            Number of items.
-
-        Returns
-        -------
-        states : list of tensor
-            Of shape (minibatch_size, \\*shape of the state) each.
+        For other layers, the list is empty.
         """
         if self.cell is None:
             return []

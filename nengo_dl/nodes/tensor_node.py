@@ -137,9 +137,11 @@ class TensorNode(nengo.Node):
         [1.  4. ]]
     """
 
-    tensor_func = TensorFuncParam("tensor_func", readonly=True)
-    shape_in = TensorShapeParam("shape_in", default=None, optional=True, readonly=True)
-    shape_out = TensorShapeParam(
+    tensor_func: Any = TensorFuncParam("tensor_func", readonly=True)
+    shape_in: Any = TensorShapeParam(
+        "shape_in", default=None, optional=True, readonly=True
+    )
+    shape_out: Any = TensorShapeParam(
         "shape_out", default=None, optional=True, readonly=True
     )
     pass_time = BoolParam("pass_time", default=True, readonly=True)
@@ -180,19 +182,7 @@ class TensorNode(nengo.Node):
 
 @Builder.register(TensorNode)
 def build_tensor_node(model, node):
-    """Build a `TensorNode` into a model, of any simulator.
-
-    Parameters
-    ----------
-    model : `nengo.builder.Model`
-        Gets the operators, and ``model.sig[node]["in"]`` and ``["out"]``.
-    node : `TensorNode`
-        What to build.
-
-    Notes
-    -----
-    Sets ``model.params[node]`` to None: Keras keeps the weights.
-    """
+    """Build a `TensorNode` into a model, of any simulator; Keras keeps the weights."""
     signal_in = None
     if node.shape_in is not None:
         signal_in = Signal(shape=(node.size_in,), name=f"{node}.in")
@@ -290,7 +280,7 @@ class Layer:
             If ``input`` cannot be connected, or an argument is not valid.
         """
         size_in = _size_out(input, transform)
-        if _is_shape(shape_in):
+        if shape_in is not None and _is_shape(shape_in):
             size_in = math.prod(shape_in)
         if isinstance(self.layer_func, NeuronType):
             obj = nengo.Ensemble(
@@ -374,7 +364,8 @@ def _is_shape(value):
 
 
 def _is_length(value):
-    return isinstance(value, Integral) and not isinstance(value, bool) and value >= 1
+    is_whole = isinstance(value, Integral) and not isinstance(value, bool)
+    return is_whole and int(value) >= 1
 
 
 def _simulation_dtype():

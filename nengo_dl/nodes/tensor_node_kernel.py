@@ -57,7 +57,7 @@ def build_sim_tensor_node(ops, ctx):
     (op,) = ops
     function = op.function
     if function.layer is not None:
-        _add_layer(function, ctx)
+        _add_layer(function.layer, function, ctx)
     reads = [slot([signal]) for signal in (*op.reads, *op.state)]
     writes = [Write(slot([signal]), "set") for signal in (op.output, *op.state)]
     call = _Call(op, ctx)
@@ -127,17 +127,16 @@ def _alone(call: _Call, key, *slots, training=False):
 
 def _with_total(call: _Call, key, *slots, training=False):
     """Add losses to the sum of those of earlier steps, which is the last slot."""
-    *slots, total = slots
-    sets, losses = call(key, *slots, training=training)
+    *others, total = slots
+    sets, losses = call(key, *others, training=training)
     return (*sets, total + sum(map(tf.reduce_sum, losses)))
 
 
-def _add_layer(function: TensorFunction, ctx: BuildContext) -> None:
+def _add_layer(layer: keras.Layer, function: TensorFunction, ctx: BuildContext) -> None:
     """Give a layer its weights, outside of any loop, and its place in the simulation.
 
     The layer itself knows best what it needs: it is called once.
     """
-    layer = function.layer
     if not layer.built:
         try:
             with tf.init_scope():

@@ -87,7 +87,7 @@ def build_elementwise_inc(ops, ctx):
 
 
 def _repeats(signals, targets):
-    """Which elements of the concatenated signals each element of the targets uses.
+    """Return which element of the signals, joined, each element of the targets uses.
 
     None where broadcasting does it: each its own, or one value for all.
     """
@@ -118,15 +118,14 @@ def build_sparse_dot_inc(ops, ctx):
     XLA compiles (it has no sparse products).
     """
     del ctx
-    rows, columns = [], []
+    pairs = []
     row_offset = column_offset = 0
     for op in ops:
         row, column = _pattern(op.A.initial_value)
-        rows.append(row + row_offset)
-        columns.append(column + column_offset)
+        pairs.append((row + row_offset, column + column_offset))
         row_offset += op.Y.size
         column_offset += op.X.size
-    rows, columns = np.concatenate(rows), np.concatenate(columns)
+    rows, columns = map(np.concatenate, zip(*pairs, strict=True))
 
     def fn(A, X):
         values = A * tf.gather(X, columns)

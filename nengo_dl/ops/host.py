@@ -70,17 +70,7 @@ def _kernel(
 
 
 def call_ahead(fn: Callable, arguments: list, specs: list[tf.TensorSpec]) -> list:
-    """Call Python once, ahead of the time loop.
-
-    Parameters
-    ----------
-    fn : callable
-        Takes arrays; returns one array per spec.
-    arguments : list of tensor
-        What it is called with.
-    specs : list of TensorSpec
-        Shapes and dtypes of the results.
-    """
+    """Call Python once, ahead of the time loop; ``fn`` returns an array per spec."""
     results = tf.numpy_function(fn, arguments, [spec.dtype for spec in specs])
     results = tf.nest.flatten(results)  # run eagerly, one result comes without a list
     return [tf.ensure_shape(x, s.shape) for x, s in zip(results, specs, strict=True)]
@@ -155,13 +145,7 @@ def build_sim_py_func(ops, ctx):
 
 
 def check_output(value, shape, name, dtype):
-    """Return what a user's function returned as a flat array.
-
-    Raises
-    ------
-    SimulationError
-        If it is None, not finite, not numeric or of another shape.
-    """
+    """Return a user's value as a flat array; raise SimulationError for any other."""
     expected = (
         f"{name}: expected the function to return finite numbers of shape {shape}"
     )
@@ -193,47 +177,73 @@ def check_output(value, shape, name, dtype):
 
 def build_neurons(ops, ctx):
     """Build neurons that have only a NumPy step. Sets ``output``, ``state``."""
-    kind = type(ops[0].neurons).__name__
-    names = [owner(op.output) for op in ops]
-    reason = f"{_list(names)}: neuron type {kind}"
-    _warn(f"{reason} has no TensorFlow step", f"neurons.register({kind})")
-    currents, outputs = [op.J for op in ops], [op.output for op in ops]
-    states = [[op.state[name] for op in ops] for name in ops[0].state]
     extras = ctx.host.add(lambda streams: _extras(ops, ctx, streams))
 
-    def run(t, n_items, J, *state):
+    def step(item, i, t, J, state):
         del t
-        new = [np.empty_like(J), *(np.empty_like(x) for x in state)]
+        output = np.zeros_like(J)
+        ops[i].neurons.step(ctx.dt, J, output, **state, **extras()[item][i])
+        return output
+
+    kind = ("neuron type", type(ops[0].neurons).__name__, "neurons")
+    return _stepped(ops, ctx, kind, [op.J for op in ops], step)
+
+
+def build_processes(ops, ctx):
+    """Build processes that have only a NumPy step. Reads ``input``."""
+    made = ctx.host.add(lambda streams: _make_steps(ops, ctx, streams))
+    names = [owner(op.output) for op in ops]
+
+    def step(item, i, t, x, state):
+        call, own = made()[item][i]
+        for name, array in state.items():
+            own[name][...] = array
+        result = call(t, x)
+        for name, array in state.items():
+            array[...] = own[name]
+        return check_output(result, ops[i].output.shape, names[i], ctx.dtype)
+
+    kind = ("process", type(ops[0].process).__name__, "processes")
+    mode = "inc" if ops[0].mode == "inc" else "set"
+    return _stepped(ops, ctx, kind, [op.input for op in ops], step, mode)
+
+
+def _stepped(ops, ctx, kind: tuple[str, str, str], inputs: Signals, step, mode="set"):
+    """Build objects of a kind: its word, its type, and where steps are registered.
+
+    ``step(item, i, t, x, state)`` does a step of the i-th operator for an item of the
+    minibatch. It returns the output, and changes the arrays of the state.
+    """
+    word, name, room = kind
+    names = [owner(op.output) for op in ops]
+    reason = f"{_list(names)}: {word} {name}"
+    _warn(f"{reason} has no TensorFlow step", f"{room}.register({name})")
+    outputs = [op.output for op in ops]
+    states = {key: [op.state[key] for op in ops] for key in ops[0].state}
+    reads = [inputs, *states.values()]
+
+    def run(t, n_items, *arrays):
+        y = np.empty((n_items, sum(signal.size for signal in outputs)))
+        new = [y, *map(np.empty_like, arrays[1:])]
         for item in range(n_items):
-            rows = [list(_pieces(J[item], currents))]
-            rows += [
-                list(_pieces(x[item], signals))
-                for x, signals in zip(state, states, strict=True)
-            ]
-            outs = [np.zeros_like(current) for current in rows[0]]
-            for i, (op, extra) in enumerate(zip(ops, extras()[item], strict=True)):
-                ctx.host.where = names[i]
-                arrays = {name: rows[1 + n][i] for n, name in enumerate(op.state)}
-                op.neurons.step(ctx.dt, rows[0][i], outs[i], **arrays, **extra)
-            for array, pieces in zip(new, [outs, *rows[1:]], strict=True):
+            x, *state = (
+                list(_pieces(array[item], signals))
+                for array, signals in zip(arrays, reads, strict=True)
+            )
+            results = []
+            for i, ctx.host.where in enumerate(names):
+                own = {key: row[i] for key, row in zip(states, state, strict=True)}
+                results.append(step(item, i, t, x[i], own))
+            for array, pieces in zip(new, (results, *state), strict=True):
                 array[item] = _joined(pieces)
         return new
 
-    reads = [currents, *states]
-    writes = [(signals, "set") for signals in (outputs, *states)]
-    return _kernel(kind, ctx, reads, writes, run, f"{reason} runs in Python")
+    writes = [(outputs, mode), *((signals, "set") for signals in states.values())]
+    return _kernel(name, ctx, reads, writes, run, f"{reason} runs in Python")
 
 
 class _PerItem:
-    """Something for each minibatch item, made when an item is first asked for.
-
-    Parameters
-    ----------
-    ctx : `BuildContext`
-        Says how many items there are from the start.
-    make : callable
-        Takes the number of an item.
-    """
+    """Something for each minibatch item, made when an item is first asked for."""
 
     def __init__(self, ctx: BuildContext, make: Callable[[int], Any]):
         self._make = make
@@ -258,50 +268,6 @@ def _extras(ops, ctx, streams):
     return _PerItem(ctx, make)
 
 
-def build_processes(ops, ctx):
-    """Build processes that have only a NumPy step. Reads ``input``."""
-    kind = type(ops[0].process).__name__
-    names = [owner(op.output) for op in ops]
-    reason = f"{_list(names)}: process {kind}"
-    _warn(f"{reason} has no TensorFlow step", f"processes.register({kind})")
-    inputs, outputs = [op.input for op in ops], [op.output for op in ops]
-    states = [[op.state[name] for op in ops] for name in ops[0].state]
-    made = ctx.host.add(lambda streams: _make_steps(ops, ctx, streams))
-
-    def run(t, n_items, x, *state):
-        y = np.empty((n_items, sum(s.size for s in outputs)))
-        new = [np.empty_like(array) for array in state]
-        for item in range(n_items):
-            rows = [list(_pieces(x[item], inputs))]
-            rows += [
-                list(_pieces(array[item], signals))
-                for array, signals in zip(state, states, strict=True)
-            ]
-            results = []
-            for i, (step, arrays) in enumerate(made()[item]):
-                ctx.host.where = names[i]
-                for n, array in enumerate(arrays):
-                    array[...] = rows[1 + n][i]
-                result = step(t, rows[0][i])
-                results.append(
-                    check_output(result, outputs[i].shape, names[i], ctx.dtype)
-                )
-            y[item] = _joined(results)
-            for n, array in enumerate(new):
-                array[item] = _joined([arrays[n] for _, arrays in made()[item]])
-        return [y, *new]
-
-    mode = "inc" if ops[0].mode == "inc" else "set"
-    return _kernel(
-        kind,
-        ctx,
-        [inputs, *states],
-        [(outputs, mode), *((signals, "set") for signals in states)],
-        run,
-        f"{reason} runs in Python",
-    )
-
-
 def _make_steps(ops, ctx, streams):
     """Make the step functions of all processes, with arrays for their state."""
 
@@ -314,7 +280,7 @@ def _make_steps(ops, ctx, streams):
             step = op.process.make_step(
                 op.input.shape, op.output.shape, ctx.dt, stream, state
             )
-            steps.append((step, list(state.values())))
+            steps.append((step, state))
         return steps
 
     return _PerItem(ctx, make)

@@ -32,11 +32,11 @@ def _kernel(name, ops, inputs, fn):
     shapes["both"] = (k, n_post, n_pre, -1)
 
     def compute(*args):
-        args = [
+        shaped = [
             tf.reshape(arg, shapes[kind])
             for arg, kind in zip(args, inputs.values(), strict=True)
         ]
-        return (tf.reshape(fn(*args), (k * n_post * n_pre, -1)),)
+        return (tf.reshape(fn(*shaped), (k * n_post * n_pre, -1)),)
 
     return Kernel(
         name=name,

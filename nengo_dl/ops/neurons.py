@@ -116,13 +116,27 @@ def build_sim_neurons(ops, ctx):
     if step is None:
         return host.build_neurons(ops, ctx)
     states = [slot(op.state[name] for op in ops) for name in ops[0].state]
+    results = [slot(op.output for op in ops), *states]
+    spiking, rate = _functions(ops, ctx, step)
+    return Kernel(
+        name=type(ops[0].neurons).__name__,
+        reads=(slot(op.J for op in ops), *states),
+        writes=tuple(Write(views, "set") for views in results),
+        fn=spiking(emit_plainly),
+        keyed=step.random,
+        training_fn=_training_fn(step, ctx.settings, spiking, rate),
+    )
+
+
+def _functions(ops, ctx, step):
+    """Return a function from ``emit`` to one of slots, and one of slots for rates."""
     names = tuple(ops[0].state)
     p = stack_parameters(ops, step)
     p.settings = ctx.settings
     stream = ctx.next_stream() if step.random else 0
 
-    def call(function, J, state, **extras):
-        state = dict(zip(names, state, strict=True))
+    def call(function, J, *values, **extras):
+        state = dict(zip(names, values, strict=True))
         result = function(p, ctx.dt, J, **state, **extras)
         result = result if isinstance(result, tuple) else (result,)
         if len(result) != 1 + len(names):
@@ -135,30 +149,19 @@ def build_sim_neurons(ops, ctx):
 
     def spiking(emit):
         extras = {"emit": emit} if step.emits else {}
+        if not step.random:
+            return lambda *slots: call(step.fn, *slots, **extras)
 
-        def fn(*args):
-            key, (J, *state) = (args[0], args[1:]) if step.random else (None, args)
-            if not step.random:
-                return call(step.fn, J, state, **extras)
+        def fn(key, J, *state):
             uniform = _uniform(key + [stream, 0, 0], J)
-            return call(step.fn, J, state, uniform=uniform, **extras)
+            return call(step.fn, J, *state, uniform=uniform, **extras)
 
         return fn
 
-    def rate(*args):
-        J, *state = args[1:] if step.random else args
-        return call(step.rate, J, state)
+    def rate(*slots):
+        return call(step.rate, *(slots[1:] if step.random else slots))
 
-    return Kernel(
-        name=type(ops[0].neurons).__name__,
-        reads=(slot(op.J for op in ops), *states),
-        writes=tuple(
-            Write(views, "set") for views in (slot(op.output for op in ops), *states)
-        ),
-        fn=spiking(emit_plainly),
-        keyed=step.random,
-        training_fn=_training_fn(step, ctx.settings, spiking, rate),
-    )
+    return spiking, rate
 
 
 def _training_fn(step, settings, spiking, rate):

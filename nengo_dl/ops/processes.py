@@ -220,8 +220,8 @@ def build_triangle(ops, ctx):
     names = tuple(ops[0].state)
     taps = np.arange(n_taps).reshape(n_taps, 1, 1)
 
-    def fn(u, *state):
-        state = dict(zip(names, state, strict=True))
+    def fn(u, *values):
+        state = dict(zip(names, values, strict=True))
         X = tf.reshape(state["X"], (k, n_taps, size, -1))
         u = tf.reshape(u, (k, 1, size, -1))
         Y = tf.reshape(state["Y"], (k, size, -1))

@@ -108,13 +108,7 @@ class Host:
             raise
 
     def get(self) -> dict[tuple[Operator, str], np.ndarray]:
-        """Return where all random streams are.
-
-        Returns
-        -------
-        arrays : dict
-            By operator and name, of shape (n_items, 627).
-        """
+        """Return where all random streams are, in arrays of shape (n_items, 627)."""
         rows: dict = {}
         for (op, name, _), stream in self.streams.items():  # in the order of the items
             rows.setdefault((op, name), []).append(packed(stream))
@@ -129,7 +123,7 @@ class Host:
 
 @dataclass(frozen=True)
 class BuildContext:
-    """What kernels depend on beside their operators.
+    """The surroundings of a kernel: all that it depends on beside its operators.
 
     Parameters
     ----------
@@ -162,18 +156,7 @@ class BuildContext:
     losses: list[Signal] = field(default_factory=list)
 
     def add_loss(self, name: str) -> Signal:
-        """Return a new signal of one element, for the sum of a layer's losses.
-
-        Parameters
-        ----------
-        name : str
-            Name of the signal.
-
-        Returns
-        -------
-        total : Signal
-            For a kernel to read and to set.
-        """
+        """Return a new signal of one element, for a kernel to sum losses in."""
         total = Signal(shape=(1,), name=name)
         self.losses.append(total)
         return total

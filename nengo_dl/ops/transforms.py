@@ -107,7 +107,7 @@ def _depthwise(ops):
         halves = [
             tf.add_n(
                 [
-                    X[(slice(None), *_window(conv, tap, rows))] * weights
+                    X[_window(conv, tap, 1, rows)] * weights
                     for tap, weights in zip(taps, W, strict=True)
                 ]
             )
@@ -143,10 +143,7 @@ def _patches(ops):
     def fn(W, X):
         X = tf.transpose(tf.reshape(X, (k, *conv.input_shape.shape, -1)), before)
         X = tf.pad(X, pads)
-        windows = [
-            X[(slice(None), slice(None), *_window(conv, tap))]
-            for tap in np.ndindex(*conv.kernel_size)
-        ]
+        windows = [X[_window(conv, tap, 2)] for tap in np.ndindex(*conv.kernel_size)]
         X = tf.reshape(tf.concat(windows, axis=0), (n_products, -1))
         Y = tf.matmul(tf.reshape(W, (n_products, -1)), X, transpose_a=True)
         Y = tf.transpose(tf.reshape(Y, (conv.n_filters, k, *shape_out, -1)), after)
@@ -160,18 +157,20 @@ def _n_products(conv):
     return math.prod(conv.kernel_size) * conv.input_shape.n_channels // conv.groups
 
 
-def _window(conv, tap, rows=None):
-    """Return what a tap of the kernel reads along each spatial axis.
+def _window(conv, tap, n_before, rows=None):
+    """Return what a tap of the kernel reads: all of the first `n_before` axes, and then
+    slices of the spatial ones.
 
     By default that is for all positions of the output; else for some rows of it.
     """
     first, last = (0, -1) if rows is None else (rows[0], rows[-1])
     lengths = conv.output_shape.spatial_shape
     ends = [(first, last % lengths[0]), *((0, length - 1) for length in lengths[1:])]
-    return [
+    windows = [
         slice(i + start * stride, i + stop * stride + 1, stride)
         for i, (start, stop), stride in zip(tap, ends, conv.strides, strict=True)
     ]
+    return (*[slice(None)] * n_before, *windows)
 
 
 def _padding(conv):

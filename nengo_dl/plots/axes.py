@@ -50,7 +50,7 @@ def label_time(ax, n_steps, dt):
 
 
 def _check_dt(dt):
-    if not isinstance(dt, Real) or not 0 < dt < np.inf:
+    if not isinstance(dt, Real) or not 0 < float(dt) < np.inf:
         raise ValidationError(
             f"must be a positive number of seconds (got {dt!r}). Pass sim.dt, or the "
             "sample_every of the probe.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Real
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -60,8 +61,8 @@ n_neurons)
     Raises
     ------
     ValidationError
-        If the data has another shape, the synapse is none, or there is no such item or
-        neuron.
+        If the data has another shape, the synapse is not valid, or there is no such
+        item or neuron.
 
     Examples
     --------
@@ -216,8 +217,8 @@ def decoded(
        with nengo.Network(seed=0) as net:
            stimulus = nengo.Node(lambda t: np.sin(20 * t))
            ens = nengo.Ensemble(50, 1)
-           nengo.Connection(stimulus, ens)
            probe = nengo.Probe(ens, synapse=0.01)
+           nengo.Connection(stimulus, ens)
 
        with nengo_dl.Simulator(net, progress_bar=False) as sim:
            sim.run(0.3)
@@ -240,7 +241,7 @@ def decoded(
             ax.plot(times, line, "--", color=colour, linewidth=1, alpha=0.7)
         ax.plot([], [], "--", color="0.3", linewidth=1, label="target")
     if spread:
-        deviations = np.std(data, axis=0).T
+        deviations = np.std(np.asarray(data), axis=0).T
         for line, deviation, colour in zip(values.T, deviations, colours, strict=True):
             band = (line - deviation, line + deviation)
             ax.fill_between(times, *band, color=colour, alpha=0.25, linewidth=0)
@@ -282,7 +283,7 @@ def _filter(values, synapse, dt):
     """Return the values filtered with a synapse, or a lowpass of a time constant."""
     if synapse is None:
         return values
-    if np.isscalar(synapse) and not isinstance(synapse, str) and synapse >= 0:
+    if isinstance(synapse, Real) and float(synapse) >= 0:
         synapse = nengo.Lowpass(synapse)
     if not isinstance(synapse, nengo.synapses.Synapse):
         raise InvalidValue(
@@ -303,7 +304,7 @@ def _built_item(built, item):
 
 
 def _amplitude(neuron_type):
-    """Return what a neuron type's rates have to be divided by to have Hz."""
+    """Return the factor of a neuron type's rates on those in Hz."""
     if isinstance(neuron_type, nengo.neurons.RatesToSpikesNeuronType):
         return 1.0  # its rates are those of the base type, and mean spikes
     return getattr(neuron_type, "amplitude", 1.0)

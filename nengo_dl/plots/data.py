@@ -1,4 +1,4 @@
-"""One item of a probe's data, and some of its neurons, to be drawn."""
+"""The data that is drawn: one item of a probe's, and some of its neurons."""
 
 from typing import Any
 
@@ -49,7 +49,7 @@ def numbers_of(neurons: Any, n_neurons: int) -> np.ndarray:
     numbers = np.asarray(neurons)
     is_whole = numbers.dtype.kind in "iu" and numbers.size > 0
     if is_whole and numbers.ndim == 0 and numbers >= 1:
-        return np.linspace(0, n_neurons - 1, min(numbers, n_neurons)).astype(int)
+        return np.linspace(0, n_neurons - 1, min(int(numbers), n_neurons)).astype(int)
     is_list = is_whole and numbers.ndim == 1
     if not is_list or np.any((numbers < 0) | (numbers >= n_neurons)):
         raise InvalidValue(

@@ -8,13 +8,13 @@ import math
 import warnings
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
-from numbers import Real
 from typing import Any, TypeVar
 
 import numpy as np
 from nengo import Node, Probe
 from nengo.exceptions import ValidationError
 
+from nengo_dl.arguments import is_number
 from nengo_dl.errors import argument
 from nengo_dl.keras_model.loss_kinds import TargetSpec
 from nengo_dl.simulator.inputs import agreed_items, read_inputs
@@ -94,14 +94,10 @@ class ArrayData:
     ) -> tuple["ArrayData", "ArrayData"]:
         """Return training data, and the last items for validation.
 
-        Parameters
-        ----------
-        fraction : float
-            Which part of the items: Keras' ``validation_split``.
-        minibatch_size : int
-            Number of items simulated at a time, of which both parts are multiples.
+        The fraction is Keras' ``validation_split``; both parts are multiples of the
+        minibatch size.
         """
-        if not isinstance(fraction, Real) or not 0 < fraction < 1:
+        if not is_number(fraction) or not 0 < fraction < 1:
             raise ValidationError(
                 f"must be a number between 0 and 1 (got {fraction!r}). Leave it out to "
                 "train on all data.",
@@ -147,12 +143,8 @@ def check_data(
     ----------
     spec : `DataSpec`
         Says what the data has to fit.
-    x : None or dict or list or tuple or array_like
-        Inputs, see `.check_inputs`.
-    y : None or dict or list or tuple or array_like
-        Targets, see `.check_targets`.
-    sample_weight : None or dict or list or array_like
-        Weights, see `.check_weights`.
+    x, y, sample_weight : object
+        See `.check_inputs`, `.check_targets` and `.check_weights`.
     n_steps : int, optional
         Number of time steps; None to take it from `x`.
     on_batch : bool, optional
@@ -163,11 +155,6 @@ def check_data(
     data : `ArrayData`
         With as many items as were given, or one minibatch if nothing was. Items that
         fill no minibatch are dropped with a warning.
-
-    Raises
-    ------
-    ValidationError
-        If something does not fit.
     """
     inputs, n_steps, sizes = read_inputs(x, spec.nodes, n_steps)
     targets = check_targets(y, spec.probes, spec.needed)
@@ -190,17 +177,10 @@ def check_data(
 def check_validation(
     spec: DataSpec, validation_data: Any, n_steps: int | None = None
 ) -> ArrayData:
-    """Check the validation data of ``fit``.
+    """Check the validation data of ``fit``: inputs, targets and possibly weights.
 
-    Parameters
-    ----------
-    spec : `DataSpec`
-        Says what the data has to fit.
-    validation_data : tuple or list
-        Inputs, targets and (optionally) sample weights, as for `check_data`.
-    n_steps : int, optional
-        Number of time steps if there are no inputs in it; otherwise not used, as
-        validation data may have another number than training data.
+    The number of steps counts if there are no inputs; they may have another one than
+    those of training.
     """
     is_list = isinstance(validation_data, list | tuple)
     if not is_list or len(validation_data) not in (2, 3):
@@ -212,23 +192,15 @@ def check_validation(
             ". Use None for inputs that are to be generated.",
             attr="validation_data",
         )
-    x = validation_data[0]
+    x, y, sample_weight = (*validation_data, None)[:3]
     is_empty = x is None or (isinstance(x, dict | list | tuple) and not x)
-    return check_data(spec, *validation_data, n_steps=n_steps if is_empty else None)
+    return check_data(spec, x, y, sample_weight, n_steps if is_empty else None)
 
 
 def without_batch_size(
     kwargs: Mapping[str, Any], minibatch_size: int
 ) -> dict[str, Any]:
-    """Drop the arguments of a Keras method that the simulator fixes, with a warning.
-
-    Parameters
-    ----------
-    kwargs : mapping of str to object
-        Arguments by name, possibly ``batch_size`` and ``validation_batch_size``.
-    minibatch_size : int
-        That of the simulator.
-    """
+    """Drop sizes of minibatches, which the simulator fixes, with a warning."""
     kept = dict(kwargs)
     for name in ("batch_size", "validation_batch_size"):
         if kept.pop(name, None) is not None:

@@ -63,7 +63,7 @@ class Checkpoint:
         """Return all arrays."""
         arrays = self._runner.parameters()
         for name, signal in self._state.items():
-            arrays[name] = self._runner.value(signal)
+            arrays[name] = np.asarray(self._runner.value(signal))
         if self._has_state:
             arrays[N_STEPS] = np.array(self._runner.n_steps)
             arrays[SEED] = np.array(self._runner.seed)

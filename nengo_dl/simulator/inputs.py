@@ -29,7 +29,7 @@ def check_inputs(
     n_steps: int | None = None,
     on_batch: bool = True,
 ) -> tuple[dict[Node, np.ndarray], int]:
-    """Bring user data for input nodes into one form, and check it.
+    """Return user data for input nodes as arrays, and the number of steps.
 
     Parameters
     ----------
@@ -49,32 +49,10 @@ def check_inputs(
         True: the data must have exactly `minibatch_size` items. False: at least as
         many; what exceeds a multiple of `minibatch_size` is dropped with a warning.
 
-    Returns
-    -------
-    arrays : dict of Node to ndarray
-        The given data, in the order of `nodes`. Not copied.
-    n_steps : int
-        Number of time steps.
-
     Raises
     ------
     ValidationError
         If the data does not fit the nodes, or nothing says how many steps to run.
-
-    Examples
-    --------
-    .. testcode::
-
-       with nengo.Network():
-           node = nengo.Node([0, 0])
-       arrays, n_steps = check_inputs(
-           {"node": np.ones((4, 10, 2))}, {node: "node"}, minibatch_size=4
-       )
-       print(arrays[node].shape, n_steps)
-
-    .. testoutput::
-
-       (4, 10, 2) 10
     """
     arrays, steps, sizes = read_inputs(data, nodes, n_steps)
     n_items = agreed_items(sizes, minibatch_size, on_batch)
@@ -84,15 +62,7 @@ def check_inputs(
 def read_inputs(
     data: Any, nodes: Mapping[Node, str], n_steps: int | None = None
 ) -> tuple[dict[Node, np.ndarray], int, dict[str, int]]:
-    """Do as `check_inputs`, but leave the numbers of items to the caller.
-
-    Returns
-    -------
-    arrays, n_steps
-        See `check_inputs`; with all items.
-    sizes : dict of str to int
-        Number of items of all that was given, by name.
-    """
+    """Do as `check_inputs`, but keep all items, and return their numbers by name."""
     keys = Keys(nodes, "input node")
     with argument("Data"):
         given, stated = assign(data, keys)
@@ -123,21 +93,9 @@ def read_inputs(
 
 
 def assign(data: Any, keys: Keys[K]) -> tuple[dict[K, Any], Any]:
-    """Find out which object each piece of user data is for.
+    """Return user data by object, and its entry "n_steps", both as they are.
 
-    Parameters
-    ----------
-    data : None or dict or list or tuple or array_like
-        See `check_inputs`.
-    keys : `Keys`
-        Objects that data can be given for.
-
-    Returns
-    -------
-    given : dict
-        Maps objects to the data for them, as passed by the user.
-    n_steps : object or None
-        The entry "n_steps", as passed by the user.
+    See `check_inputs` for the forms of data.
     """
     kind = keys.kind
     if data is None:
@@ -153,12 +111,12 @@ def assign(data: Any, keys: Keys[K]) -> tuple[dict[K, Any], Any]:
             f"must be None, a dict, a list or an array (got {type(data).__name__}). "
             f"Pass a dict from {kind}s, or their names, to arrays."
         )
-    if not keys.names:
+    if not keys:
         raise InvalidValue(
             f"must be None in a network without {kind}s (got an array). Pass no data, "
             f"or add the {kind} that it is meant for."
         )
-    if len(keys.names) > 1:
+    if len(keys) > 1:
         _warn_count("one array, which goes to the first", keys)
     return {next(iter(keys.names)): data}, None
 
@@ -166,19 +124,14 @@ def assign(data: Any, keys: Keys[K]) -> tuple[dict[K, Any], Any]:
 def agreed_items(
     sizes: Mapping[str, int], minibatch_size: int, on_batch: bool = True
 ) -> int | None:
-    """Return how many items to use: all of the whole minibatches.
+    """Return how many items to use, those of whole minibatches; None without arrays.
 
     Parameters
     ----------
     sizes : mapping of str to int
-        Number of items of each array, by what it is for.
+        Number of items of each array, by its name in messages.
     minibatch_size, on_batch
         See `check_inputs`.
-
-    Returns
-    -------
-    n_items : int or None
-        None if there are no arrays.
     """
     if not sizes:
         return None
@@ -218,7 +171,7 @@ def _is_one_array(data: list | tuple) -> bool:
 
 def _warn_count(got: str, keys: Keys) -> None:
     warnings.warn(
-        f"Data: expected one array for each of the {len(keys.names)} {keys.kind}s "
+        f"Data: expected one array for each of the {len(keys)} {keys.kind}s "
         f"({keys}), got {got}. Elements go to the first ones in order; pass a dict to "
         "choose by name.",
         stacklevel=user_level(),
@@ -228,9 +181,9 @@ def _warn_count(got: str, keys: Keys) -> None:
 def _assign_in_order(data: list | tuple, keys: Keys[K]) -> tuple[dict[K, Any], Any]:
     stated = None
     elements = list(data)
-    if len(elements) == len(keys.names) + 1 and as_numbers(data[-1]).ndim < 3:
+    if len(elements) == len(keys) + 1 and as_numbers(data[-1]).ndim < 3:
         stated = elements.pop()
-    if len(elements) != len(keys.names):
+    if len(elements) != len(keys):
         _warn_count(f"a list of {len(data)}", keys)
     return dict(zip(keys.names, elements, strict=False)), stated
 

@@ -14,9 +14,10 @@ from typing import IO, Any
 from urllib.parse import quote, unquote
 
 import numpy as np
-from nengo.exceptions import SimulationError, ValidationError
+from nengo.exceptions import SimulationError
 from numpy.lib import format as npy
 
+from nengo_dl.errors import InvalidValue, argument
 from nengo_dl.names import suggestion
 from nengo_dl.simulator.atomic import atomic_write
 from nengo_dl.simulator.npz_members import (
@@ -54,7 +55,8 @@ def write(path: str | os.PathLike, arrays: Mapping[str, np.ndarray]) -> None:
     names are percent-encoded then, and one more array has the version of the format.
     """
     where = "Simulator.save_params"
-    target = _target(path, where)
+    with argument(f"{where} path"):
+        target = _target(path)
     try:
         with atomic_write(target) as file:
             _write_archive(file, arrays)
@@ -77,7 +79,8 @@ def read(
     the order counts, and axes of length 1 may be missing or added. A file that is
     damaged, or holds anything but what is expected, is a SimulationError.
     """
-    target = _target(path, "Simulator.load_params")
+    with argument("Simulator.load_params path"):
+        target = _target(path)
     with (
         _open(target, path) as file,
         _errors(target),
@@ -101,22 +104,21 @@ def read(
         }
 
 
-def _target(path: str | os.PathLike, where: str) -> str:
+def _target(path: str | os.PathLike) -> str:
     try:
         text = os.fsdecode(path)
         os.fsencode(text)
     except (TypeError, UnicodeError) as exc:
-        raise _path_error(path, where) from exc
+        raise _path_error(path) from exc
     if "\0" in text or os.path.basename(text) in ("", ".", ".."):
-        raise _path_error(path, where)
+        raise _path_error(path)
     return text + ".npz"
 
 
-def _path_error(path: Any, where: str) -> ValidationError:
-    return ValidationError(
+def _path_error(path: Any) -> InvalidValue:
+    return InvalidValue(
         f"must be the path of a file, without '.npz' (got {path!r}). Pass a string or "
-        "a pathlib.Path that ends with the name of the file.",
-        attr=f"{where} path",
+        "a pathlib.Path that ends with the name of the file."
     )
 
 
@@ -228,11 +230,11 @@ def _check(
             alike = [n for n, m in extra.items() if fit(m.shape, entry) is not None]
             lines.append(f"'{name}' is missing.{suggestion(name, alike)}")
         elif fit(found[name].shape, entry, loose) is None:
-            got = found[name].shape
-            lines.append(f"'{name}': expected shape {entry.shape}, got {got}")
+            shape = found[name].shape
+            lines.append(f"'{name}': expected shape {entry.shape}, got {shape}")
         elif not np.can_cast(found[name].dtype, entry.dtype, "same_kind"):
-            got = found[name].dtype
-            lines.append(f"'{name}': expected dtype {entry.dtype}, got {got}")
+            dtype = found[name].dtype
+            lines.append(f"'{name}': expected dtype {entry.dtype}, got {dtype}")
     lines += [f"'{name}' is not part of this simulation" for name in extra]
     if lines:
         if len(lines) > MAX_LISTED:

@@ -8,7 +8,7 @@ import io
 import math
 import zipfile
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, Literal
 
 import numpy as np
 from nengo.exceptions import SimulationError
@@ -70,7 +70,7 @@ class Member:
     start: int
     shape: tuple[int, ...]
     dtype: np.dtype
-    order: str
+    order: Literal["C", "F"]
 
 
 def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:

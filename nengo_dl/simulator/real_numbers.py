@@ -10,15 +10,7 @@ from nengo_dl.errors import InvalidValue
 def as_numbers(value: Any) -> np.ndarray:
     """Return user data as an array of real numbers, or raise `InvalidValue`.
 
-    Parameters
-    ----------
-    value : array_like
-        Anything NumPy can turn into an array, also a ``tf.Tensor``.
-
-    Returns
-    -------
-    array : ndarray
-        Of a type that TensorFlow reads as NumPy does; not copied if it is one already.
+    It is not copied if it is one already, and TensorFlow reads its type as NumPy does.
     """
     try:
         array = np.asarray(value)
@@ -35,13 +27,7 @@ def as_numbers(value: Any) -> np.ndarray:
 
 
 def first_not_finite(array: np.ndarray) -> str | None:
-    """Describe the first number that is not finite: its value, and where it is.
-
-    Parameters
-    ----------
-    array : ndarray of shape (items, n_steps, size)
-        Real numbers.
-    """
+    """Describe the first number of an array of three axes that is not finite."""
     with np.errstate(all="ignore"):  # a finite sum has finite terms
         if np.isfinite(array.sum(dtype=np.float64)):
             return None

@@ -204,7 +204,7 @@ class Runner:
 
         Of shape (minibatch_size or 1, ...).
         """
-        value = None if self.layer is None else self.layer.parameter(signal)
+        value = None if self.layer is None else self.layer.parameters.value(signal)
         if value is None:
             value = self.engine.values.get(self._state(), signal)
         return value
@@ -258,7 +258,7 @@ class Runner:
         """Take the parameters from the layer of a Keras model from now on."""
         values = self._recording.values
         if values.params is not self._initial.params:
-            network.layer.take_parameters(values)
+            network.layer.parameters.load(values)
         network.layer.learned.load(values.state)
         self.keras_network = network
 

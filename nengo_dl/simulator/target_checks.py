@@ -1,4 +1,4 @@
-"""Whether targets fit what a loss compares them with.
+"""Checks that targets have the form that a loss compares outputs with.
 
 Only losses that `nengo_dl.keras_model.loss_kinds` knows are asked. All others may have
 any targets.
@@ -21,22 +21,16 @@ ROUNDING = 1e-6
 
 
 def check_target(array: np.ndarray, spec: TargetSpec, n_steps: int) -> None:
-    """Raise if the targets of a probe are not what its loss compares outputs with.
+    """Raise `InvalidValue` if targets are not what a loss compares outputs with.
 
     Parameters
     ----------
     array : ndarray of shape (items, steps, width)
-        The targets.
+        The targets of a probe.
     spec : `TargetSpec`
         Form that they have to have.
     n_steps : int
         Number of steps that are simulated.
-
-    Raises
-    ------
-    InvalidValue
-        If they do not fit: in the number of steps or the width, or because there are
-        numbers that are not finite or no labels.
     """
     kind, size = spec.kind, spec.size
     _check_steps(array, spec, n_steps)
@@ -52,14 +46,9 @@ def check_target(array: np.ndarray, spec: TargetSpec, n_steps: int) -> None:
 
 
 def check_step_weights(array: np.ndarray, spec: TargetSpec, n_steps: int) -> None:
-    """Raise if sample weights of time steps are not for the steps that are compared.
+    """Raise `InvalidValue` if sample weights are not for the steps that are compared.
 
-    Parameters
-    ----------
-    array : ndarray of shape (items,) or (items, steps)
-        The weights.
-    spec, n_steps
-        See `check_target`.
+    They have the shape (items,) or (items, steps).
     """
     wanted = spec.kept.n_rows(n_steps)
     if array.ndim == 2 and array.shape[1] not in (1, wanted):

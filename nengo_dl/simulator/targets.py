@@ -22,7 +22,7 @@ from nengo_dl.simulator.real_numbers import as_numbers
 def check_targets(
     y: Any, probes: Mapping[Probe, str], needed: Iterable[str]
 ) -> dict[str, np.ndarray]:
-    """Bring targets into one form, and check them one by one.
+    """Return targets as arrays by name, in the order of the probes.
 
     Parameters
     ----------
@@ -37,29 +37,11 @@ def check_targets(
         Names of the probes with a loss or metric. Others need no targets; if they have
         some, these are checked and left out.
 
-    Returns
-    -------
-    targets : dict of str to ndarray
-        By name, in the order of `probes`. Not copied.
-
     Raises
     ------
     ValidationError
         If an array does not have three axes, if a probe is unknown, or if one that
         needs targets has none.
-
-    Examples
-    --------
-    .. testcode::
-
-       with nengo.Network() as net:
-           probe = nengo.Probe(nengo.Node([0, 0]))
-       targets = check_targets(np.ones((4, 10, 2)), {probe: "probe"}, ["probe"])
-       print(targets["probe"].shape)
-
-    .. testoutput::
-
-       (4, 10, 2)
     """
     with argument("Data"):
         given, stated = assign(y, Keys(probes, "probe"))
@@ -83,23 +65,17 @@ def check_targets(
 def check_weights(
     sample_weight: Any, probes: Mapping[Probe, str], targets: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray] | None:
-    """Bring sample weights into one form.
+    """Return one array of sample weights for each of the targets; None if all are 1.
 
     Parameters
     ----------
     sample_weight : None or dict or list or array_like
-        A dict keyed by probes or their names, a list in the order of `probes` (with
-        None in it for weights of 1), or one array for all of them. Each array has the
-        shape (items,), or (items, n_steps) to weight time steps.
+        Arrays of shape (items,), or (items, n_steps) to weight time steps, see
+        `.Keys.for_each`. Weights that are missing are 1.
     probes : mapping of Probe to str
         All probes in order, with their names.
     targets : mapping of str to ndarray
         From `check_targets`.
-
-    Returns
-    -------
-    weights : dict of str to ndarray or None
-        One for each of the targets, as Keras expects it; None if all are 1.
 
     Raises
     ------
@@ -126,7 +102,7 @@ def check_weights(
 def weights_of_classes(
     class_weight: Any, targets: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """Turn weights of classes into weights of samples.
+    """Turn weights of classes into weights of samples, of shape (items, n_steps).
 
     Parameters
     ----------
@@ -136,27 +112,11 @@ def weights_of_classes(
         Of a single probe: integer labels, of shape (items, n_steps, 1), or one-hot
         labels, of shape (items, n_steps, number of classes).
 
-    Returns
-    -------
-    weights : dict of str to ndarray
-        Of shape (items, n_steps).
-
     Raises
     ------
     ValidationError
         If there are several targets, or the weights are no dict from integers to
         numbers.
-
-    Examples
-    --------
-    .. testcode::
-
-       labels = np.array([0, 2, 1]).reshape((3, 1, 1))
-       print(weights_of_classes({2: 0.5}, {"probe": labels})["probe"].ravel())
-
-    .. testoutput::
-
-       [1.  0.5 1. ]
     """
     if not isinstance(class_weight, Mapping) or not all(
         isinstance(label, Integral) and isinstance(weight, Real)

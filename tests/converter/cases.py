@@ -9,6 +9,7 @@ import numpy as np
 from keras import layers as kl
 
 LAST, FIRST = "channels_last", "channels_first"
+KERAS = tuple(map(int, keras.__version__.split(".")[:2]))
 
 
 def seeded(model, seed=0):
@@ -33,6 +34,11 @@ def random_inputs(model, n_items=3, seed=1, n_steps=None):
     ]
 
 
+def since(version, **makes):
+    """Return cases that a version of Keras has, and later ones; {} for older ones."""
+    return {name: make() for name, make in makes.items() if version <= KERAS}
+
+
 def joined(cases, shape):
     """Make one model of cases that take inputs of one shape."""
     x = keras.Input(shape)
@@ -48,6 +54,7 @@ ACTIVATIONS = {
         *("softplus", "softsign", "sparse_plus", "sparse_sigmoid", "squareplus"),
         *("tanh", "tanh_shrink"),
     )
+    if hasattr(keras.activations, name)  # older versions of Keras lack some
 }
 
 NATIVE = {
@@ -100,11 +107,14 @@ NATIVE = {
         "transpose_gaps": kl.Conv1DTranspose(2, 2, strides=3),
         "transpose_padded": kl.Conv1DTranspose(2, 3, strides=2, output_padding=1),
         "depthwise": kl.DepthwiseConv1D(2, depth_multiplier=2, activation="relu"),
-        "depthwise_both": kl.DepthwiseConv1D(2, strides=2, dilation_rate=2),
-        "separable": kl.SeparableConv1D(4, 3, padding="same", activation="relu"),
-        "separable_both": kl.SeparableConv1D(
-            3, 2, padding="same", strides=2, dilation_rate=2
+        **since(
+            (3, 15),
+            depthwise_both=lambda: kl.DepthwiseConv1D(2, strides=2, dilation_rate=2),
+            separable_both=lambda: kl.SeparableConv1D(
+                3, 2, padding="same", strides=2, dilation_rate=2
+            ),
         ),
+        "separable": kl.SeparableConv1D(4, 3, padding="same", activation="relu"),
         "average_pool": kl.AveragePooling1D(2),
         "average_pool_same": kl.AveragePooling1D(3, strides=2, padding="same"),
         "max_pool": kl.MaxPooling1D(2, strides=1),
@@ -127,7 +137,7 @@ NATIVE = {
         "layer_normalization_all": kl.LayerNormalization(axis=(1, 2), epsilon=0.1),
         "layer_normalization_plain": kl.LayerNormalization(center=False, scale=False),
         "layer_normalization_shift": kl.LayerNormalization(scale=False),
-        "rms_normalization": kl.RMSNormalization(),
+        **since((3, 9), rms_normalization=lambda: kl.RMSNormalization()),
     },
     (5, 6, 4): {
         "dense": kl.Dense(3),
@@ -145,12 +155,15 @@ NATIVE = {
         "depthwise": kl.DepthwiseConv2D(3, padding="same", activation="relu"),
         "depthwise_strides": kl.DepthwiseConv2D(2, strides=2, depth_multiplier=2),
         "depthwise_dilated": kl.DepthwiseConv2D(2, dilation_rate=2),
-        "depthwise_both": kl.DepthwiseConv2D(2, strides=3, dilation_rate=2),
-        "depthwise_both_same": kl.DepthwiseConv2D(
-            3, strides=2, padding="same", dilation_rate=2
+        **since(
+            (3, 15),
+            depthwise_both=lambda: kl.DepthwiseConv2D(2, strides=3, dilation_rate=2),
+            depthwise_both_same=lambda: kl.DepthwiseConv2D(
+                3, strides=2, padding="same", dilation_rate=2
+            ),
+            separable_both=lambda: kl.SeparableConv2D(3, 2, strides=2, dilation_rate=2),
         ),
         "separable": kl.SeparableConv2D(3, 2, depth_multiplier=2, activation="relu"),
-        "separable_both": kl.SeparableConv2D(3, 2, strides=2, dilation_rate=2),
         "average_pool": kl.AveragePooling2D((2, 3)),
         "average_pool_same": kl.AveragePooling2D(3, strides=2, padding="same"),
         "max_pool": kl.MaxPooling2D(2),

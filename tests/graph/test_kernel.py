@@ -122,7 +122,7 @@ def chains(draw):
     return shape, flat, keys
 
 
-@settings(deadline=None)
+@settings(max_examples=3 * settings().max_examples, deadline=None)
 @given(chains())
 def test_view_of_any_slices(chain):
     shape, flat, keys = chain

@@ -90,7 +90,7 @@ def test_what_is_computed_ahead_takes_no_more_memory_than_the_inputs(make, joins
     step = layer.engine.step()
     sizes = [layer.engine.layout.blocks[n].size for n in feed_blocks(layer)]
     feeds = tuple(np.ones((N_STEPS, size, N_ITEMS)) for size in sizes)
-    results = step.join(step.prepare(layer.blocks()), feeds)[len(feeds) :]
+    results = step.join(step.prepare(layer.parameters.blocks()), feeds)[len(feeds) :]
     assert bool(results) == joins
     assert all(r.shape[0] == N_STEPS and r.shape[2] == N_ITEMS for r in results)
     assert all(r.shape[1] <= sum(sizes) for r in results)

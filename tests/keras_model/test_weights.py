@@ -44,7 +44,7 @@ def test_weights_make_the_blocks_that_the_network_was_built_with(
     monkeypatch.setattr(weights, "MAX_RANGES", max_ranges)
     layer = make_layer(make())
     for block, expected in zip(
-        layer.blocks(), layer.engine.values.initial().params, strict=True
+        layer.parameters.blocks(), layer.engine.values.initial().params, strict=True
     ):
         np.testing.assert_array_equal(block, expected)
 
@@ -59,7 +59,7 @@ def test_every_parameter_is_found_under_its_name(make):
         expected[name] = rng.normal(size=part.numpy().shape)
         part.assign(expected[name])
     engine = layer.engine
-    values = replace(engine.values.initial(), params=layer.blocks())
+    values = replace(engine.values.initial(), params=layer.parameters.blocks())
     found = 0
     for parameter in engine.program.parameters:
         if parameter.name in expected:
@@ -82,7 +82,7 @@ def test_equal_parameters_are_stacked():
 
 def test_trainable_weights_come_first():
     layer = make_layer(small_networks.feedforward())
-    flags = [weight.trainable for weight in layer.parameters]
+    flags = [weight.trainable for weight in layer.parameters.variables]
     assert flags == sorted(flags, reverse=True)
     assert True in flags
     assert False in flags

@@ -1,5 +1,6 @@
 """Every kernel equals the NumPy step of the Nengo operators that it computes."""
 
+import itertools
 from typing import NamedTuple
 
 import nengo
@@ -41,7 +42,14 @@ from nengo_dl.nodes.array_node import (
 from nengo_dl.nodes.stencil import Stencil, StencilInc
 from nengo_dl.nodes.tensor_function import SimTensorNode
 from nengo_dl.ops import Builder, neurons, processes
-from tests.checks import DT, SETTINGS, check_gradient, check_kernel, check_sharing
+from tests.checks import (
+    DT,
+    SETTINGS,
+    check_gradient,
+    check_kernel,
+    check_merging,
+    check_sharing,
+)
 from tests.network_specs import Differences, SlowSoftplus
 
 
@@ -300,7 +308,7 @@ NEURONS = [
     neurons_case("LIF", lambda r: nengo.LIF(**lif(r))),
     neurons_case("LIF, equal", lambda r: nengo.LIF()),
     neurons_case("LIF, large currents", lambda r: nengo.LIF(), current=(-9, 500)),
-    neurons_case("LIF, slow membrane", lambda r: nengo.LIF(tau_rc=1.0), (0, 2000)),
+    neurons_case("LIF, slow membrane", lambda r: nengo.LIF(tau_rc=1.0), (0, 1000)),
     neurons_case("LIF, fast membrane", lambda r: nengo.LIF(tau_rc=0.001)),
     neurons_case("LIF, no refractory time", lambda r: nengo.LIF(tau_ref=0)),
     neurons_case("LIF above threshold", lambda r: nengo.LIF(), voltage=(0, 3)),
@@ -640,10 +648,21 @@ NOT_DIFFERENTIABLE = {
 
 
 @pytest.mark.filterwarnings("ignore:.*runs in Python each step")
-@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.label)
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case, setting",
+    [
+        pytest.param(case, setting, id=f"{case.name}-{setting.label}")
+        for case, settings in zip(CASES, itertools.cycle(SETTINGS), strict=False)
+        for setting in settings
+    ],
+)
 def test_kernel_equals_make_step(case, setting):
-    check_kernel(case.make_op, setting, merges=case.merges)
+    check_kernel(case.make_op, setting)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_equal_operators_share_a_kernel(case):
+    check_merging(case.make_op, case.merges)
 
 
 @pytest.mark.filterwarnings("ignore:.*runs in Python each step")

@@ -241,18 +241,19 @@ def test_parameters_are_read_and_saved_without_keras(make, path, monkeypatch):
 def test_what_is_loaded_ahead_of_a_layer_arrives_there(path):
     net = small(ensembles)
     with make_sim(net) as trained:
-        for variable in trained.tensor_graph.parameters:
+        for variable in trained.tensor_graph.parameters.variables:
             variable.assign(variable + 1)
         trained.save_params(path)
         expected = list(
-            map(keras.ops.convert_to_numpy, trained.tensor_graph.parameters)
+            map(keras.ops.convert_to_numpy, trained.tensor_graph.parameters.variables)
         )
         trained.run_steps(N_STEPS)
     with make_sim(net) as sim:
         sim.load_params(path)
         sim.run_steps(N_STEPS)
         assert_equal(
-            dict(enumerate(sim.tensor_graph.parameters)), dict(enumerate(expected))
+            dict(enumerate(sim.tensor_graph.parameters.variables)),
+            dict(enumerate(expected)),
         )
         sim.reset(include_trainable=False)
         sim.run_steps(N_STEPS)

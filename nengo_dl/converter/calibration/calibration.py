@@ -28,14 +28,16 @@ N_SWEEPS = 8
 # "auto" chooses among them; in seconds; None is no synapse at all.
 SYNAPSES = (None, 0.002, 0.005)
 
+MAX = float(np.finfo(float).max)
+
 Convert = Callable[[tuple[Tuning, ...] | None, AnySynapse], Conversion]
-Variant = tuple[tuple[Tuning, ...] | None, AnySynapse]
+Variant = tuple[tuple[Tuning, ...], AnySynapse]
 
 
-def check_positive(name: str, value: Any, high: float = np.inf) -> None:
+def check_positive(name: str, value: Any, high: float = MAX) -> None:
     """Raise ValueError if an argument is no positive number, or too large."""
-    if not isinstance(value, Real) or not 0 < value < np.inf or value > high:
-        limit = "" if high == np.inf else f" of at most {high}"
+    if not isinstance(value, Real) or not 0 < float(value) <= high:
+        limit = "" if high == MAX else f" of at most {high}"
         raise ValueError(
             f"Converter.{name}: expected a positive number{limit} (got {value!r}). "
             "Leave it out for the default."
@@ -74,7 +76,7 @@ def calibrate(
     net, (conversion,) = together(convert, [(None, None)])
     found = statistics(net, conversion, inputs, goal.percentile, goal.per_channel)
     bent = [i for i, population in enumerate(found) if population.bends]
-    synapses = (synapse,)
+    synapses: tuple[AnySynapse, ...] = (synapse,)
     if synapse == "auto":
         synapses = SYNAPSES if bent else (None,)
     first = [_tuning(population, population.currents, goal) for population in found]
@@ -91,7 +93,7 @@ def calibrate(
 
 
 def together(
-    convert: Convert, variants: Sequence[Variant]
+    convert: Convert, variants: Sequence[tuple[tuple[Tuning, ...] | None, AnySynapse]]
 ) -> tuple[nengo.Network, list[Conversion]]:
     """Make several conversions of a model, and one network that has all of theirs."""
     # what there is to warn of is said of the final conversion
@@ -148,7 +150,9 @@ def _currents(
     biases of its tunings.
     """
     net, conversions = together(convert, variants)
-    source, probes, data = conversions[0].source, {}, {}
+    source = conversions[0].source
+    probes: dict[tuple[int, int], nengo.Probe] = {}
+    data: dict[nengo.Node, np.ndarray] = {}
     arrays = flat(source, [x[:N_ITEMS] for x in inputs])
     for k, conversion in enumerate(conversions):
         data |= dict(zip(conversion.inputs, arrays, strict=True))
@@ -163,6 +167,5 @@ def _currents(
     for k, i in probes:
         tuning, chosen = variants[k][0][i], found[i].sampled
         arrived = np.concatenate([part[k, i] for part in parts])
-        before = (arrived - tuning.bias[chosen]) / tuning.gain[chosen]
-        currents[k][i] = np.moveaxis(before, 1, 0)
+        currents[k][i] = np.moveaxis(tuning.currents(arrived, chosen), 1, 0)
     return currents

@@ -14,16 +14,16 @@ class Largest:
         rank = (n_rows - 1) * percentile / 100
         self._n_kept = n_rows - int(rank)
         self._between = rank - int(rank)
-        self._kept: np.ndarray | None = None
+        self._kept: tuple[np.ndarray, ...] = ()
 
     def add(self, rows: np.ndarray) -> None:
         """Take in a part of the table, of shape (n, n_columns)."""
-        if self._kept is not None:
-            rows = np.concatenate([self._kept, rows])
+        rows = np.concatenate([*self._kept, rows])
         n = min(self._n_kept, len(rows))
-        self._kept = np.partition(rows, len(rows) - n, axis=0)[len(rows) - n :]
+        self._kept = (np.partition(rows, len(rows) - n, axis=0)[len(rows) - n :],)
 
     def percentile(self) -> np.ndarray:
         """Return the percentile of each column, of shape (n_columns,)."""
-        lowest = np.sort(self._kept, axis=0)[:2]
+        (kept,) = self._kept
+        lowest = np.sort(kept, axis=0)[:2]
         return lowest[0] + self._between * (lowest[-1] - lowest[0])

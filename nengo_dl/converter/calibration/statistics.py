@@ -22,7 +22,7 @@ MIN_PART = 0.01
 
 @dataclass(frozen=True, eq=False)
 class Statistics:
-    """What is known of a population."""
+    """Activations of a population, and samples of its neurons."""
 
     neuron_type: NeuronType  # as it will be, before it is tuned
     top: np.ndarray  # the activation that is mapped to the firing rate, of each neuron
@@ -91,7 +91,7 @@ def sampled(channels: np.ndarray) -> slice:
 
 
 class _Kept:
-    """What is kept of a population, minibatch by minibatch."""
+    """Collects the statistics of a population, minibatch by minibatch."""
 
     def __init__(
         self, channels: np.ndarray, n_values: int, percentile: float, per_channel: bool

@@ -7,9 +7,12 @@ node, in which constants take the place of an input.
 import keras
 import numpy as np
 
+from nengo_dl.converter.build import Build
 from nengo_dl.converter.functions.elementwise import computed
+from nengo_dl.converter.keras_graph import LayerCall
 from nengo_dl.converter.operands import broadcast, elementwise, operands, spread
-from nengo_dl.converter.operators import existing, function_of
+from nengo_dl.converter.operators import existing, function_name
+from nengo_dl.converter.populations import Obj
 from nengo_dl.converter.registry import register
 from nengo_dl.nodes.array_node import Reduce
 
@@ -25,7 +28,7 @@ def _register(native, *functions):
 def _sum(call, build, factors):
     node, offset = build.node(), 0.0
     for operand, factor in zip(operands(call), factors, strict=True):
-        if operand.is_constant:
+        if operand.index is None:
             offset = offset + factor * spread(call, operand)
         else:
             build.connect(
@@ -40,19 +43,19 @@ def _sum(call, build, factors):
 
 
 @_register(SUM, keras.ops.add)
-def convert_add(call, build):
+def convert_add(call: LayerCall, build: Build) -> Obj:
     """Convert a sum."""
     return _sum(call, build, (1, 1))
 
 
 @_register(SUM, keras.ops.subtract)
-def convert_subtract(call, build):
+def convert_subtract(call: LayerCall, build: Build) -> Obj:
     """Convert a difference."""
     return _sum(call, build, (1, -1))
 
 
 @_register("a connection", keras.ops.negative)
-def convert_negative(call, build):
+def convert_negative(call: LayerCall, build: Build) -> Obj:
     """Convert a change of sign."""
     return _sum(call, build, (-1,))
 
@@ -71,7 +74,7 @@ def combined(call, build, how):
     node = build.array_node(Reduce((len(found), *shape), shape, how))
     for i, operand in enumerate(found):
         into = slice(i * build.size, (i + 1) * build.size)
-        if operand.is_constant:
+        if operand.index is None:
             build.bias(node[into], spread(call, operand), trainable=False)
         else:
             take = broadcast(call, operand.index)
@@ -80,7 +83,7 @@ def combined(call, build, how):
 
 
 @_register(PRODUCT, keras.ops.multiply)
-def convert_multiply(call, build):
+def convert_multiply(call: LayerCall, build: Build) -> Obj:
     """Convert a product."""
     constants = [operand for operand in operands(call) if operand.is_constant]
     if not constants:
@@ -89,7 +92,7 @@ def convert_multiply(call, build):
 
 
 @_register(QUOTIENT, keras.ops.divide, keras.ops.true_divide)
-def convert_divide(call, build):
+def convert_divide(call: LayerCall, build: Build) -> Obj:
     """Convert a quotient."""
     x, y = operands(call)
     if y.is_constant and np.all(y.numbers):
@@ -98,7 +101,7 @@ def convert_divide(call, build):
 
 
 @_register("a node that computes maxima; neurons for maximum(x, 0)", keras.ops.maximum)
-def convert_maximum(call, build):
+def convert_maximum(call: LayerCall, build: Build) -> Obj:
     """Convert a maximum; that with zero is a rectifier."""
     constants = [operand for operand in operands(call) if operand.is_constant]
     if not constants or np.any(constants[0].numbers):
@@ -109,7 +112,7 @@ def convert_maximum(call, build):
 
 
 @_register("a node that computes powers", keras.ops.power)
-def convert_power(call, build):
+def convert_power(call: LayerCall, build: Build) -> Obj:
     """Convert a power."""
     x, y = operands(call)
     if not y.is_constant or y.numbers.size > 1:
@@ -137,6 +140,6 @@ COMBINATIONS = (
 
 
 @_register("a node that computes it", *existing(keras.ops, *COMBINATIONS))
-def convert_combination(call, build):
+def convert_combination(call: LayerCall, build: Build) -> Obj:
     """Convert a function of several tensors or constants."""
-    return combined(call, build, function_of(call.layer).__name__)
+    return combined(call, build, function_name(call.layer))

@@ -2,14 +2,18 @@
 
 import keras
 
+from nengo_dl.converter.build import Build
+from nengo_dl.converter.keras_graph import LayerCall
 from nengo_dl.converter.operands import broadcast
-from nengo_dl.converter.operators import existing, function_of
+from nengo_dl.converter.operators import existing, function_name
+from nengo_dl.converter.options import Options
+from nengo_dl.converter.populations import Obj
 from nengo_dl.converter.registry import register
 from nengo_dl.nodes.array_functions import ELEMENTWISE
 from nengo_dl.nodes.array_node import Function
 
 
-def _is_real(call, options):
+def _is_real(call: LayerCall, options: Options) -> str | None:
     del options
     if call.outputs[0].dtype.startswith("complex"):
         return "expected real numbers (got complex ones)"
@@ -30,12 +34,12 @@ def computed(call, build, name, arguments=()):
     check=_is_real,
     native="a node that computes it",
 )
-def convert_elementwise(call, build):
+def convert_elementwise(call: LayerCall, build: Build) -> Obj:
     """Convert a function of each element for itself."""
-    return computed(call, build, function_of(call.layer).__name__)
+    return computed(call, build, function_name(call.layer))
 
 
-def _is_number(call, options):
+def _is_number(call: LayerCall, options: Options) -> str | None:
     after = call.outputs[0].dtype
     if after == "bool" or after == "string":
         return f"expected a cast to numbers (got {after})"
@@ -49,7 +53,7 @@ def _is_number(call, options):
     native="nothing; a node that cuts off decimals, for integers",
     restrictions="to numbers",
 )
-def convert_cast(call, build):
+def convert_cast(call: LayerCall, build: Build) -> Obj:
     """Convert a cast: values are floats, whatever they stand for."""
     before, after = call.inputs[0].dtype, call.outputs[0].dtype
     if "float" in before and "int" in after:
@@ -59,7 +63,7 @@ def convert_cast(call, build):
 
 @register(keras.ops.stop_gradient, temporal=True, trains=True, native="nothing")
 @register(keras.ops.real, temporal=True, check=_is_real, native="nothing")
-def convert_identity(call, build):
+def convert_identity(call: LayerCall, build: Build) -> Obj:
     """Convert a function whose value is its argument."""
     del call
     return build.input()

@@ -12,9 +12,13 @@ import numpy as np
 from nengo.transforms import Sparse
 from scipy.sparse import csr_matrix
 
+from nengo_dl.converter.build import Build
+from nengo_dl.converter.keras_graph import LayerCall
 from nengo_dl.converter.layers.core import along_last_axis
 from nengo_dl.converter.operands import learned
 from nengo_dl.converter.operators import existing
+from nengo_dl.converter.options import Options
+from nengo_dl.converter.populations import Obj
 from nengo_dl.converter.registry import register
 
 FUNCTIONS = ("dot", "einsum", "inner", "matmul", "tensordot")
@@ -87,7 +91,7 @@ def _agrees(found, x, wanted):
     return got.size == wanted.size and np.allclose(got.ravel(), wanted.ravel())
 
 
-def _problem(call, options):
+def _problem(call: LayerCall, options: Options) -> str | None:
     found = matrix(call)
     return found if isinstance(found, str) else learned(call, options)
 
@@ -99,7 +103,7 @@ def _problem(call, options):
     native="dense weights, or a convolution with kernels of size 1",
     restrictions="one tensor, and constants",
 )
-def convert_product(call, build):
+def convert_product(call: LayerCall, build: Build) -> Obj:
     """Convert a product with constants."""
     found, node = matrix(call), build.node()
     if found.is_last:

@@ -10,8 +10,12 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
+from nengo_dl.converter.build import Build
+from nengo_dl.converter.keras_graph import LayerCall
 from nengo_dl.converter.operands import learned
 from nengo_dl.converter.operators import existing
+from nengo_dl.converter.options import Options
+from nengo_dl.converter.populations import Obj
 from nengo_dl.converter.registry import register
 
 N_ITEMS, N_STEPS = 2, 3  # where the model does not say it
@@ -93,20 +97,20 @@ def _register(names, check):
     )
 
 
-def _one_tensor(call, options):
+def _one_tensor(call: LayerCall, options: Options) -> str | None:
     if len(call.inputs) > 1:
         return f"expected one tensor, and constants (got {len(call.inputs)} tensors)"
     return _moves(call, options)
 
 
-def _moves(call, options):
+def _moves(call: LayerCall, options: Options) -> str | None:
     found = moves(call)
     return found if isinstance(found, str) else learned(call, options)
 
 
 @_register(MOVES, _one_tensor)
 @_register(JOINS, _moves)
-def convert_moves(call, build):
+def convert_moves(call: LayerCall, build: Build) -> Obj:
     """Convert an operator that moves elements, with one or several outputs."""
     return [_converted(call, build, i, move) for i, move in enumerate(moves(call))]
 

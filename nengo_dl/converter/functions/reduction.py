@@ -12,8 +12,12 @@ import nengo
 import numpy as np
 
 from nengo_dl.converter.axes import axes_of, signal_axes
+from nengo_dl.converter.build import Build
+from nengo_dl.converter.keras_graph import LayerCall
 from nengo_dl.converter.layers.pooling import SPIKING_TAU
-from nengo_dl.converter.operators import function_of
+from nengo_dl.converter.operators import function_name
+from nengo_dl.converter.options import Options
+from nengo_dl.converter.populations import Obj
 from nengo_dl.converter.registry import register
 from nengo_dl.nodes.array_node import Function, MaxPool, Reduce
 
@@ -74,13 +78,13 @@ def _sum(call, build, factor):
 
 
 @_register("a convolution", keras.ops.sum)
-def convert_sum(call, build):
+def convert_sum(call: LayerCall, build: Build) -> Obj:
     """Convert a sum."""
     return _sum(call, build, 1.0)
 
 
 @_register("a convolution", keras.ops.mean)
-def convert_mean(call, build):
+def convert_mean(call: LayerCall, build: Build) -> Obj:
     """Convert an average."""
     return _sum(call, build, 1 / _order(call).n_reduced)
 
@@ -107,7 +111,7 @@ def _max(call, build, sign):
     return negative
 
 
-def _without_initial(call, options):
+def _without_initial(call: LayerCall, options: Options) -> str | None:
     if call.layer.initial is not None:
         return "expected no initial value (got one)"
     return signal_axes(call, options)
@@ -120,7 +124,7 @@ def _without_initial(call, options):
     native="a node that computes maxima",
     restrictions="not along the minibatch or the time",
 )
-def convert_max(call, build):
+def convert_max(call: LayerCall, build: Build) -> Obj:
     """Convert a maximum; an average if the options say so."""
     if build.options.max_to_avg_pool:
         return convert_mean(call, build)
@@ -134,7 +138,7 @@ def convert_max(call, build):
     native="a node that computes maxima, of what is negated",
     restrictions="not along the minibatch or the time",
 )
-def convert_min(call, build):
+def convert_min(call: LayerCall, build: Build) -> Obj:
     """Convert a minimum."""
     return _max(call, build, -1)
 
@@ -147,7 +151,7 @@ def _computed(call, build, function):
 
 
 @_register("a node that computes products", keras.ops.prod)
-def convert_prod(call, build):
+def convert_prod(call: LayerCall, build: Build) -> Obj:
     """Convert a product."""
     return _computed(
         call, build, lambda order: Reduce(order.shape, (order.n_kept,), "multiply")
@@ -155,9 +159,9 @@ def convert_prod(call, build):
 
 
 @_register("a node that computes it", keras.ops.std, keras.ops.var, keras.ops.logsumexp)
-def convert_statistic(call, build):
+def convert_statistic(call: LayerCall, build: Build) -> Obj:
     """Convert a deviation, a variance or the logarithm of a sum of exponentials."""
-    name = function_of(call.layer).__name__
+    name = function_name(call.layer)
     return _computed(
         call, build, lambda order: Function(order.shape, (order.n_kept,), name)
     )

@@ -6,11 +6,14 @@ import numpy as np
 
 from nengo_dl.converter import activations
 from nengo_dl.converter.axes import outer_axis
-from nengo_dl.converter.build import array
+from nengo_dl.converter.build import Build, array
+from nengo_dl.converter.keras_graph import LayerCall
+from nengo_dl.converter.options import Options
+from nengo_dl.converter.populations import Obj
 from nengo_dl.converter.registry import register
 
 
-def _has_softmax(call, options):
+def _has_softmax(call: LayerCall, options: Options) -> str | None:
     """Say which softmax is not converted."""
     del options
     if len(call.inputs) > 1:
@@ -31,14 +34,14 @@ def _has_softmax(call, options):
     check=_has_softmax,
     restrictions="no mask; not along the minibatch or the time",
 )
-def convert_activation(call, build):
+def convert_activation(call: LayerCall, build: Build) -> Obj:
     """Convert a layer that is an activation."""
     obj = build.units(activations.of_layer(call.layer))
     build.connect(obj)
     return obj
 
 
-def _shares(call):
+def _shares(call: LayerCall) -> str | None:
     """Say which sharing of slopes is not converted."""
     shared = set(call.layer.shared_axes or ())
     shape = call.input_shape
@@ -57,7 +60,7 @@ def _shares(call):
     check=lambda call, options: _shares(call),
     restrictions="shared_axes none, all, or all but the last",
 )
-def convert_prelu(call, build):
+def convert_prelu(call: LayerCall, build: Build) -> Obj:
     r"""Convert :math:`\max(x, 0) - \alpha \max(-x, 0)`."""
     alpha = array(call.layer.alpha)
     positive = build.neurons(nengo.RectifiedLinear(), part="positive")
@@ -76,7 +79,7 @@ def convert_prelu(call, build):
     return node
 
 
-def slopes(alpha, size):
+def slopes(alpha: np.ndarray, size: int) -> float | np.ndarray | nengo.Convolution:
     """Return the transform that multiplies with factors.
 
     There is one for each element, for each channel (the last axis), or for all.

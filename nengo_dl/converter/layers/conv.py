@@ -10,7 +10,9 @@ import nengo
 import numpy as np
 from nengo.exceptions import ValidationError
 
-from nengo_dl.converter.build import array
+from nengo_dl.converter.build import Build, array
+from nengo_dl.converter.keras_graph import LayerCall
+from nengo_dl.converter.populations import Obj
 from nengo_dl.converter.registry import register
 from nengo_dl.converter.windows import Geometry, taps
 from nengo_dl.nodes.stencil import Stencil
@@ -18,7 +20,9 @@ from nengo_dl.nodes.stencil import Stencil
 MAX_NENGO_DIMENSIONS = 2  # of nengo.Simulator
 
 
-def convolution(geometry, kernel, groups=1):
+def convolution(
+    geometry: Geometry, kernel: np.ndarray, groups: int = 1
+) -> nengo.Convolution | Stencil:
     """Return the transform of a convolution, with channels split in groups.
 
     The kernel has shape (*kernel_size, n_channels_in // groups, n_channels_out).
@@ -58,7 +62,7 @@ def _stencil(geometry, index, kernel, groups=1):
     keras.layers.Conv3D,
     native="a convolution",
 )
-def convert_conv(call, build):
+def convert_conv(call: LayerCall, build: Build) -> Obj:
     """Convert a convolution."""
     layer = call.layer
     obj = build.units(layer.activation)
@@ -75,7 +79,7 @@ def convert_conv(call, build):
     keras.layers.DepthwiseConv2D,
     native="a convolution with groups",
 )
-def convert_depthwise_conv(call, build):
+def convert_depthwise_conv(call: LayerCall, build: Build) -> Obj:
     """Convert a convolution of each channel for itself."""
     obj = build.units(call.layer.activation)
     _connect_depthwise(call, build, call.layer.kernel, obj)
@@ -87,7 +91,7 @@ def convert_depthwise_conv(call, build):
     keras.layers.SeparableConv2D,
     native="two convolutions",
 )
-def convert_separable_conv(call, build):
+def convert_separable_conv(call: LayerCall, build: Build) -> Obj:
     """Convert a depthwise convolution and a mixture of its channels."""
     layer = call.layer
     geometry = Geometry.of(call)
@@ -128,7 +132,7 @@ def _connect_depthwise(call, build, variable, obj=None):
     keras.layers.Conv3DTranspose,
     native="a transposed convolution",
 )
-def convert_conv_transpose(call, build):
+def convert_conv_transpose(call: LayerCall, build: Build) -> Obj:
     """Convert a transposed convolution."""
     layer = call.layer
     geometry = Geometry.of(call)

@@ -2,8 +2,12 @@
 
 import keras
 import nengo
+import numpy as np
 
-from nengo_dl.converter.build import array
+from nengo_dl.converter.build import Build, array
+from nengo_dl.converter.keras_graph import LayerCall
+from nengo_dl.converter.options import Options
+from nengo_dl.converter.populations import Obj
 from nengo_dl.converter.registry import register
 
 TRAINING_ONLY = (
@@ -18,7 +22,7 @@ TRAINING_ONLY = (
 )
 
 
-def _no_variants(call, options):
+def _no_variants(call: LayerCall, options: Options) -> str | None:
     del options
     layer = call.layer
     if layer.quantization_mode is not None or layer.lora_enabled:
@@ -33,7 +37,7 @@ def _no_variants(call, options):
     check=_no_variants,
     restrictions="no LoRA, no quantisation",
 )
-def convert_dense(call, build):
+def convert_dense(call: LayerCall, build: Build) -> Obj:
     """Convert a product with a matrix along the last axis."""
     layer = call.layer
     obj = build.units(layer.activation)
@@ -44,7 +48,7 @@ def convert_dense(call, build):
     return obj
 
 
-def along_last_axis(kernel, size):
+def along_last_axis(kernel: np.ndarray, size: int) -> np.ndarray | nengo.Convolution:
     """Return the transform of a product along the last axis, with a result of a size.
 
     The kernel has shape (n_channels_in, n_channels_out).
@@ -65,7 +69,7 @@ def along_last_axis(kernel, size):
     native="nothing",
     restrictions="inference_only=True",
 )
-def convert_identity(call, build):
+def convert_identity(call: LayerCall, build: Build) -> Obj:
     """Convert a layer whose output is its input."""
     del call
     return build.input()

@@ -1,4 +1,4 @@
-"""What has no native form: a `TensorNode` that calls a copy of the layer."""
+"""The fallback: a `TensorNode` that calls a copy of the layer."""
 
 import contextlib
 import inspect
@@ -8,7 +8,10 @@ import warnings
 import keras
 import numpy as np
 
+from nengo_dl.converter.build import Build
+from nengo_dl.converter.keras_graph import LayerCall
 from nengo_dl.converter.operands import keeps_items
+from nengo_dl.converter.populations import Obj
 from nengo_dl.converter.registry import ANY_LAYER, register
 from nengo_dl.converter.unpacked import (
     Unpacked,
@@ -21,7 +24,7 @@ from nengo_dl.nodes.tensor_node import TensorNode
 _KERAS = "keras"
 
 
-def copy(layer, call):
+def copied(layer: keras.Operation, call: LayerCall) -> keras.Operation:
     """Return a layer with the same configuration and weights.
 
     Without weights, this is the layer itself; also where Keras cannot make it again
@@ -44,24 +47,24 @@ def copy(layer, call):
         return layer
 
 
-def _made_again(layer, call):
+def _made_again(layer: keras.Layer, call: LayerCall) -> keras.Layer:
     """Return a copy, or raise an exception."""
     with _policy_of(layer):
-        copied = type(layer).from_config(layer.get_config())
-    if copied is layer:
+        new = type(layer).from_config(layer.get_config())
+    if new is layer:
         raise ValueError("from_config returns the layer itself")
-    _keep_functions(layer, copied, set())
+    _keep_functions(layer, new, set())
     build_config = layer.get_build_config()
     if layer.built and build_config:
-        copied.build_from_config(build_config)
+        new.build_from_config(build_config)
     values = random_values(call, (2, 3) if call.by_step else (2,))
-    if len(copied.weights) != len(layer.weights):
-        call.replay(copied, values)  # what has no build method is built by a call
+    if len(new.weights) != len(layer.weights):
+        call.replay(new, values)  # what has no build method is built by a call
     if layer.weights:
-        copied.set_weights(layer.get_weights())
+        new.set_weights(layer.get_weights())
     if type(layer).__module__.split(".")[0] != _KERAS:
-        _check_equal(layer, copied, call, values)
-    return copied
+        _check_equal(layer, new, call, values)
+    return new
 
 
 def _check_equal(layer, copied, call, values):
@@ -83,7 +86,7 @@ def _check_equal(layer, copied, call, values):
             raise ValueError("a layer that computes something else")
 
 
-def _form(layer, call):
+def _form(layer: keras.Operation, call: LayerCall) -> type[Unpacked]:
     """Return how a layer is called."""
     if not isinstance(layer, keras.layers.RNN):
         return Unpacked
@@ -129,11 +132,11 @@ def _policy_of(layer):
 
 
 @register(ANY_LAYER, temporal=True, check=keeps_items, native="")
-def convert_other(call, build):
+def convert_other(call: LayerCall, build: Build) -> Obj | list[Obj]:
     """Convert any layer, with any number of inputs and outputs."""
     copies = build.shared.copies
     if id(call.layer) not in copies:
-        copies[id(call.layer)] = copy(call.layer, call)
+        copies[id(call.layer)] = copied(call.layer, call)
     layer = copies[id(call.layer)]
     unpacked = _form(layer, call)
     sizes_in = [math.prod(shape) for shape in call.input_shapes]
@@ -151,10 +154,10 @@ def convert_other(call, build):
         build.connect(node, i, into=None if whole else slice(*starts[i : i + 2]))
     if len(sizes_out) == 1:
         return node
-    return _parts(node, sizes_out, build)
+    return _split(node, sizes_out, build)
 
 
-def _parts(node, sizes, build):
+def _split(node: TensorNode, sizes: list[int], build: Build) -> list[Obj]:
     """Split the output of a node."""
     starts, parts = np.cumsum([0, *sizes]), []
     for i, size in enumerate(sizes):

@@ -4,12 +4,15 @@ import keras
 import numpy as np
 
 from nengo_dl.converter.axes import outer_axis
-from nengo_dl.converter.build import reduction
+from nengo_dl.converter.build import Build, reduction
+from nengo_dl.converter.keras_graph import LayerCall
 from nengo_dl.converter.operands import broadcast
+from nengo_dl.converter.options import Options
+from nengo_dl.converter.populations import Obj
 from nengo_dl.converter.registry import register
 
 
-def _same_rank(call, options):
+def _same_rank(call: LayerCall, options: Options) -> str | None:
     del options
     ranks = {len(shape) for shape in call.input_shapes}
     if len(ranks) > 1:
@@ -23,7 +26,7 @@ def _same_rank(call, options):
     check=_same_rank,
     native="a sum of connections",
 )
-def convert_sum(call, build):
+def convert_sum(call: LayerCall, build: Build) -> Obj:
     """Convert a sum, a difference or an average."""
     n, node = len(call.inputs), build.node()
     factors = {keras.layers.Subtract: (1, -1), keras.layers.Average: (1 / n,) * n}
@@ -58,7 +61,7 @@ _REDUCTIONS = {
     check=_same_rank,
     native="a node that computes minima",
 )
-def convert_reduction(call, build):
+def convert_reduction(call: LayerCall, build: Build) -> Obj:
     """Convert a product, maximum or minimum, element by element."""
     how = _REDUCTIONS[type(call.layer)]
     node = build.array_node(reduction(how, len(call.inputs), call.output_shape))
@@ -75,7 +78,7 @@ def convert_reduction(call, build):
     native="connections to parts of a node",
     restrictions="not along the minibatch or the time",
 )
-def convert_concatenate(call, build):
+def convert_concatenate(call: LayerCall, build: Build) -> Obj:
     """Convert a concatenation along any axis."""
     node, (axis,) = build.node(), call.signal_axes(call.layer.axis)
     numbers = np.arange(build.size).reshape(call.output_shape)

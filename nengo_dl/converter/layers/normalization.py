@@ -1,17 +1,21 @@
 """Layers that scale and shift, by fixed numbers or by averages of their input."""
 
 import keras
+import nengo
 import numpy as np
 
 from nengo_dl.converter.axes import axes_of, outer_axis, signal_axes
-from nengo_dl.converter.build import array
+from nengo_dl.converter.build import Build, array
+from nengo_dl.converter.keras_graph import LayerCall
 from nengo_dl.converter.layers.activation import slopes
 from nengo_dl.converter.operators import existing
+from nengo_dl.converter.options import Options
+from nengo_dl.converter.populations import Obj
 from nengo_dl.converter.registry import register
-from nengo_dl.nodes.array_node import Function
+from nengo_dl.nodes.array_node import ArrayNode, Function
 
 
-def _is_fixed(call, options):
+def _is_fixed(call: LayerCall, options: Options) -> str | None:
     if options.inference_only or not call.layer.trainable:
         return None
     return (
@@ -29,7 +33,7 @@ def _is_fixed(call, options):
     native="a factor and a bias for each channel, from the averages of the layer",
     restrictions="inference_only=True, or layer.trainable=False; not along the time",
 )
-def convert_batch_normalization(call, build):
+def convert_batch_normalization(call: LayerCall, build: Build) -> Obj:
     """Convert a normalisation by averages, which training does not change."""
     layer = call.layer
     variance = array(layer.moving_variance).astype(float)
@@ -48,7 +52,7 @@ def convert_batch_normalization(call, build):
 @register(
     keras.layers.Rescaling, temporal=True, native="a factor and a bias for each element"
 )
-def convert_rescaling(call, build):
+def convert_rescaling(call: LayerCall, build: Build) -> Obj:
     """Convert a scale and an offset."""
     scale, offset = (  # rounded as Keras does it
         array(keras.ops.cast(value, call.layer.compute_dtype)).astype(float)
@@ -58,7 +62,7 @@ def convert_rescaling(call, build):
 
 
 @register(keras.layers.Normalization, native="a factor and a bias for each element")
-def convert_normalization(call, build):
+def convert_normalization(call: LayerCall, build: Build) -> Obj:
     """Convert a normalisation by known means and variances."""
     layer = call.layer
     mean = array(layer.mean).astype(float)[0]
@@ -69,7 +73,7 @@ def convert_normalization(call, build):
     return build.affine(1 / deviation, -mean / deviation)
 
 
-def _last_axes(call, options):
+def _last_axes(call: LayerCall, options: Options) -> str | None:
     if not keras.backend.is_float_dtype(call.inputs[0].dtype):
         return f"expected floats, as Keras rounds all else (got {call.inputs[0].dtype})"
     rank, axes = len(call.input_shape), axes_of(call)
@@ -78,7 +82,7 @@ def _last_axes(call, options):
     return signal_axes(call, options)
 
 
-def scaled_by(build, obj, variable):
+def scaled_by(build: Build, obj: Obj, variable: keras.Variable) -> nengo.Node:
     """Return a node with the values of an object times weights of each channel.
 
     The last axes of the layer's output have the shape of the weights.
@@ -91,7 +95,7 @@ def scaled_by(build, obj, variable):
     return node
 
 
-def _normalized(call, build, center):
+def _normalized(call: LayerCall, build: Build, center: bool) -> ArrayNode:
     arguments = {"axes": axes_of(call), "epsilon": call.layer.epsilon, "center": center}
     shape = call.output_shape
     node = build.array_node(
@@ -101,7 +105,7 @@ def _normalized(call, build, center):
     return node
 
 
-def _is_plain(call, options):
+def _is_plain(call: LayerCall, options: Options) -> str | None:
     if vars(call.layer).get("rms_scaling"):
         return "expected rms_scaling=False (got True)"
     return _last_axes(call, options)
@@ -114,7 +118,7 @@ def _is_plain(call, options):
     native="a node that normalises; a factor and a bias for each channel",
     restrictions="the last axis, or the last ones",
 )
-def convert_layer_normalization(call, build):
+def convert_layer_normalization(call: LayerCall, build: Build) -> Obj:
     """Convert a normalisation by averages of each item."""
     layer = call.layer
     obj = _normalized(call, build, center=True)
@@ -136,13 +140,13 @@ def convert_layer_normalization(call, build):
     native="a node that normalises; a factor for each channel",
     restrictions="the last axis, or the last ones",
 )
-def convert_rms_normalization(call, build):
+def convert_rms_normalization(call: LayerCall, build: Build) -> Obj:
     """Convert a normalisation by the root mean square of each item."""
     return scaled_by(build, _normalized(call, build, center=False), call.layer.scale)
 
 
 # Part of models in ``keras.applications``, but not exported.
 @register("LayerScale", temporal=True, native="a factor for each channel")
-def convert_layer_scale(call, build):
+def convert_layer_scale(call: LayerCall, build: Build) -> Obj:
     """Convert the factors of ConvNeXt."""
     return scaled_by(build, build.input(), call.layer.gamma)

@@ -6,7 +6,10 @@ import numpy as np
 from nengo.transforms import Sparse
 from scipy.sparse import coo_array, csr_matrix
 
+from nengo_dl.converter.build import Build
+from nengo_dl.converter.keras_graph import LayerCall
 from nengo_dl.converter.layers.conv import MAX_NENGO_DIMENSIONS
+from nengo_dl.converter.populations import Obj
 from nengo_dl.converter.registry import register
 from nengo_dl.converter.windows import Geometry, taps
 from nengo_dl.nodes.array_node import MaxPool
@@ -47,7 +50,7 @@ def _windows(call):
     *GLOBAL_AVERAGE,
     native="a convolution, or sparse weights",
 )
-def convert_average(call, build):
+def convert_average(call: LayerCall, build: Build) -> Obj:
     """Convert averages."""
     geometry, channels = _windows(call)
     node = build.node()
@@ -92,7 +95,7 @@ def _averages(index, geometry, channels):
     *GLOBAL_MAX,
     native="a node that computes maxima",
 )
-def convert_max(call, build):
+def convert_max(call: LayerCall, build: Build) -> Obj:
     """Convert maxima; averages if the options say so.
 
     Where spikes arrive, the maximum is taken over inputs that have been filtered, and

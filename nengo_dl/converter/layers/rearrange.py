@@ -10,7 +10,10 @@ import numpy as np
 from nengo.transforms import Sparse
 from scipy.sparse import csr_matrix, identity, kron
 
+from nengo_dl.converter.build import Build
+from nengo_dl.converter.keras_graph import LayerCall
 from nengo_dl.converter.numbering import positions
+from nengo_dl.converter.populations import Obj
 from nengo_dl.converter.registry import register
 
 MOVES = (
@@ -30,7 +33,7 @@ MOVES = (
 
 
 @register(*MOVES, native="connections between elements, or nothing")
-def convert_move(call, build):
+def convert_move(call: LayerCall, build: Build) -> Obj:
     """Convert a layer that moves elements."""
     index = positions(call.layer, call.input_shape).ravel()
     if np.array_equal(index, np.arange(math.prod(call.input_shape))):
@@ -45,7 +48,7 @@ def convert_move(call, build):
 @register(
     keras.layers.UpSampling2D, native="connections between elements, or sparse weights"
 )
-def convert_interpolation(call, build):
+def convert_interpolation(call: LayerCall, build: Build) -> Obj:
     """Convert up-sampling; weights of the neighbours come from the unit vectors."""
     if call.layer.interpolation == "nearest":
         return convert_move(call, build)

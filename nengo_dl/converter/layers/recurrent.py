@@ -6,12 +6,15 @@ import numpy as np
 from nengo.neurons import NeuronType
 
 from nengo_dl.converter.activations import canonical
-from nengo_dl.converter.build import array, reduction
+from nengo_dl.converter.build import Build, array, reduction
 from nengo_dl.converter.forms import Composite
+from nengo_dl.converter.keras_graph import LayerCall
+from nengo_dl.converter.options import Options
+from nengo_dl.converter.populations import Obj
 from nengo_dl.converter.registry import register
 
 
-def _needs_time(call, options):
+def _needs_time(call: LayerCall, options: Options) -> str | None:
     del options
     if call.is_wrapped:
         return "expected steps in the axis of time (got steps within each time step)"
@@ -28,13 +31,13 @@ def _needs_time(call, options):
     native="the layer inside",
     restrictions="temporal_model=True; else it is an error",
 )
-def convert_time_distributed(call, build):
+def convert_time_distributed(call: LayerCall, build: Build) -> Obj:
     """Refuse: the layer inside is converted in its place."""
     del build
     raise AssertionError(call.layer.name)
 
 
-def _is_plain(call, options):
+def _is_plain(call: LayerCall, options: Options) -> str | None:
     """Say what a recurrent layer asks for that neurons and products cannot do."""
     layer = call.layer
     if _needs_time(call, options):
@@ -63,7 +66,7 @@ RESTRICTIONS = "temporal_model=True; no mask; no dropout unless inference_only=T
     native="neurons that are connected with themselves",
     restrictions=RESTRICTIONS,
 )
-def convert_simple_rnn(call, build):
+def convert_simple_rnn(call: LayerCall, build: Build) -> Obj:
     """Convert a recurrent layer; what comes back is one time step old."""
     cell = call.layer.cell
     obj = build.units(call.layer.activation)
@@ -82,7 +85,7 @@ def convert_simple_rnn(call, build):
     native="neurons for the gates, and nodes that compute products",
     restrictions=RESTRICTIONS,
 )
-def convert_lstm(call, build):
+def convert_lstm(call: LayerCall, build: Build) -> Obj:
     """Convert a layer with a carry, which gates let in, keep and show.
 
     With gates i, f and o, the candidate g, carry c and output h, and products element
@@ -115,7 +118,7 @@ def convert_lstm(call, build):
     native="neurons for the gates, and nodes that compute products",
     restrictions=RESTRICTIONS,
 )
-def convert_gru(call, build):
+def convert_gru(call: LayerCall, build: Build) -> Obj:
     """Convert a layer whose gates choose between the old output and a candidate.
 
     With gates z and r, candidate g and output h: h[n] = g + z (h[n-1] - g), where g has

@@ -1,4 +1,4 @@
-"""What a converted network does, and what it costs, measured on data.
+"""Reports on converted networks: activity, operations and errors on data.
 
 `nengo_dl.Converter.report` runs the network and the Keras model; the `Report` is data.
 """

@@ -33,56 +33,43 @@ class Counter:
 
 
 class Activity(Counter):
-    """Counts nonzero values, and the spikes of neurons that spike, of one object.
+    """Counts nonzero values of one object; of neurons also spikes and rates.
 
-    ``amplitudes`` are heights of spikes times the length of a step, for each neuron;
-    None for values that are no spikes. ``n_nonzero`` and ``n_spikes``, of shape
-    (size,), are in how many steps of all items each element was not zero, and how many
-    spikes it had.
+    ``n_nonzero`` and ``n_spikes``, of shape (size,), are in how many steps of all items
+    each element was not zero, and how many spikes it had. Rates are averages over the
+    time, in Hz: ``rate_sum`` is that over neurons and items, ``max_rate`` the highest.
     """
 
-    def __init__(self, obj: Obj, amplitudes: np.ndarray | None, dt: float):
-        self._obj = obj
-        self._unit = None if amplitudes is None else amplitudes / dt
+    def __init__(self, obj: Obj, dt: float):
+        self._obj, self._dt = obj, dt
+        self._amplitudes = amplitudes(obj) if isinstance(obj, Neurons) else None
         self.n_nonzero = np.zeros(obj.size_out)
         self.n_spikes = np.zeros(obj.size_out)
+        self.rate_sum, self.max_rate = 0.0, 0.0
+
+    def begin(self, expected: Expected) -> None:
+        """Start a minibatch."""
+        del expected
+        self._steps, self._outputs = 0, np.zeros(())
 
     def add(self, chunk: Chunk) -> None:
         """Count one chunk."""
         values = np.abs(chunk.values[self._obj])
         self.n_nonzero += np.count_nonzero(values, axis=(0, 1))
-        if self._unit is not None:
-            self.n_spikes += np.rint(values / self._unit).sum(axis=(0, 1))
-
-
-class Rates(Counter):
-    """Measures the firing rates of a population, as averages over the time, in Hz.
-
-    ``sum`` is that over neurons and items, ``max`` the highest rate.
-    """
-
-    def __init__(self, neurons: Neurons, amplitudes: np.ndarray):
-        self._neurons = neurons
-        self._amplitudes = amplitudes
-        self._steps, self._outputs = 0, 0.0
-        self.sum, self.max = 0.0, 0.0
-
-    def begin(self, expected: Expected) -> None:
-        """Start a minibatch."""
-        del expected
-        self._steps, self._outputs = 0, 0.0
-
-    def add(self, chunk: Chunk) -> None:
-        """Add up one chunk."""
-        values = np.abs(chunk.values[self._neurons])
+        if self._amplitudes is None:
+            return
         self._outputs = self._outputs + values.sum(axis=1, dtype=float)
         self._steps += values.shape[1]
+        if self._obj.ensemble.neuron_type.spiking:
+            unit = self._amplitudes / self._dt
+            self.n_spikes += np.rint(values / unit).sum(axis=(0, 1))
 
     def end(self) -> None:
         """Finish the averages of a minibatch."""
-        rates = self._outputs / self._steps / self._amplitudes
-        self.sum += rates.sum()
-        self.max = max(self.max, float(rates.max()))
+        if self._amplitudes is not None:
+            rates = self._outputs / self._steps / self._amplitudes
+            self.rate_sum += rates.sum()
+            self.max_rate = max(self.max_rate, float(rates.max()))
 
 
 class Deviation(Counter):
@@ -102,7 +89,7 @@ class Deviation(Counter):
         """Start a minibatch."""
         self._expected = expected[self._key]
         self.squares_of_keras += np.sum(self._expected**2, dtype=float)
-        self._steps, self._outputs = 0, 0.0
+        self._steps, self._outputs = 0, np.zeros(())
 
     def add(self, chunk: Chunk) -> None:
         """Compare or add up one chunk."""
@@ -153,7 +140,7 @@ class Course(Counter):
         self._expected = expected[self._probe]
         squares = np.sum(self._expected**2, axis=(0, 2), dtype=float)
         self.squares_of_keras = self.squares_of_keras + squares
-        self._outputs = 0.0  # the sum over all steps so far
+        self._outputs = np.zeros(())  # the sum over all steps so far
         if self._labels is not None:
             items = slice(self._n_items, self._n_items + len(self._expected))
             self._wanted = self._labels[items]
@@ -185,12 +172,10 @@ class Course(Counter):
 class Firing(Counter):
     """Keeps the spikes of a few neurons, by their numbers, for the first item."""
 
-    def __init__(
-        self, neurons: Neurons, numbers: np.ndarray, amplitudes: np.ndarray, dt: float
-    ):
+    def __init__(self, neurons: Neurons, numbers: np.ndarray, dt: float):
         self._neurons = neurons
         self.numbers = numbers
-        self._unit = amplitudes[numbers] / dt
+        self._unit = amplitudes(neurons)[numbers] / dt
         self._chunks: list[np.ndarray] = []
         self._is_first = True
 
@@ -208,6 +193,12 @@ class Firing(Counter):
     def spikes(self) -> np.ndarray:
         """Numbers of spikes, of shape (n_steps, n_neurons)."""
         return np.concatenate(self._chunks)
+
+
+def amplitudes(neurons: Neurons) -> np.ndarray:
+    """Return the factors on spikes or rates of neurons, for each."""
+    value = getattr(neurons.ensemble.neuron_type, "amplitude", 1.0)
+    return np.broadcast_to(np.abs(value), neurons.size_out).astype(float)
 
 
 def _slice(expected: np.ndarray, chunk: Chunk, values: np.ndarray) -> np.ndarray:

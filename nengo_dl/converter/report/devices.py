@@ -1,4 +1,4 @@
-"""What arithmetic costs on devices, and what a network's counts cost with that.
+"""Energies of arithmetic on devices, and of a network with its counts.
 
 Constants are as published. They are for single operations; memory, communication and
 idle power come on top.
@@ -58,7 +58,7 @@ class Device:
 
 @dataclass(frozen=True)
 class Energy:
-    """What one item (one inference) costs on a device; an estimate of arithmetic alone.
+    """Energy of one item (one inference) on a device; an estimate of arithmetic alone.
 
     Parameters
     ----------
@@ -89,40 +89,18 @@ class Energy:
     keras: float | None
 
 
+HOROWITZ = "Horowitz 2014, https://doi.org/10.1109/ISSCC.2014.6757323"
+DAVIES = "Davies et al. 2018, https://doi.org/10.1109/MM.2018.112130359"
+MEROLLA = "Merolla et al. 2014, https://doi.org/10.1126/science.1254642"
 DEVICES = (
     # additions 0.9 pJ, multiplications 3.7 pJ
-    Device(
-        "float32",
-        "45 nm",
-        mac=4.6e-12,
-        ac=0.9e-12,
-        source="Horowitz 2014, https://doi.org/10.1109/ISSCC.2014.6757323",
-    ),
+    Device("float32", "45 nm", mac=4.6e-12, ac=0.9e-12, source=HOROWITZ),
     # additions 0.03 pJ, multiplications 0.2 pJ
-    Device(
-        "int8",
-        "45 nm",
-        mac=0.23e-12,
-        ac=0.03e-12,
-        source="Horowitz 2014, https://doi.org/10.1109/ISSCC.2014.6757323",
-    ),
+    Device("int8", "45 nm", mac=0.23e-12, ac=0.03e-12, source=HOROWITZ),
     # all updates are counted as those of active neurons; inactive ones take 52 pJ
-    Device(
-        "Loihi",
-        "14 nm",
-        mac=None,
-        ac=23.6e-12,
-        update=81e-12,
-        source="Davies et al. 2018, https://doi.org/10.1109/MM.2018.112130359",
-    ),
+    Device("Loihi", "14 nm", None, ac=23.6e-12, update=81e-12, source=DAVIES),
     # the power of the whole chip, divided by the number of synaptic events
-    Device(
-        "TrueNorth",
-        "28 nm",
-        mac=None,
-        ac=26e-12,
-        source="Merolla et al. 2014, https://doi.org/10.1126/science.1254642",
-    ),
+    Device("TrueNorth", "28 nm", None, ac=26e-12, source=MEROLLA),
 )
 
 

@@ -33,7 +33,7 @@ def is_wiring(conn: nengo.Connection) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Synapses:
-    """What a connection does to the elements that it starts from."""
+    """Numbers of weights that are applied to the elements of a connection."""
 
     # to how many others each element contributes, through nonzero weights
     fan_out: np.ndarray
@@ -57,7 +57,7 @@ def synapses(conn: nengo.Connection, weights: Any) -> Synapses:
         count(conn.transform, weights),
         count(conn.transform, ones),
         values.size,
-        values.size - np.count_nonzero(values),
+        int(values.size - np.count_nonzero(values)),
     )
 
 
@@ -187,7 +187,8 @@ def _no_transform_links(transform: NoTransform, weights) -> Links:
 @links.register
 def _dense_links(transform: nengo.Dense, weights) -> Links:
     if weights.ndim == 2:
-        return np.nonzero(weights)[::-1]
+        post, pre = np.nonzero(weights)
+        return pre, post
     pre = np.flatnonzero(np.broadcast_to(weights, transform.size_in))
     return pre, pre
 

@@ -1,7 +1,13 @@
 """A `Report` as a picture: rates, spikes, accuracy over time, errors of layers."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 from matplotlib import pyplot
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
@@ -9,13 +15,16 @@ from matplotlib.ticker import MaxNLocator
 from nengo_dl import plots
 from nengo_dl.plots.axes import COLOURS
 
+if TYPE_CHECKING:
+    from nengo_dl.converter.report.report import Report
+
 MAX_RASTER_ROWS = 160
 HEIGHT, HEIGHT_PER_LAYER = 7.0, 0.32  # inches
 LIGHT = "#B0C4DE"
 MARGIN = 2  # percent
 
 
-def draw(report) -> Figure:
+def draw(report: Report) -> Figure:
     """Draw a `Report` as a figure with four axes."""
     height = max(HEIGHT, HEIGHT_PER_LAYER * len(report.layers))
     figure, axes = pyplot.subplots(2, 2, figsize=(12, height), layout="constrained")
@@ -30,19 +39,19 @@ def draw(report) -> Figure:
     return figure
 
 
-def _draw_rates(report, ax) -> None:
+def _draw_rates(report: Report, ax: Axes) -> None:
     layers = [layer for layer in report.layers if layer.neurons]
     names = [layer.name for layer in layers]
-    highest = [layer.max_rate for layer in layers]
+    highest = [layer.max_rate or 0.0 for layer in layers]
     ax.barh(names, highest, color=LIGHT)
-    mean = [layer.mean_rate for layer in layers]
+    mean = [layer.mean_rate or 0.0 for layer in layers]
     ax.barh(names, mean, color=COLOURS[0])
     xlabel = "rate (Hz): mean of all neurons (dark), highest of a neuron (light)"
     ax.set(title="Firing rates", xlabel=xlabel)
     _list_layers(ax, layers, "no neurons")
 
 
-def _draw_raster(report, ax) -> None:
+def _draw_raster(report: Report, ax: Axes) -> None:
     ax.set(title="Spikes for the first item")
     rasters = report.rasters
     if not rasters:
@@ -62,7 +71,7 @@ def _draw_raster(report, ax) -> None:
     ax.tick_params(axis="y", length=0)
 
 
-def _draw_course(report, ax) -> None:
+def _draw_course(report: Report, ax: Axes) -> None:
     """Draw accuracies over time; errors if there are no labels."""
     labelled = [output for output in report.outputs if output.accuracy is not None]
     for output, colour in zip(labelled, _colours(labelled), strict=False):
@@ -71,7 +80,7 @@ def _draw_course(report, ax) -> None:
         mean, last = 100 * np.array([output.accuracy, output.last_accuracy])
         ax.plot(steps, mean, color=colour, label=f"{name}mean so far")
         ax.plot(steps, last, color=colour, alpha=0.4, label=f"{name}this step alone")
-        keras = 100 * output.keras_accuracy
+        keras = 100 * (output.keras_accuracy or 0.0)
         ax.axhline(keras, color=colour, linestyle=":", label=f"{name}Keras")
     if labelled:
         bottom, _ = ax.get_ylim()
@@ -84,7 +93,7 @@ def _draw_course(report, ax) -> None:
     ax.legend(fontsize="small")
 
 
-def _draw_output_errors(report, ax) -> None:
+def _draw_output_errors(report: Report, ax: Axes) -> None:
     for output, colour in zip(report.outputs, _colours(report.outputs), strict=False):
         values = [np.nan if e is None else 100 * e for e in output.error]
         steps = np.arange(1, report.n_steps + 1)
@@ -93,13 +102,13 @@ def _draw_output_errors(report, ax) -> None:
     ax.set_ylim(bottom=0)
 
 
-def _draw_errors(report, ax) -> None:
+def _draw_errors(report: Report, ax: Axes) -> None:
     layers = [layer for layer in report.layers if layer.error is not None]
     names = [layer.name for layer in layers]
     colours = [
         COLOURS[1] if layer.kind == "fallback" else COLOURS[0] for layer in layers
     ]
-    ax.barh(names, [100 * layer.error for layer in layers], color=colours)
+    ax.barh(names, [100 * (layer.error or 0.0) for layer in layers], color=colours)
     if COLOURS[1] in colours:
         kinds = zip(COLOURS, ("native", "fallback"), strict=False)
         ax.legend(handles=[Patch(color=c, label=k) for c, k in kinds], fontsize="small")
@@ -121,5 +130,5 @@ def _say(ax, what: str) -> None:
     ax.set(xticks=[], yticks=[], xlabel="")
 
 
-def _colours(outputs):
+def _colours(outputs: Sequence) -> tuple[str, ...]:
     return COLOURS * (len(outputs) // len(COLOURS) + 1)

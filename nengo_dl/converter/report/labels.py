@@ -30,7 +30,7 @@ def classes(source: Source, given: Any, n_items: int) -> tuple[np.ndarray | None
 
 
 def _classes(spec: TensorSpec, labels: np.ndarray, n_items: int) -> np.ndarray:
-    shape = spec.shape[spec.n_outer_axes :]
+    shape = spec.signal_shape
     if labels.shape == (n_items, *shape) and shape[-1] > 1:
         return labels.argmax(axis=-1)
     if labels.shape == (n_items, *shape[:-1], 1):

@@ -29,7 +29,6 @@ from nengo_dl.converter.report.counters import (
     Course,
     Deviation,
     Firing,
-    Rates,
 )
 from nengo_dl.converter.report.devices import DEVICES, Device, energies
 from nengo_dl.converter.report.fan_out import is_wiring, source, synapses
@@ -131,12 +130,6 @@ def _is_spiking(obj: Obj) -> bool:
     return isinstance(obj, Neurons) and obj.ensemble.neuron_type.spiking
 
 
-def _amplitudes(neurons: Neurons) -> np.ndarray:
-    """Return what the spikes or rates of neurons are multiplied with, for each."""
-    value = getattr(neurons.ensemble.neuron_type, "amplitude", 1.0)
-    return np.broadcast_to(np.abs(value), neurons.size_out).astype(float)
-
-
 @dataclass(frozen=True, eq=False)
 class _Row:
     """A layer of the model, and all that its calls have become."""
@@ -183,10 +176,8 @@ class _Run:
         neurons = [obj for row in self.rows for obj in row.neurons]
         rng = np.random.RandomState(0)
         self.activity = {
-            obj: Activity(obj, _amplitudes(obj) if _is_spiking(obj) else None, dt)
-            for obj in dict.fromkeys([*weighted, *neurons])
+            obj: Activity(obj, dt) for obj in dict.fromkeys([*weighted, *neurons])
         }
-        self.rates = {obj: Rates(obj, _amplitudes(obj)) for obj in neurons}
         self.deviations = {
             row: [
                 Deviation(obj, (call, i))
@@ -196,13 +187,13 @@ class _Run:
             for row in self.rows
         }
         self.courses = {
-            probe: Course(probe, spec.shape[spec.n_outer_axes :], wanted, n_steps)
+            probe: Course(probe, spec.signal_shape, wanted, n_steps)
             for probe, spec, wanted in zip(
                 conversion.outputs, conversion.source.outputs, labels, strict=True
             )
         }
         self.firing = {
-            obj: Firing(obj, _some(obj.size_out, rng), _amplitudes(obj), dt)
+            obj: Firing(obj, _some(obj.size_out, rng), dt)
             for obj in filter(_is_spiking, neurons)
         }
 
@@ -216,7 +207,7 @@ class _Run:
     ) -> None:
         """Show all minibatches to all counters."""
         counters: list[Counter] = [d for row in self.deviations.values() for d in row]
-        for group in (self.activity, self.rates, self.courses, self.firing):
+        for group in (self.activity, self.courses, self.firing):
             counters += group.values()
         model = self.conversion.source
         for items in minibatches(self.n_items, sim.minibatch_size):
@@ -323,7 +314,7 @@ class _Summary:
         n = float(events @ made.fan_out) / self._run.n_items
         return Counts(
             weights=made.n_weights,
-            zero_weights=int(made.n_zeros),
+            zero_weights=made.n_zeros,
             effective_macs=n if spikes is None else 0.0,
             effective_acs=0.0 if spikes is None else n,
             dense=float(made.dense.sum() * self._run.n_steps),
@@ -333,7 +324,6 @@ class _Summary:
         """Return what the neurons of a layer do."""
         n_items, n_steps = self._run.n_items, self._run.n_steps
         activity = [self._run.activity[obj] for obj in row.neurons]
-        rates = [self._run.rates[obj] for obj in row.neurons]
         n_neurons = sum(obj.size_out for obj in row.neurons)
         n_nonzero = sum(count.n_nonzero.sum() for count in activity)
         n_spikes = sum(count.n_spikes.sum() for count in activity)
@@ -342,8 +332,8 @@ class _Summary:
             "neuron_updates": n_neurons * n_steps,
             "spikes": float(n_spikes / n_items),
             "zero_activations": float(n_neurons * n_steps - n_nonzero / n_items),
-            "max_rate": max((count.max for count in rates), default=None),
-            "rate_sum": float(sum(count.sum for count in rates) / n_items),
+            "max_rate": max((count.max_rate for count in activity), default=None),
+            "rate_sum": float(sum(count.rate_sum for count in activity) / n_items),
         }
 
 

@@ -1,4 +1,4 @@
-"""`Report`: what a converted network does and costs, as frozen data."""
+"""Reports on converted networks, as frozen data."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Counts:
-    r"""What is computed for one item, on average over the items, in all its steps.
+    r"""Operations and spikes for one item, averaged over the items, in all its steps.
 
     The names are those of NeuroBench (Yik et al. 2025, The neurobench framework for
     benchmarking neuromorphic computing algorithms and systems,
@@ -210,7 +210,7 @@ class Raster:
 
 @dataclass(frozen=True)
 class Report:
-    """What `Converter.report` has found out.
+    """Counts, errors and energies of a converted network.
 
     ``print(report)`` shows it as tables.
 

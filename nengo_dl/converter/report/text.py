@@ -1,10 +1,16 @@
 """A `Report` as tables in plain characters."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from rich.box import Box
 from rich.console import Console
 from rich.table import Table
+
+if TYPE_CHECKING:
+    from nengo_dl.converter.report.report import Counts, Report
 
 WIDTH = 100
 PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1, ""))
@@ -18,7 +24,7 @@ LAYER_COLUMNS = (
 )
 
 
-def render(report) -> str:
+def render(report: Report) -> str:
     """Return the tables of a `Report`, at most 100 characters wide."""
     console = Console(
         width=WIDTH, color_system=None, force_terminal=False, highlight=False
@@ -30,7 +36,7 @@ def render(report) -> str:
     return "\n".join(line.rstrip() for line in lines).strip("\n")
 
 
-def _blocks(report) -> Iterable:
+def _blocks(report: Report) -> Iterable:
     seconds = report.n_steps * report.dt
     yield (
         f"Model '{report.model}': {report.n_items} items, {report.n_steps} steps of "
@@ -58,29 +64,32 @@ def _blocks(report) -> Iterable:
         yield f"{', '.join(names)}: {source}"
 
 
-def _layers(report) -> Table:
-    rows = [(layer.name, layer) for layer in report.layers]
-    rows.append(("total", report.total))
+def _layers(report: Report) -> Table:
     cells = [
-        (
-            name + ("" if name == "total" or counts.kind == "native" else " *"),
-            number(counts.neurons or None),
-            number(counts.parameters or None),
-            number(counts.effective_macs),
-            number(counts.effective_acs),
-            number(counts.dense),
-            _percent(counts.activation_sparsity),
-            _percent(counts.connection_sparsity),
-            number(counts.mean_rate),
-            number(counts.max_rate),
-            "" if name == "total" else _percent(counts.error),
-        )
-        for name, counts in rows
+        _cells(layer.name + " *" * (layer.kind != "native"), layer, layer.error)
+        for layer in report.layers
     ]
+    cells.append((*_cells("total", report.total, None)[:-1], ""))
     return _table(LAYER_COLUMNS, cells, has_total=True)
 
 
-def _fallbacks(report) -> Iterable[str]:
+def _cells(name: str, counts: Counts, error: float | None) -> tuple[str, ...]:
+    return (
+        name,
+        number(counts.neurons or None),
+        number(counts.parameters or None),
+        number(counts.effective_macs),
+        number(counts.effective_acs),
+        number(counts.dense),
+        _percent(counts.activation_sparsity),
+        _percent(counts.connection_sparsity),
+        number(counts.mean_rate),
+        number(counts.max_rate),
+        _percent(error),
+    )
+
+
+def _fallbacks(report: Report) -> Iterable[str]:
     for layer in report.layers:
         if layer.kind == "fallback":
             yield f"* {layer.name} ({layer.type}) is a TensorNode: {layer.reason}."
@@ -88,13 +97,14 @@ def _fallbacks(report) -> Iterable[str]:
         yield f"Operations are not counted in {', '.join(report.uncounted)}."
 
 
-def _outputs(report) -> Table:
+def _outputs(report: Report) -> Table:
     steps = _shown(report.n_steps)
     header = ("output", "", "Keras", *(f"T={t}" for t in steps), "99 % from")
     rows = []
     for output in report.outputs:
         if output.accuracy is not None:
-            curves = (("mean", output.accuracy), ("last", output.last_accuracy))
+            last = output.last_accuracy or ()
+            curves = (("mean", output.accuracy), ("last", last))
             for name, curve in curves:
                 rows.append(
                     (
@@ -117,7 +127,7 @@ def _outputs(report) -> Table:
     return _table(header, rows, n_names=2)
 
 
-def _energies(report) -> Table:
+def _energies(report: Report) -> Table:
     header = (
         *("device", "process", "synapses", "neurons", "total per item"),
         *("Keras, dense", "MACs left out"),
