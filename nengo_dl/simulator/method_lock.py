@@ -6,10 +6,10 @@ the network, from another thread) would be undone without a word, so they are an
 Predictions leave all of that as it was, and may go on side by side.
 """
 
-import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 
 from nengo.exceptions import SimulationError
 
@@ -48,32 +48,27 @@ class MethodLock:
         self._changed = threading.Condition()
         self._calls: list[_Call] = []
 
-    @contextlib.contextmanager
-    def alone(self, method: str) -> Iterator[None]:
+    def alone(self, method: str) -> AbstractContextManager[None]:
         """Let nothing else go on meanwhile; SimulationError if something does."""
-        with self._going_on(_Call(method, False), lambda: not self._calls):
-            yield
+        return self._going_on(_Call(method, False), lambda: not self._calls)
 
-    @contextlib.contextmanager
     def beside(
         self, method: str, shares: bool = False, keeps_state: bool = False
-    ) -> Iterator[None]:
+    ) -> AbstractContextManager[None]:
         """Go on in callbacks of other calls, or beside others that share.
 
         Predictions that do not share wait for each other. In callbacks, no call may
         keep the state that it comes to.
         """
-        call = _Call(method, shares)
 
         def can_begin() -> bool:
             if self.is_nested:
                 return self._in_callback() and not keeps_state
             return not self._calls or (shares and all(c.shares for c in self._calls))
 
-        with self._going_on(call, can_begin):
-            yield
+        return self._going_on(_Call(method, shares), can_begin)
 
-    @contextlib.contextmanager
+    @contextmanager
     def in_keras(self) -> Iterator[None]:
         """Mark the part of this thread's call in which Keras runs its callbacks."""
         call = self._mine()[-1]
@@ -107,7 +102,7 @@ class MethodLock:
         in_function = threading.get_ident() in self._functions()
         return bool(mine) and mine[-1].in_keras and not in_function
 
-    @contextlib.contextmanager
+    @contextmanager
     def _going_on(self, call: _Call, can_begin: Callable[[], bool]) -> Iterator[None]:
         try:
             with self._changed:

@@ -1,8 +1,8 @@
 """Device, precision and strategy in which a simulation is built and run."""
 
-import contextlib
 import threading
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 import keras
 import tensorflow as tf
@@ -13,17 +13,25 @@ _chosen: dict[object, str] = {}
 _before: list[str] = []
 
 
-@contextlib.contextmanager
 def scope(
     device: str | None, dtype: str, strategy: tf.distribute.Strategy | None = None
-) -> Iterator[None]:
+) -> AbstractContextManager[None]:
     """Choose a device, Keras' precision and a strategy; restore what there was."""
-    nothing = contextlib.nullcontext()
-    with (
-        _precision(dtype),
-        nothing if device is None else tf.device(device),
-        nothing if strategy is None else strategy.scope(),
-    ):
+    if device is None and strategy is None:  # entered in every run: nothing in vain
+        return _precision(dtype)
+    return _placed(device, dtype, strategy)
+
+
+@contextmanager
+def _placed(
+    device: str | None, dtype: str, strategy: tf.distribute.Strategy | None
+) -> Iterator[None]:
+    with ExitStack() as stack:
+        stack.enter_context(_precision(dtype))
+        if device is not None:
+            stack.enter_context(tf.device(device))
+        if strategy is not None:
+            stack.enter_context(strategy.scope())
         yield
 
 
@@ -32,7 +40,7 @@ def current_strategy() -> tf.distribute.Strategy | None:
     return tf.distribute.get_strategy() if tf.distribute.has_strategy() else None
 
 
-@contextlib.contextmanager
+@contextmanager
 def _precision(dtype: str) -> Iterator[None]:
     """Choose Keras' type of numbers, which all threads share.
 
