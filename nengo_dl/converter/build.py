@@ -39,15 +39,15 @@ class Build:
 
     Parameters
     ----------
-    objects : `Objects`
+    objects : Objects
         Makes and records them.
     call : `LayerCall`
         The call.
-    options : `Options`
+    options : Options
         What the user chose: attributes of the names of arguments of `Converter`.
     inputs : sequence of Nengo objects
         One that holds each input of the call.
-    shared : `Shared`
+    shared : Shared
         What all calls of a layer share.
     """
 
@@ -67,7 +67,7 @@ class Build:
 
     @property
     def converter(self) -> Options:
-        """(`Options`) The options, by the name that they had in earlier versions."""
+        """(Options) The options, by the name that they had in earlier versions."""
         return self.options
 
     @property

@@ -110,7 +110,7 @@ class Converter:
         What was passed, or chosen.
     tunings : tuple of `nengo_dl.converter.calibration.Tuning` or None
         Gain, bias and amplitude of each population, if they come from data.
-    conversion : `nengo_dl.converter.conversion.Conversion`
+    conversion : Conversion
         The network, and which part of it was made of which call of a layer.
 
     Raises

@@ -14,6 +14,7 @@ from nengo_dl.converter.conversion import Conversion
 from nengo_dl.converter.keras_source import KerasSource
 from nengo_dl.converter.layer_converter import LayerConverter
 from nengo_dl.converter.objects import AnySynapse, Objects
+from nengo_dl.converter.options import Options
 from nengo_dl.converter.plan import Plan, Step, flattened
 from nengo_dl.converter.populations import Obj, Population
 from nengo_dl.converter.rules import Rule
@@ -41,7 +42,7 @@ def convert(
     model, options = plan.options.model, plan.options
     net = nengo.Network(label=model.name)
     objects = Objects(net, options.swaps, synapse, tunings)
-    run = _Run(objects, replace(plan, options=replace(options, synapse=synapse)))
+    run = _Run(objects, replace(options, synapse=synapse))
     with net:
         if options.inference_only:
             configure_settings(inference_only=True)
@@ -63,8 +64,8 @@ def convert(
 class _Run:
     """Converts one step after the other."""
 
-    def __init__(self, objects: Objects, plan: Plan):
-        self._objects, self._options = objects, plan.options
+    def __init__(self, objects: Objects, options: Options):
+        self._objects, self._options = objects, options
         self.shared = Shared()
         self.outputs: dict[Step, tuple[Obj, ...]] = {}
 

@@ -6,6 +6,7 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 import keras
 import numpy as np
 
+from nengo_dl.converter.build import array
 from nengo_dl.converter.conversion import SourceLayer, TensorSpec
 from nengo_dl.converter.keras_graph import is_graph
 from nengo_dl.converter.options import Options
@@ -49,6 +50,9 @@ class KerasSource:
         tensors = [keras.ops.convert_to_tensor(x) for x in inputs]
         values = dict(zip(map(id, self._model.inputs), tensors, strict=True))
 
+        def flat(tensor):  # whole numbers and booleans as floats
+            return _flat(tensor, inputs, self.n_outer_axes).astype(np.float32)
+
         def walk(steps, values):
             for step in steps:
                 arguments = [values[id(tensor)] for tensor in step.call.inputs]
@@ -57,19 +61,18 @@ class KerasSource:
                 else:
                     replayed = step.call.replay(step.layer, arguments, False)
                     outputs = keras.tree.flatten(replayed)
-                found[step] = [_flat(y, inputs, self.n_outer_axes) for y in outputs]
+                found[step] = [flat(y) for y in outputs]
                 values.update(zip(map(id, step.call.outputs), outputs, strict=True))
 
         walk(self._steps, values)
         outputs = (values[id(tensor)] for tensor in self._model.outputs)
-        return found, [_flat(y, inputs, self.n_outer_axes) for y in outputs]
+        return found, [flat(y) for y in outputs]
 
 
 def _flat(tensor, inputs: Sequence[np.ndarray], n_outer_axes: int) -> np.ndarray:
     """Return a tensor as an array of shape (n_items, n_steps or 1, size)."""
     n_steps = inputs[0].shape[1] if n_outer_axes > 1 else 1
-    array = keras.ops.convert_to_numpy(tensor).astype(np.float32)
-    return np.reshape(array, (len(inputs[0]), n_steps, -1))
+    return np.reshape(array(tensor), (len(inputs[0]), n_steps, -1))
 
 
 def input_specs(options: Options) -> tuple[TensorSpec, ...]:

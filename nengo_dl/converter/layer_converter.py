@@ -23,7 +23,7 @@ class LayerConverter:
     ----------
     layer : keras.Layer
         The layer.
-    converter : `nengo_dl.converter.options.Options`
+    converter : Options
         The options of the conversion: attributes of the names that they have as
         arguments of `nengo_dl.Converter`, ``synapse`` as it was chosen.
 
@@ -81,7 +81,7 @@ class LayerConverter:
         ----------
         layer : keras.Layer
             The layer.
-        converter : `nengo_dl.converter.options.Options`
+        converter : Options
             The options of the conversion.
 
         Returns
