@@ -21,7 +21,9 @@ FIT = {"batch_size": BATCH, "verbose": 0, "shuffle": False}
 
 def dense(size, seed, **kwargs):
     init = keras.initializers.GlorotUniform(seed)
-    return keras.layers.Dense(size, kernel_initializer=init, **kwargs)
+    layer = keras.layers.Dense(size, kernel_initializer=init, **kwargs)
+    layer.supports_jit = False  # unless asked for: it would compile longer than it runs
+    return layer
 
 
 def build(cls, *names, **kwargs):

@@ -171,10 +171,17 @@ ELEMENTS = {
 }
 
 
-@pytest.mark.parametrize("element", ELEMENTS.values(), ids=ELEMENTS)
-@pytest.mark.parametrize("kind", DATASETS)
-def test_datasets(kind, element, trained):
+@pytest.mark.parametrize(
+    "kind, form",
+    [
+        *(("tf.data", form) for form in ELEMENTS),
+        *(("generator", "dicts"), ("generator", "tuples with n_steps")),
+        *(("PyDataset", "tuples"), ("PyDataset", "dicts with n_steps")),
+    ],
+)
+def test_datasets(kind, form, trained):
     _, results, expected = trained
+    element = ELEMENTS[form]
     make = DATASETS[kind]
     actual = results(
         lambda sim: sim.fit(make(element), **QUIET),

@@ -68,7 +68,7 @@ OPTIMIZERS = {
 def test_optimizers(make):
     """Weights and losses are those of the same Keras model."""
     model = keras_model()
-    model.compile(make(), loss="mse")
+    model.compile(make(), loss="mse", jit_compile=False)
     expected = model.fit(X, Y, batch_size=BATCH, epochs=2, **QUIET).history["loss"]
     net = layered()
     with compiled(net, make()) as sim:
@@ -92,7 +92,7 @@ def test_arguments_of_layers(kwargs):
     model = keras_model(**kwargs)
     net = layered(dense(3, **kwargs))
     with compiled(net, optimizers.SGD(0.5)) as sim:
-        model.compile(optimizers.SGD(0.5), loss="mse")
+        model.compile(optimizers.SGD(0.5), loss="mse", jit_compile=False)
         logs = [
             *(model.fit(X, Y, batch_size=BATCH, epochs=2, **QUIET).history["loss"]),
             model.evaluate(X, Y, batch_size=BATCH, verbose=0),
