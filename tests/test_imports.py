@@ -27,7 +27,7 @@ LAYERS = (
     ("nodes", "engine"),
     ("keras_model",),
     ("simulator",),
-    ("callbacks", "converter"),
+    ("callbacks", "converter", "tensor_node"),
     ("__init__",),
     ("testing",),
 )
