@@ -13,6 +13,7 @@ LAST, FIRST = "channels_last", "channels_first"
 
 def seeded(model, seed=0):
     """Give all weights of a model random values that do not grow with its depth."""
+    model.jit_compile = False  # it would compile longer than it runs
     rng = np.random.RandomState(seed)
     for variable in model.weights:
         if not variable.dtype.startswith("float"):
