@@ -56,7 +56,7 @@ def train(strategy=None):
         options = {"epochs": 2, "verbose": 0}
         fits = (
             sim.fit(X, {"out": Y}, validation_data=(X[:4], {"out": Y[:4]}), **options),
-            sim.fit(dataset(), **options),
+            sim.fit(dataset(), shuffle=False, **options),
         )
         for i, history in enumerate(fits):
             found |= {f"fit {i} {k}": v for k, v in history.history.items()}

@@ -14,6 +14,7 @@ KERAS = tuple(map(int, keras.__version__.split(".")[:2]))
 
 def seeded(model, seed=0):
     """Give all weights of a model random values that do not grow with its depth."""
+    model.jit_compile = False  # it would compile longer than it runs
     rng = np.random.RandomState(seed)
     for variable in model.weights:
         if not variable.dtype.startswith("float"):

@@ -171,7 +171,8 @@ def test_training_is_that_of_keras():
             twins[name].set_weights(cells[name].get_weights())
         sim.compile(keras.optimizers.SGD(0.5), loss="mse")
         sim.fit(data, dict(zip(net.probes, y, strict=True)), epochs=3, verbose=0)
-        model.compile(keras.optimizers.SGD(0.5), loss=["mse"] * len(names))
+        losses = ["mse"] * len(names)
+        model.compile(keras.optimizers.SGD(0.5), loss=losses, jit_compile=False)
         model.fit(x, y, epochs=3, verbose=0)
     for name in names:
         got, wanted = cells[name].get_weights(), twins[name].get_weights()
