@@ -1,4 +1,4 @@
-"""Random numbers that depend on nothing but a key, an int32 tensor (seed, step).
+"""Random numbers that depend on the seed and the step in a kernel's key alone.
 
 They are the same in every process, compiled or not; TensorFlow's stateless generators
 give other numbers under XLA than without.
@@ -17,7 +17,7 @@ def uniform(key, shape, dtype):
     Parameters
     ----------
     key : int32 tensor of shape (3,)
-        Seed, step, and a number that is not used.
+        Seed, step, and number of items, which does not count.
     shape : tuple of int or int32 scalar tensor
         Of the numbers to draw; the first axis is at most 2**32 long, and so is the
         product of the others.

@@ -8,8 +8,9 @@ import keras
 import numpy as np
 from keras import layers as kl
 
+from tests.versions import KERAS
+
 LAST, FIRST = "channels_last", "channels_first"
-KERAS = tuple(map(int, keras.__version__.split(".")[:2]))
 
 
 def seeded(model, seed=0):

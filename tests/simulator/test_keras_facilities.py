@@ -22,6 +22,7 @@ from tests.simulator.layered import (
     draw,
     layered,
 )
+from tests.versions import KERAS
 
 TOLERANCE = {"rtol": 1e-5, "atol": 1e-6}
 
@@ -358,11 +359,11 @@ def mixed():
 def test_whole_models_of_simulators_are_not_saved(tmp_path):
     """Networks are made by code, which a file cannot describe."""
     with compiled() as sim:
-        for call in (
-            lambda: sim.keras_model.save(tmp_path / "a.keras"),
-            lambda: sim.keras_model.to_json(),
-            lambda: keras.models.clone_model(sim.keras_model),
-        ):
+        calls = [lambda: keras.models.clone_model(sim.keras_model)]
+        if KERAS >= (3, 15):  # before, Keras drops the error, and saves no layers
+            calls.append(lambda: sim.keras_model.save(tmp_path / "a.keras"))
+            calls.append(sim.keras_model.to_json)
+        for call in calls:
             with pytest.raises(
                 NotImplementedError,
                 match="nengo>network.*save_params.*NengoL",
@@ -430,6 +431,7 @@ def test_training_batch_by_batch():
             assert set(logs) == {"loss", "probe_loss"}
         other.fit(X, Y, **QUIET)
         assert_same_weights(net.layer.get_weights(), expected.layer.get_weights())
+        sim.keras_model.reset_metrics()  # which older versions of Keras leave to users
         score = sim.keras_model.test_on_batch(X[:BATCH], Y[:BATCH], return_dict=True)
         np.testing.assert_allclose(
             score["loss"],
