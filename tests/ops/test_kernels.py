@@ -621,6 +621,15 @@ ARRAYS = [
     array_case("max pool of spikes", max_pool(tau=0.01), n_states=2),
 ]
 
+# Large enough for one product of several matrices, of widths that differ
+PADDED = product_case(
+    DotInc,
+    "padded",
+    lambda n: (18 + n, 34 + n),
+    lambda n: (34 + n,),
+    lambda n: (18 + n,),
+)
+
 CASES = [
     *ARRAYS,
     *OPERATORS,
@@ -629,6 +638,7 @@ CASES = [
     *PROCESSES,
     *RULES,
     *CONVOLUTIONS,
+    PADDED,
 ]
 
 # Types whose results are random, for which there are laws of their own below.
