@@ -175,8 +175,8 @@ class Converter:
             inference_only=inference_only,
             max_to_avg_pool=max_to_avg_pool,
             split_shared_weights=split_shared_weights,
+            swaps=swaps_of(swap_activations),  # which checks them
             swap_activations=dict(swap_activations or {}),
-            swaps=swaps_of(swap_activations),
             scale_firing_rates=scale_firing_rates,
             synapse=synapse,
             temporal_model=temporal_model,
