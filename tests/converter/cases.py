@@ -90,7 +90,7 @@ NATIVE = {
         "prelu": kl.PReLU(),
         "softmax": kl.Softmax(),
         "rescaling": kl.Rescaling(2.0, offset=-0.5),
-        "normalization": kl.Normalization(mean=0.5, variance=2.0),
+        **since((3, 8), normalization=lambda: kl.Normalization(mean=0.5, variance=2.0)),
         "normalization_each": kl.Normalization(
             mean=np.arange(7), variance=np.arange(1, 8), invert=True
         ),
