@@ -65,7 +65,7 @@ class Checkpoint:
         for name, signal in self._state.items():
             arrays[name] = np.asarray(self._runner.value(signal))
         if self._has_state:
-            arrays[N_STEPS] = np.array(self._runner.n_steps)
+            arrays[N_STEPS] = np.array(self._runner.state().n_steps)
             arrays[SEED] = np.array(self._runner.seed)
             arrays[STREAMS_SEED] = np.array(self._runner.streams_seed)
             layer = self._runner.layer
@@ -104,8 +104,9 @@ class Checkpoint:
 
     def write(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Put arrays, as `read` returns them, in their places."""
-        n_steps = int(arrays[N_STEPS]) if self._has_state else self._runner.n_steps
+        n_steps = self._runner.state().n_steps
         if self._has_state:
+            n_steps = int(arrays[N_STEPS])
             # ahead of all else, because it makes processes anew, which may fail
             self._runner.resume(
                 int(arrays[SEED]),

@@ -206,7 +206,7 @@ class Runner:
         """
         value = None if self.layer is None else self.layer.parameters.value(signal)
         if value is None:
-            value = self.engine.values.get(self._state(), signal)
+            value = self.engine.values.get(self.state(), signal)
         return value
 
     def parameters(self) -> dict[str, np.ndarray]:
@@ -243,7 +243,7 @@ class Runner:
             slices = self.layer.named_variables()
         for name, part in slices.items():
             part.assign(parameters[name])
-        self.replace_values(self.engine.values.put(self._state(), state, n_steps))
+        self.replace_values(self.engine.values.put(self.state(), state, n_steps))
 
     def replace_values(self, values: Values) -> None:
         """Go on from another state, and from what learning rules have made of it."""
@@ -307,8 +307,8 @@ class Runner:
         del self.engine, self._feeds, self._initial
         self.keras_network = None
 
-    def _state(self) -> Values:
-        """Return the current state; parameters that a layer has may be older."""
+    def state(self) -> Values:
+        """Return the state as it is now; parameters that a layer has may be older."""
         values = self._recording.values
         if self.layer is None:
             return values

@@ -323,3 +323,18 @@ def test_ctrl_c_leaves_a_usable_simulator():
         sim.run_steps(2)
         sim.predict(X, verbose=0)
         assert sim.n_steps == 2
+
+
+def test_what_callbacks_save_has_the_steps_of_its_state(tmp_path):
+    path = tmp_path / "file"
+    saved = []
+
+    def save(batch, logs):
+        sim.save_params(path, include_state=True)
+        with np.load(f"{path}.npz") as file:
+            saved.append(int(file["state/n_steps"]))
+
+    with compiled(make_net(), minibatch_size=4) as sim:
+        callback = keras.callbacks.LambdaCallback(on_train_batch_end=save)
+        fit(sim, stateful=True, callbacks=[callback])
+    assert saved == [STEPS, 2 * STEPS]
