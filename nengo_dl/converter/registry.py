@@ -1,7 +1,8 @@
 """The registry of rules for Keras layers and operators.
 
-Operators are registered by the function of ``keras.ops`` that users call, layers by
-their type, and layers that Keras has in its models, but does not export, by its name.
+Layers are registered by their type, and operators by the function of ``keras.ops`` that
+makes them. Layers that Keras uses in its models, but does not export, are registered by
+the name of their type.
 """
 
 from collections.abc import Callable, Iterator

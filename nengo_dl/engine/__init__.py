@@ -1,1 +1,1 @@
-"""Running kernels: memory, one step, the loop over time, and what gets compiled."""
+"""The engine: memory, one time step, the loop over time, and compilation."""

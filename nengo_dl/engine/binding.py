@@ -1,4 +1,4 @@
-"""Kernels bound to a layout, and which of them follow from parameters alone."""
+"""Kernels bound to memory, and those among them that follow from parameters alone."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -17,13 +17,14 @@ class Bound(NamedTuple):
     number : int
         Position among all kernels.
     kernel : `Kernel`
-        What to compute.
+        The kernel.
     reads, writes : tuple of tuple of `Part`
-        One access per argument and per result.
+        One access for each argument, and for each result.
     fixed : tuple of bool
-        Which arguments follow from parameters alone.
+        For each argument, whether it follows from parameters alone.
     is_fixed : bool
-        Whether all that it computes does, and can be written ahead of all steps.
+        Whether all results follow from parameters alone, so that they can be written
+        ahead of all steps.
     """
 
     number: int
@@ -42,7 +43,7 @@ def bind(kernels: Iterable[Kernel], layout: Layout) -> tuple[Bound, ...]:
     kernels : iterable of `Kernel`
         In the order of execution.
     layout : `Layout`
-        Where all signals are.
+        The places of all signals.
 
     Returns
     -------
@@ -77,7 +78,7 @@ def _bind(number, kernel, layout, fixed, writable):
 
 
 class _Elements:
-    """A set of elements of memory; at first, those of all blocks of some kinds."""
+    """A set of elements of memory, at first all elements of blocks of some kinds."""
 
     def __init__(self, layout: Layout, kinds: tuple[str, ...]):
         self._blocks = [

@@ -1,4 +1,4 @@
-"""From a network to an engine, for all who run one."""
+"""The way from a network to an engine, for all classes that run one."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -26,7 +26,7 @@ class BuiltNetwork:
     settings : `Settings`
         Of the network.
     program : `Program`
-        What every step computes.
+        The computations of every step.
     nodes : tuple of Node
         The input nodes.
     names : mapping of Node or Probe to str
@@ -51,7 +51,7 @@ class BuiltNetwork:
         Parameters
         ----------
         minibatch_size : int or None
-            Number of items; None if that varies.
+            Number of items; None if it varies.
         unroll : int
             Steps per iteration of the loop.
 
@@ -77,7 +77,7 @@ def build_network(
     model: Model | None = None,
     progress_bar: bool | ProgressBar | None = False,
 ) -> BuiltNetwork:
-    """Build a network with Nengo, and describe what its steps compute.
+    """Build a network with Nengo, and make its program.
 
     Parameters
     ----------

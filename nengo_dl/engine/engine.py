@@ -1,7 +1,7 @@
-"""An engine runs a program: it plans, builds kernels, compiles, and steps.
+"""The engine, which plans, compiles and runs a program.
 
-It owns the compiled functions. Parameters and state are passed in and handed back, so
-whoever holds them decides what a failed or interrupted run leaves behind.
+An engine owns the compiled functions. Parameters and state are passed in and handed
+back, so the caller decides what a failed or interrupted run leaves behind.
 """
 
 import contextlib
@@ -43,19 +43,19 @@ class Engine:
     Parameters
     ----------
     program : `Program`
-        What to simulate.
+        The program to run.
     settings : `Settings`
         See `nengo_dl.configure_settings`.
     dt : float
         Length of a step, in seconds.
     minibatch_size : int or None
-        Number of items simulated side by side; None if that varies, which `run` does
-        not allow.
+        Number of items simulated side by side. With None it varies, and `run` cannot be
+        called.
     unroll : int
-        Steps per iteration of the loop, or in all if there is no loop. XLA compiles a
-        loop of single steps, whose overhead is nanoseconds, whatever this says.
+        Steps per iteration of the loop, or the number of all steps without a loop.
+        Loops that XLA compiles always have single steps, whose overhead is nanoseconds.
     use_loop : bool
-        False runs exactly ``unroll`` steps, spelled out one after the other.
+        False runs exactly ``unroll`` steps, without a loop.
 
     Attributes
     ----------
@@ -68,10 +68,10 @@ class Engine:
     layers : list of keras.Layer
         Layers that kernels call.
     losses : tuple of Signal
-        State for the sake of training: the sum, over all steps, of the losses that a
-        layer adds when it is called.
+        State for training: signals with the sums, over all steps, of the losses that
+        layers add when they are called.
     values : `ValueTable`
-        Where parameters and state are in `Values`.
+        The places of parameters and state in `Values`.
     """
 
     def __init__(
@@ -122,9 +122,9 @@ class Engine:
         Parameters
         ----------
         minibatch_size : int or None
-            Number of items; None if that varies.
+            Number of items; None if it varies.
         **settings
-            Replace those of this engine.
+            Settings that replace those of this engine.
         """
         return Engine(
             self._original,
@@ -136,12 +136,12 @@ class Engine:
         )
 
     def reset(self, seed: int) -> None:
-        """Forget what Python functions keep outside of the state."""
+        """Reset the values that Python functions keep outside of the state."""
         self._host.reset(self.program.streams.with_seed(seed))
 
     @property
     def host(self) -> Host:
-        """State of Python functions, outside of that of the simulation."""
+        """The state of Python functions, besides that of the simulation."""
         return self._host
 
     def run(
@@ -156,7 +156,7 @@ class Engine:
         Parameters
         ----------
         values : `Values`
-            Where to start from; stays valid.
+            The values to start from. They stay valid.
         feeds : mapping of `Feed` to ndarray
             Shape (n_steps, minibatch_size or 1, size) each.
         n_steps : int
@@ -169,14 +169,14 @@ class Engine:
         values : `Values`
             After the last step.
         outputs : dict of Probe to ndarray
-            Shape (n_steps, minibatch_size, \\*shape of the signal), or (1, ...) for a
-            probe that keeps the last step alone; the second axis has length 1 for
+            Shape (n_steps, minibatch_size, \\*shape of the signal). The first axis has
+            length 1 for a probe that keeps only the last step, and the second one for
             parameters, which all items share.
 
         Raises
         ------
         SimulationError
-            If a function of the user's fails.
+            If a function of the user fails.
         """
         clock = Clock(
             tf.constant(np.uint32(seed).astype(np.int32)),
@@ -266,7 +266,7 @@ class Engine:
         )
 
     def _pack(self, feeds: Mapping[Feed, np.ndarray], n_steps: int):
-        """Copy what is fed into one array per block, of the length of a chunk."""
+        """Copy feeds into one array per block, of the length of a chunk."""
         packed = [
             np.zeros((self.chunk, size, self.minibatch_size or 1), dtype=self.dtype)
             for size in self._feed_sizes
@@ -281,16 +281,16 @@ class Engine:
 
     @property
     def functions(self) -> Mapping[int, float]:
-        """Threads that are in a function of the user's, and when it was called."""
+        """The threads that are in a user's function, and when it was called."""
         return self._host.functions
 
     def calling_functions(self):
-        """Return a context in which functions of the user's are called ahead."""
+        """Return a context in which users' functions are called ahead."""
         return self._host.calling()
 
     @contextlib.contextmanager
     def python_errors(self):
-        """Raise what a function of the user's raised, not what TensorFlow makes of it.
+        """Raise the error of a user's function in place of TensorFlow's.
 
         Raises
         ------
@@ -306,7 +306,7 @@ class Engine:
             self._raise_host_error(exc)
 
     def _raise_host_error(self, exc: Exception):
-        """Raise what a user's function raised, or what TensorFlow itself reports."""
+        """Raise the error of a user's function, or else TensorFlow's."""
         error = self._host.error
         if error is None:
             raise SimulationError(

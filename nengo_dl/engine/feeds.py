@@ -1,8 +1,8 @@
-"""Values that depend on time only, computed on the host, a chunk of steps at a time.
+"""Values that depend on time only, computed on the host for a chunk of steps.
 
 A `FeedRunner` turns a program's feeds (constants, functions of time, processes without
 input) into arrays for the simulation loop. Every Python function is called once for
-each step that is run, in order, whatever the lengths of the chunks; values that were
+each step that is run, in order, whatever the lengths of the chunks. Values that were
 computed but not used are kept for the next chunk that starts at the same step.
 """
 
@@ -36,11 +36,11 @@ class FeedRunner:
     Parameters
     ----------
     feeds : iterable of `~nengo_dl.graph.program.Feed`
-        What to evaluate, in this order.
+        The feeds, in the order of their evaluation.
     dt : float
         Length of a time step in seconds.
     minibatch_size : int
-        Number of items; each has its own stream of every random process.
+        Number of items.
     streams : `~nengo_dl.graph.streams.Streams`
         The random streams of processes.
     dtype : str
@@ -48,8 +48,8 @@ class FeedRunner:
 
     Notes
     -----
-    Each item has random streams of its own, but of processes with a seed of their own,
-    which give the same stream to all items.
+    Each item has its own random streams, except for processes that have a seed: all
+    items get their stream.
 
     Examples
     --------
@@ -87,7 +87,7 @@ class FeedRunner:
         self.reset()
 
     def reset(self, seed: int | None = None) -> None:
-        """Start all streams anew.
+        """Restart all streams.
 
         Parameters
         ----------
@@ -120,19 +120,19 @@ class FeedRunner:
 
     @property
     def seed(self) -> int:
-        """Seed with which the streams have started."""
+        """The seed of the streams."""
         return self._random.seed
 
     def processes(self) -> dict[tuple[Operator, str], np.ndarray]:
-        """Return where all processes are.
+        """Return the state of all processes.
 
         Returns
         -------
         arrays : dict
-            By operator and name: "random", where its random streams are, the arrays of
-            its state, with "state/" before their names, and "ahead", the values that
-            were computed but not used. The first axis has one stream for each item of
-            the minibatch, or one for all of them.
+            Arrays by operator and name: "random" for the random streams, "state/..."
+            for the state of the process, and "ahead" for values that were computed but
+            not used. The first axis has one stream for each item of the minibatch, or
+            one for all items.
         """
         return {
             (feed.op, name): array
@@ -144,14 +144,14 @@ class FeedRunner:
     def go_on(
         self, arrays: Mapping[tuple[Operator, str], np.ndarray], first_step: int
     ) -> None:
-        """Put all processes to where they were.
+        """Restore the state of all processes.
 
-        Functions of time stay what they are, and will be called for all steps to come.
+        Functions of time have no state. They are called for all following steps.
 
         Parameters
         ----------
         arrays : mapping
-            What `processes` has returned.
+            The result of `processes`.
         first_step : int
             Number of steps that had been run.
         """
@@ -174,8 +174,8 @@ class FeedRunner:
         Parameters
         ----------
         first_step : int
-            Number of steps run before; the times are ``(first_step + 1) * dt``,
-            ``(first_step + 2) * dt`` and so on, in seconds.
+            Number of steps run before. The first of the times is
+            ``(first_step + 1) * dt`` seconds.
         n_steps : int
             Number of steps.
         data : mapping of Node to ndarray, optional
@@ -185,20 +185,20 @@ class FeedRunner:
         Returns
         -------
         values : dict
-            Maps each feed to an array of shape (n_steps, minibatch_size or 1, size),
-            with 1 if all items have the same values. Constants are read-only views.
+            Array of shape (n_steps, minibatch_size or 1, size) for each feed, with 1 if
+            all items have the same values. Constants are read-only views.
 
         Raises
         ------
         SimulationError
-            If a function raises an exception, or its value is no array of finite
+            If a function raises an exception, or its value is not an array of finite
             numbers of the right size.
 
         Notes
         -----
-        If anything ends the call early (an error or Ctrl-C), the values computed so far
-        are kept: calling it again with the same `first_step` goes on from there. With
-        another `first_step` they are dropped.
+        If the call ends early (by an error or Ctrl-C), the values computed so far are
+        kept. Another call with the same `first_step` goes on from there, and one with
+        another `first_step` drops them.
         """
         data = {} if data is None else data
         self._delivered = []
@@ -220,10 +220,10 @@ class FeedRunner:
         return values
 
     def rewind(self) -> None:
-        """Take back the last call of `run`, because its steps were not simulated.
+        """Undo the last call of `run`, because its steps were not simulated.
 
-        The next call that starts at the same step gets the same values: functions are
-        not called twice for a step, and no part of a random stream is lost.
+        The next call that starts at the same step gets the same values. So functions
+        are not called twice for a step, and no part of a random stream is lost.
         """
         for stream, rows in self._delivered:
             stream.give_back(rows)
@@ -251,7 +251,7 @@ class FeedRunner:
 
 
 def _is_shared(process: Process) -> bool:
-    """Tell whether the streams of a process are sure to be equal."""
+    """Tell whether a process is known to have equal streams for all items."""
     return type(process) in _ALWAYS_SHARED or (
         type(process) in _SHARED_WITH_SEED and process.seed is not None
     )

@@ -16,11 +16,11 @@ class History(NamedTuple):
     size : int
         Number of elements.
     shared : bool
-        Whether it is one value for all minibatch items.
+        Whether all minibatch items have the same value.
     dtype : dtype
-        Of the elements.
+        Type of the elements.
     last_only : bool
-        Whether the last step is kept instead of all.
+        Whether only the last step is kept.
     """
 
     size: int
@@ -41,7 +41,7 @@ def simulate(
     unroll: int = 1,
     use_loop: bool = True,
 ) -> tuple[Tensors, Tensors]:
-    """Run steps one after the other, with a number of steps known at run time only.
+    """Run steps one after the other, with a number of steps that may be a tensor.
 
     Outputs go to buffers of a fixed length, so that one compiled function serves all
     numbers of steps up to that length.
@@ -49,27 +49,27 @@ def simulate(
     Parameters
     ----------
     step : `~.step.Step`
-        What to repeat.
+        The step.
     params, state : tuple of tensor
         One of shape (size, minibatch_size or 1) per block of the kind.
     feeds : tuple of tensor
         One of shape (length, size, minibatch_size or 1) per block fed from outside.
     clock : `Clock`
-        Seed, and the number of steps that were run before.
+        The seed, and the number of steps that were run before.
     n_steps : int32 scalar tensor
-        How many steps to run.
+        Number of steps to run.
     histories : tuple of TensorSpec
-        Shape (length, size, minibatch_size or 1) of each output's buffer; a length of 1
-        keeps the last step alone.
+        Shape (length, size, minibatch_size or 1) of the buffer of each output. A buffer
+        of length 1 keeps only the last step.
     unroll : int
-        Number of steps that one iteration of the loop spells out.
+        Number of steps in one iteration of the loop.
     use_loop : bool
         False runs exactly ``unroll`` steps without a loop.
 
     Returns
     -------
     state : tuple of tensor
-        After the last step.
+        The state after the last step.
     outputs : tuple of tensor
         The buffers, of which the first ``n_steps`` rows (or the only one) are valid.
     """
@@ -124,21 +124,21 @@ def unfold(
     feeds : tuple of tensor
         One of shape (n_steps, size, minibatch_size or 1) per block fed from outside.
     n_steps : int or int32 scalar tensor
-        How many steps to run. A tensor must follow from shapes: XLA has to know the
+        Number of steps to run. A tensor must follow from shapes: XLA has to know the
         length of a loop to compile its gradient.
     histories : tuple of `History`
-        What is kept of each output.
+        The steps to keep of each output.
     unroll : int
-        Number of steps that one iteration of the loop spells out.
+        Number of steps in one iteration of the loop.
     use_loop : bool
-        False spells out all steps; their number must be an int then.
+        False runs all steps without a loop; their number must be an int then.
 
     Returns
     -------
     state : tuple of tensor
-        After the last step.
+        The state after the last step.
     outputs : tuple of tensor
-        Of shape (n_steps or 1, size, minibatch_size or 1) each.
+        Shape (n_steps or 1, size, minibatch_size or 1) each.
     """
     prepared = step.prepare(params)
     if feeds and not (isinstance(n_steps, int) and n_steps == 1):
@@ -174,7 +174,7 @@ def _spell_out(advance, state, feeds, n_steps, histories):
 
 
 def _run_loop(advance, state, feeds, n_steps, histories, row, unroll):
-    """Run `advance` in a loop over arrays of tensors, which gradients pass cheaply."""
+    """Run `advance` in a loop over arrays of tensors, whose gradients are cheap."""
     fed = tuple(
         tf.TensorArray(feed.dtype, n_steps, element_shape=feed.shape[1:]).unstack(feed)
         for feed in feeds

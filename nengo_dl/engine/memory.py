@@ -1,9 +1,9 @@
 """The values of all blocks while a step is being traced.
 
 A block is held as *pieces*: consecutive ranges, each with its own value. A write
-replaces the pieces it covers and touches nothing else, so a reader that asks for just
-what one kernel wrote gets that kernel's tensor, without a copy. This is the only file
-that knows how blocks are sliced, gathered and scattered.
+replaces only the pieces that it covers. A read of exactly the elements that a kernel
+wrote returns the kernel's tensor, without a copy. Only this file slices, gathers and
+scatters blocks.
 """
 
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ class Memory:
         Initial values of blocks, of shape (size, minibatch_size or 1). All other
         blocks are zero.
     dtype : dtype
-        Of all blocks that have no tensor yet.
+        Type of all blocks that have no tensor yet.
     """
 
     def __init__(self, layout: Layout, values: dict[int, tf.Tensor], dtype):
@@ -87,7 +87,7 @@ class Memory:
         Parameters
         ----------
         access : tuple of `Part`
-            Which elements.
+            The elements.
         mode : "set" or "inc"
             An increment may name an element more than once.
         value : tensor of shape (number of elements, minibatch_size or 1)
@@ -152,7 +152,7 @@ class Memory:
         return tf.concat(_with_all_items(values), axis=0)
 
     def _set(self, block: int, start: int, stop: int, value) -> None:
-        """Replace a range; what remains of the pieces it cuts is sliced when read."""
+        """Replace a range; the rests of pieces that it cuts are sliced when read."""
         pieces = []
         for piece in self._pieces[block]:
             if piece.stop <= start or piece.start >= stop:
@@ -174,7 +174,7 @@ class Memory:
         self._set(block, start, stop, value)
 
     def _scatter(self, part: Part, mode: str, value: tf.Tensor) -> None:
-        """Write elements that are no range, by rewriting the range they lie in."""
+        """Write single elements, by rewriting the range that contains them."""
         index = np.asarray(part.index, dtype=np.int32)
         low, high = int(index.min()), int(index.max()) + 1
         old = self._range(part.block, low, high)
@@ -186,10 +186,10 @@ class Memory:
 
 
 def spread(value: tf.Tensor, row: tf.Tensor) -> tf.Tensor:
-    """Repeat what all minibatch items share, to the width of a row of zeros.
+    """Repeat a value that all minibatch items share, to the width of a row of zeros.
 
-    Adding zeros does what ``tf.broadcast_to`` does, without a shape that XLA would have
-    to know when it compiles the gradient of a loop.
+    The zeros are added. For ``tf.broadcast_to``, XLA would have to know the shape when
+    it compiles the gradient of a loop.
     """
     if value.shape[1] is None and row.shape[1] is not None:
         return tf.ensure_shape(value, (None, row.shape[1]))
@@ -201,7 +201,7 @@ def spread(value: tf.Tensor, row: tf.Tensor) -> tf.Tensor:
 
 
 def _with_all_items(values: list[tf.Tensor]) -> list[tf.Tensor]:
-    """Repeat what all minibatch items share, unless all values are of that kind."""
+    """Repeat values that all minibatch items share, unless all values are shared."""
     for value in values:
         if value.shape[1] != 1:
             row = tf.zeros_like(value[:1])

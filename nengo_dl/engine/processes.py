@@ -1,4 +1,4 @@
-"""In which process TensorFlow was used: the threads of one do not survive a fork."""
+"""A check that TensorFlow is not used in a fork, where its threads do not exist."""
 
 import os
 
@@ -8,17 +8,17 @@ _process: int | None = None
 
 
 def check_process(what: str) -> None:
-    """Check that this is no fork of a process that has used TensorFlow.
+    """Check that this process is not a fork of one that has used TensorFlow.
 
     Parameters
     ----------
     what : str
-        What is about to be done, for messages.
+        The action to be done, for messages.
 
     Raises
     ------
     SimulationError
-        If it is. TensorFlow would wait for ever.
+        If it is a fork, in which TensorFlow would wait for ever.
     """
     global _process
     current = os.getpid()

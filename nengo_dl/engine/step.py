@@ -1,7 +1,7 @@
 """One time step as a pure function of tensors.
 
 A `Step` reads slots from memory, calls kernels, and writes their results back, in
-order; what is carried to the next step are the blocks of kind "state".
+order. Blocks of kind "state" are carried to the next step.
 """
 
 from collections.abc import Iterable, Mapping
@@ -38,7 +38,7 @@ class Clock(NamedTuple):
 
     @property
     def key(self) -> tf.Tensor:
-        """(int32 tensor of shape (3,)) What keyed kernels get."""
+        """(int32 tensor of shape (3,)) The random key for keyed kernels."""
         items = self.row.shape[1] or tf.shape(self.row)[1]
         return tf.stack((self.seed, self.step, items))
 
@@ -49,9 +49,10 @@ class Prepared(NamedTuple):
     Parameters
     ----------
     memory : `Memory`
-        At the start of each step, without what changes from step to step.
+        The memory at the start of each step, without values that change from step to
+        step.
     arguments : tuple of tuple
-        For each kernel, its arguments; None for those that are not known yet.
+        The arguments of each kernel; None for those that are not known yet.
     """
 
     memory: Memory
@@ -59,7 +60,7 @@ class Prepared(NamedTuple):
 
 
 class Context(NamedTuple):
-    """All that a kernel may depend on, beside memory."""
+    """All values that a kernel may depend on, besides memory."""
 
     clock: Clock
     arguments: tuple[tuple[Any, ...], ...]
@@ -74,17 +75,17 @@ class Step:
     Parameters
     ----------
     program : `Program`
-        Says what is probed and reset.
+        The probes and resets are taken from it.
     kernels : tuple of `Kernel`
         In the order of execution.
     layout : `Layout`
-        Where all signals are.
+        The places of all signals.
     dt : float
         Length of a step in seconds.
     dtype : dtype
-        Of all signals.
+        Type of all signals.
     training : bool
-        Whether kernels run in the form that they have for training.
+        Whether kernels run in their form for training.
     compile_segments : bool
         Whether the kernels between two host kernels are compiled with XLA, for a loop
         that cannot be compiled as a whole.
@@ -116,7 +117,7 @@ class Step:
         self._number, _ = layout.places[program.step.base]
 
     def prepare(self, params: Tensors) -> Prepared:
-        """Compute what follows from parameters alone, ahead of the time loop."""
+        """Compute values that follow from parameters alone, ahead of the time loop."""
         memory = Memory(self._layout, {}, self._dtype)
         self._load(memory, "param", params)
         _fill(memory, self._resets["transient"])
@@ -132,19 +133,21 @@ class Step:
         return Prepared(memory, tuple(arguments))
 
     def join(self, prepared: Prepared, feeds: Tensors) -> Tensors:
-        """Compute what is cheaper for all steps together, from feeds alone. Optional.
+        """Compute values that follow from feeds alone, for all steps together.
+
+        This is optional, and cheaper than computing them in each step.
 
         Parameters
         ----------
         prepared : `Prepared`
-            Follows from the parameters.
+            The result of `prepare`.
         feeds : tuple of tensor
-            Of all steps, of shape (n_steps, size, minibatch_size).
+            Feeds of all steps, of shape (n_steps, size, minibatch_size).
 
         Returns
         -------
         feeds : tuple of tensor
-            The same, and the results.
+            The same feeds, and the results.
         """
         memory = prepared.memory.copy()
         self._load(memory, "feed", map(_side_by_side, feeds))
@@ -162,7 +165,7 @@ class Step:
         Returns
         -------
         state : tuple of tensor
-            After the step.
+            The state after the step.
         outputs : tuple of tensor
             One for each probe.
         """
@@ -197,7 +200,7 @@ def _for_training(kernel: Kernel) -> Kernel:
 
 
 def _joins_steps(item: Bound, layout: Layout) -> bool:
-    """Tell whether all steps can be computed at once, in no more memory than is fed."""
+    """Tell whether all steps can be computed at once, in no more memory than feeds."""
     fed = sum(
         part.size
         for access in item.reads
@@ -271,7 +274,7 @@ def _segments(bound: Iterable[Bound]):
 
 
 def _compute(item: Bound, memory: Memory, prepared: tuple, clock: Clock | None = None):
-    """Return the results of a kernel; only keyed ones need a clock."""
+    """Return the results of a kernel. Only keyed kernels need a clock."""
     arguments = [
         prepared[i] if is_fixed else _argument(memory, item, i)
         for i, is_fixed in enumerate(item.fixed)
@@ -301,8 +304,8 @@ def _write(item: Bound, memory: Memory, results: Tensors) -> None:
 def _run_compiled(segment: tuple[Bound, ...], memory: Memory, context: Context) -> None:
     """Run a segment as one XLA computation inside of a larger graph.
 
-    Tensors of the inner graph must not leak into the outer one, so the pieces that were
-    made there leave as results, and take their places in memory here.
+    Tensors of the inner graph must not leak into the outer one. New pieces are
+    therefore results of the inner function, and are put into memory here.
     """
     before = {id(piece) for pieces in memory.pieces for piece in pieces}
     made: list[tuple[tuple[Piece, ...], ...]] = []

@@ -1,4 +1,4 @@
-"""Functions of time, evaluated step by step: each value once, in order."""
+"""Functions of time, which are called once for each step, in order."""
 
 from collections.abc import Callable, Mapping
 from reprlib import repr as short_repr
@@ -22,9 +22,10 @@ class TimeFunction:
     Parameters
     ----------
     call : callable
-        Takes a time in seconds, a float; gives a number or an array of shape (size,).
+        Takes a time in seconds, a float, and returns a number or an array of shape
+        (size,).
     feed : `Feed`
-        The feed it belongs to.
+        The feed that it computes.
     """
 
     def __init__(self, call: Callable[[float], Any], feed: Feed):
@@ -43,7 +44,7 @@ class TimeFunction:
             self._compute(times, out)
 
     def give_back(self, out: np.ndarray) -> None:
-        """Take back the values of the last `read`, as far as it came."""
+        """Keep the values of the last `read` for the next one, as far as it came."""
         self._ahead = np.concatenate([out[: self._n_read], self._ahead])
 
     def drop_ahead(self) -> None:
@@ -134,11 +135,11 @@ class TimeProcess(TimeFunction):
     Parameters
     ----------
     feed : `Feed`
-        The feed it belongs to.
+        The feed that it computes.
     dt : float
         Length of a time step in seconds.
     rng : RandomState
-        Where it takes random numbers from.
+        The source of its random numbers.
     """
 
     def __init__(self, feed: Feed, dt: float, rng: np.random.RandomState):
@@ -149,12 +150,12 @@ class TimeProcess(TimeFunction):
         super().__init__(step, feed)
 
     def get(self) -> dict[str, np.ndarray]:
-        """Return where it is, as copies."""
+        """Return a copy of its state."""
         state = {f"state/{k}": np.array(x) for k, x in self._state.items()}
         return {"random": packed(self._rng), **state, "ahead": np.array(self._ahead)}
 
     def put(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Go on from where it was."""
+        """Restore its state."""
         unpack(self._rng, arrays["random"])
         for name, array in self._state.items():
             array[...] = arrays[f"state/{name}"]
@@ -163,7 +164,7 @@ class TimeProcess(TimeFunction):
 
 
 def stacked(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """Put the arrays of several streams together; what is shorter ends with NaN."""
+    """Stack the arrays of several streams; shorter ones are filled up with NaN."""
     longest = max(len(part["ahead"]) for part in parts)
     for part in parts:
         missing = longest - len(part["ahead"])

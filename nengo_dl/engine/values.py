@@ -1,4 +1,4 @@
-"""Parameters and state of a simulation, and where each signal is in them."""
+"""Parameters and state of a simulation, and the places of signals in them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Values:
     state : tuple of tensor
         One of shape (size, minibatch_size) per block that is carried from step to step.
     n_steps : int
-        How many steps have been run.
+        Number of steps that have been run.
     """
 
     params: tuple[tf.Tensor, ...]
@@ -33,7 +33,7 @@ class Values:
 
 
 class ValueTable:
-    """Where the signals of a simulation are in its `Values`.
+    """The places of a simulation's signals in its `Values`.
 
     Parameters
     ----------
@@ -42,17 +42,16 @@ class ValueTable:
     parameters : iterable of `Parameter`
         The parameters of the network.
     dtype : dtype
-        Of all blocks.
+        Type of all blocks.
     minibatch_size : int or None
-        Number of items of the initial state; None for one, to be repeated.
+        Number of items of the initial state; None for a single item, to be repeated.
 
     Attributes
     ----------
     constant : tuple of `Parameter`
         The parameters that no step changes.
     learned : tuple of `Parameter`
-        What is a parameter to the user and state to the simulation, because a learning
-        rule changes it.
+        The parameters that learning rules change. In the simulation, they are state.
     """
 
     def __init__(
@@ -83,14 +82,14 @@ class ValueTable:
     def with_params(self, values: Values, other: Values) -> Values:
         """Return the state of one simulation with the parameters of another.
 
-        What learning rules change counts as parameters.
+        Parameters that learning rules change are among the latter.
 
         Parameters
         ----------
         values : `Values`
-            Gives the state and the number of steps.
+            The source of the state and of the number of steps.
         other : `Values`
-            Gives the parameters.
+            The source of the parameters.
         """
         numbers = self._layout.of_kind("state")
         state = list(values.state)
@@ -107,8 +106,8 @@ class ValueTable:
         Returns
         -------
         value : ndarray or None
-            Shape (minibatch_size or 1, \\*shape of the signal); of a sparse signal, the
-            stored values. None if the signal is neither parameter nor state.
+            Shape (minibatch_size or 1, \\*shape of the signal), or the stored values of
+            a sparse signal. None if the signal is neither a parameter nor state.
         """
         piece = view(signal)
         if piece.base not in self._layout.places:
@@ -130,18 +129,18 @@ class ValueTable:
         Parameters
         ----------
         values : `Values`
-            Where the rest comes from.
+            The source of all other values.
         new : mapping of Signal to ndarray
-            Of base signals: state of shape (minibatch_size, \\*shape), parameters of
-            the shape of the signal.
+            New values of base signals. State has the shape (minibatch_size, \\*shape),
+            and parameters have the shape of the signal.
         n_steps : int
-            How many steps have been run.
+            Number of steps that have been run.
         """
         params = self._replaced("param", values.params, new)
         return Values(params, self._replaced("state", values.state, new), n_steps)
 
     def n_items(self, values: Values) -> int:
-        """Return for how many minibatch items there is a state; 1 without any."""
+        """Return the number of minibatch items that have a state; 1 without state."""
         return int(values.state[0].shape[1]) if values.state else 1
 
     def state_signals(self) -> tuple[Signal, ...]:
@@ -201,12 +200,12 @@ def elements_of(signal: Signal, base: np.ndarray) -> np.ndarray:
     signal : Signal
         A base signal or a view of one.
     base : ndarray of shape (n_items, size of the base)
-        The values of the base; of a sparse one, those that are stored.
+        The values of the base, or the stored values of a sparse one.
 
     Returns
     -------
     value : ndarray of shape (n_items, \\*shape of the signal)
-        Of a sparse signal, the stored values.
+        For a sparse signal, the stored values.
     """
     piece = view(signal)
     shape = (piece.size,) if signal.sparse else signal.shape

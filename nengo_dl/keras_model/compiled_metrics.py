@@ -1,7 +1,7 @@
-"""Metrics that models within a model were compiled with, and that are not reported.
+"""The metrics that models inside of a model were compiled with, which are not reported.
 
-Nothing updates them in the outer model. Keras leaves them out for models that are
-layers of a model, but not for those that are within a layer.
+Nothing updates these metrics in the outer model. Keras leaves them out for models that
+are layers of a model, but not for models inside of a layer.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,14 +13,14 @@ import keras
 def without_compiled(
     metrics: list[keras.Metric], layer: keras.Layer
 ) -> list[keras.Metric]:
-    """Leave out the metrics that models within a layer were compiled with.
+    """Leave out the metrics that models inside of a layer were compiled with.
 
     Parameters
     ----------
     metrics : list of `keras.Metric`
-        All metrics of the layer, and of those within it.
+        All metrics of the layer, and of the layers inside of it.
     layer : `keras.Layer`
-        A layer or model, whose own metrics stay.
+        A layer or model. Its own metrics stay.
     """
     inner = [
         inside
@@ -32,13 +32,13 @@ def without_compiled(
 
 
 def _own(model: keras.Model) -> list[keras.Metric]:
-    """List a model's metrics, but not those of its layers."""
+    """List the metrics of a model, without those of its layers."""
     of_layers = {id(metric) for layer in model.layers for metric in layer.metrics}
     return [metric for metric in model.metrics if id(metric) not in of_layers]
 
 
 def _layers(value: Any, seen: dict[int, Any]) -> Iterator[keras.Layer]:
-    """Yield all layers that are in a layer's attributes, and so on."""
+    """Yield all layers that are among a layer's attributes, at any depth."""
     if id(value) in seen:
         return
     seen[id(value)] = value

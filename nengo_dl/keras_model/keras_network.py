@@ -23,9 +23,9 @@ class KerasNetwork:
     Parameters
     ----------
     program : `Program`
-        The network.
+        The program of the network.
     engine : `Engine`
-        Which runs it.
+        Runs the network.
     names : mapping of Node or Probe to str
         Names of inputs and outputs.
     nodes : tuple of Node
@@ -36,9 +36,10 @@ class KerasNetwork:
     Attributes
     ----------
     layer : `EngineLayer`
-        The network.
+        The network as a layer.
     predictor : `ProbeModel`
-        The layer with its inputs and outputs, or one of size 0 if it has none.
+        The layer with its inputs and outputs. Without probes, it has an output of size
+        0.
     """
 
     def __init__(
@@ -87,7 +88,7 @@ class KerasNetwork:
         Raises
         ------
         SimulationError
-            If the network has no probes: there is nothing to train it for.
+            If the network has no probes.
         """
         if not self.layer.output_names:
             raise SimulationError(
@@ -97,12 +98,12 @@ class KerasNetwork:
         return self.predictor
 
     def reset(self, seed: int) -> None:
-        """Start all random processes anew."""
+        """Restart all random processes."""
         self._seed = seed
         self._runners.clear()
 
     def is_shared(self, probe: Probe) -> bool:
-        """Tell whether a probe shows what all items of a minibatch share."""
+        """Tell whether all items of a minibatch share the values of a probe."""
         engine = self.layer.engine
         return engine.values.is_shared(engine.program.probes[probe])
 
@@ -119,12 +120,12 @@ class KerasNetwork:
         return found
 
     def is_pure(self, given: Iterable[Node]) -> bool:
-        """Tell whether a stateless call changes nothing, also not in between.
+        """Tell whether a stateless call changes nothing, not even temporarily.
 
         Parameters
         ----------
         given : iterable of Node
-            The input nodes that there is data for.
+            The input nodes with data.
         """
         engine = self.layer.engine
         feeds = [feed for feed in self._program.feeds if feed.node not in given]
@@ -135,7 +136,7 @@ class KerasNetwork:
         )
 
     def in_float64(self) -> EngineLayer:
-        """Return a layer with the same parameters that computes in float64."""
+        """Return a layer with the same parameters, which computes in float64."""
         engine = self.layer.engine.variant(
             self.layer.engine.minibatch_size, dtype="float64"
         )
@@ -155,14 +156,14 @@ class KerasNetwork:
         n_steps: int,
         first_step: int = 0,
     ) -> dict[str, np.ndarray]:
-        """Return the data of all inputs; generate what is not given.
+        """Return the data of all inputs; generate missing data.
 
         Parameters
         ----------
         given : mapping of Node to ndarray
             Shape (n_items, n_steps, size_out) each.
         n_items, n_steps : int
-            How many items and steps to generate.
+            Numbers of items and steps to generate.
         first_step : int
             Number of steps that have been run before.
 
@@ -192,7 +193,7 @@ class KerasNetwork:
         return {name: data[node] for node, name in names.items()}
 
     def _runner(self, feeds: list[Feed], n_items: int) -> FeedRunner:
-        """Return what evaluates input nodes, with streams for a number of items."""
+        """Return a runner of feeds, with streams for a number of items."""
         if n_items not in self._runners:
             engine = self.layer.engine
             streams = self._program.streams.with_seed(self._seed)
@@ -203,7 +204,7 @@ class KerasNetwork:
 
 
 def _check_replicas(minibatch_size: int | None) -> None:
-    """Check that all replicas get as many items: Keras weighs them alike."""
+    """Check that all replicas get the same number of items, as Keras assumes."""
     n_replicas = tf.distribute.get_strategy().num_replicas_in_sync
     if (minibatch_size or 0) % n_replicas:
         raise ValidationError(

@@ -1,7 +1,7 @@
 """A simulation as a Keras layer, which owns the network's weights.
 
-A call reads the weights, runs all time steps as one differentiable function, and keeps
-the state for the next call if asked to.
+A call reads the weights, and runs all time steps as one differentiable function. If the
+layer is stateful, it keeps the state for the next call.
 """
 
 import functools
@@ -37,21 +37,21 @@ class EngineLayer(keras.layers.Layer):
     Parameters
     ----------
     engine : `Engine`
-        What to run.
+        The engine to run.
     names : mapping of Node or Probe to str
         Names of inputs and outputs.
     inputs : tuple of Node
-        The nodes that are always given. What is given of others is used, too.
+        The nodes that are always given. Data of other input nodes is optional.
     seed : int
         Seed of all random numbers, from 0 to 2**32 - 1.
     stateful : bool
-        Whether there are variables that carry the state from call to call, see `keep`;
-        the engine's minibatch size must be known then.
+        Whether variables carry the state from call to call, see `keep`. This needs an
+        engine with a minibatch size.
     learns : bool, optional
-        Whether calls keep what learning rules change; by default, if the layer is
-        stateful. The engine's minibatch size must be known then.
+        Whether calls keep values that learning rules change; by default, if the layer
+        is stateful. This needs an engine with a minibatch size.
     unwrap : bool
-        Whether a single output comes as a tensor instead of a dict.
+        Whether to return a single output as a tensor instead of a dict.
     **kwargs
         See `keras.layers.Layer`.
 
@@ -106,7 +106,7 @@ class EngineLayer(keras.layers.Layer):
 
     @property
     def metrics(self):
-        """(list of keras.Metric) What layers of the network report."""
+        """(list of keras.Metric) The metrics of layers of the network."""
         return without_compiled(super().metrics, self)
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
@@ -116,18 +116,18 @@ class EngineLayer(keras.layers.Layer):
         ----------
         inputs : dict of str to tensor, or list of tensor, or tensor
             By name of the node, in the order of the nodes, or for the first node; of
-            shape (minibatch_size, n_steps, size_out). Nodes that are not given put out
-            what they were defined with. A network without input nodes takes an input
-            "time" of size 0.
+            shape (minibatch_size, n_steps, size_out). Nodes that are not given keep
+            their own output. A network without input nodes takes an input "time" of
+            size 0.
         training : bool, optional
             Whether neurons and layers behave as in training.
 
         Returns
         -------
         outputs : dict of str to tensor, or tensor
-            By name of the probe, of shape (minibatch_size, n_steps or 1, size); the
-            first axis has length 1 for what all items share. Without probes, one of
-            size 0.
+            By name of the probe, of shape (minibatch_size, n_steps or 1, size). The
+            first axis has length 1 for values that all items share. Without probes,
+            there is one output of size 0.
         """
         inputs = self._inputs.by_name(inputs)
         items, n_steps = self._inputs.extent(inputs)
@@ -189,16 +189,16 @@ class EngineLayer(keras.layers.Layer):
 
     @property
     def keep(self) -> tf.Variable:
-        """(bool) Whether calls leave the state as it is after their last step."""
+        """(bool) Whether calls keep the state after their last step."""
         return self._state.keep
 
     @property
     def draws(self) -> tf.Variable:
-        """(int) How often training has drawn random numbers."""
+        """(int) Number of calls that have drawn random numbers for training."""
         return self._state.draws
 
     def load(self, values: Values) -> None:
-        """Take over the state of a simulation, and what it has learned by rules."""
+        """Take the state of a simulation, and the values that learning rules change."""
         self._state.load(values)
         self.learned.load(values.state)
 
@@ -207,17 +207,17 @@ class EngineLayer(keras.layers.Layer):
         return replace(self.with_learned(values), params=self.parameters.blocks())
 
     def with_learned(self, values: Values) -> Values:
-        """Return a simulation's values with what the layer has learned by rules."""
+        """Return the values of a simulation, with those that this layer has learned."""
         if self.learned.n_items != self.engine.values.n_items(values):
             return values
         return replace(values, state=self.learned.into(values.state))
 
     def state_values(self) -> Values:
-        """Return the state alone, as it is now."""
+        """Return the current state, without parameters."""
         return self._state.values()
 
     def values(self) -> Values:
-        """Return parameters and state, for the engine to go on from there."""
+        """Return the current parameters and state, for the engine."""
         return self.with_parameters(self._state.values())
 
     def reseed(self, seed: int) -> None:
@@ -225,10 +225,10 @@ class EngineLayer(keras.layers.Layer):
         self._state.reseed(seed)
 
     def reset_parameters(self) -> None:
-        """Put parameters, and weights of whole models, back to what they were first.
+        """Put parameters, and the weights of whole models, back to their first values.
 
-        The weights of single layers stay: they are reset by nothing but ``set_weights``
-        and loading.
+        The weights of single layers stay. Only ``set_weights`` and loading replace
+        them.
         """
         self.parameters.reset()
         for model, weights in self._initial_models:
@@ -237,23 +237,23 @@ class EngineLayer(keras.layers.Layer):
     def named_variables(self) -> dict[str, VariableSlice]:
         """Return all parameters, and then all weights of layers, by name.
 
-        What learning rules change is not among them: to the engine, it is state.
+        Parameters that learning rules change are not included. In the engine, they are
+        state.
         """
         return self.parameters.slices() | layer_weights(self.keras_layers)
 
     def save_own_variables(self, store: MutableMapping[str, Any]) -> None:
-        """Hand the weights to Keras, which saves them.
+        """Store the weights, for Keras to save them.
 
         Parameters
         ----------
         store : mapping of str to variable
-            Where to put them.
+            The weights are put into it.
 
         Raises
         ------
         SimulationError
-            If there is something that a learning rule has changed and that has no place
-            in a weight.
+            If a value that a learning rule has changed does not fit into a weight.
         """
         if self.learned.unsaved:
             raise SimulationError(
@@ -265,18 +265,18 @@ class EngineLayer(keras.layers.Layer):
         super().save_own_variables(store)
 
     def load_own_variables(self, store: Mapping[str, Any]) -> None:
-        """Take the weights from a file of Keras.
+        """Load the weights from a file of Keras.
 
         Parameters
         ----------
         store : mapping of str to ndarray
-            What `save_own_variables` has put there. What learning rules have changed
-            may come from another minibatch size, if it is the same for all items.
+            The values that `save_own_variables` has stored. Values that learning rules
+            have changed may have another minibatch size, if all items have the same.
 
         Raises
         ------
         ValueError
-            If the weights do not fit. None has been changed then.
+            If the weights do not fit. No weight has been changed in this case.
         """
         values = {key: np.asarray(store[key]) for key in list(store.keys())}
         variables = (*self.parameters.variables, *self.learned.variables)
@@ -289,7 +289,7 @@ class EngineLayer(keras.layers.Layer):
         self.learned.unsaved = ()
 
     def get_config(self):
-        """Raise NotImplementedError: a network is no configuration."""
+        """Raise NotImplementedError, because networks have no configuration."""
         raise NotImplementedError(
             f"Layer '{self.name}': expected something that can be saved by name (got a "
             "network). Save its weights with Simulator.save_params or save_weights; or "
@@ -308,11 +308,11 @@ class EngineLayer(keras.layers.Layer):
         return bool(training) and not settings.inference_only
 
     def _choose_loop(self, training: bool):
-        """Return the loop over time, traced by itself where nothing else does it.
+        """Return the loop over time, as a traced function if nothing else is traced.
 
-        Not within a function that is being traced: XLA would take all arguments of an
-        inner function on which a shape depends for constants, and compile the outer one
-        again whenever a weight changes.
+        If a shape depends on an inner function, XLA treats all its arguments as
+        constants, and compiles the outer function again whenever a weight changes. A
+        function that is being traced therefore gets no inner one.
         """
         if tf.executing_eagerly():
             return self._traced_loops[training]

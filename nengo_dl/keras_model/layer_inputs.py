@@ -1,4 +1,4 @@
-"""From the inputs of a Keras layer to the blocks that an engine is fed with."""
+"""The way from the inputs of a Keras layer to the blocks of an engine."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
@@ -28,10 +28,10 @@ Length: TypeAlias = int | tf.Tensor
 
 
 class InputsError(ValidationError):
-    """A layer is called with something that does not fit.
+    """An error in the inputs of a layer.
 
-    Keras adds to the messages of errors in calls. For that it makes them anew, from a
-    message alone.
+    It can be made from a message alone, as Keras does to extend the messages of errors
+    in calls.
     """
 
     def __init__(self, msg: str, attr: str = "inputs", obj: object = None):
@@ -39,25 +39,25 @@ class InputsError(ValidationError):
 
 
 class LayerInputs:
-    """Reads the inputs of a layer; generates those that are missing.
+    """Reads the inputs of a layer; generates missing ones.
 
     Parameters
     ----------
     engine : `Engine`
-        Is to be fed.
+        The engine that gets the inputs.
     names : mapping of Node or Probe to str
         Names of all input nodes, among others.
     nodes : tuple of Node
-        The nodes that inputs without a name are for.
+        The nodes of inputs without a name, in order.
 
     Attributes
     ----------
     names : dict of Node to str
         Names of these nodes.
     calls_python : bool
-        Whether every call has something to generate that is no constant.
+        Whether every call generates values that are not constant.
     time : str
-        Name of the input of size 0, which tells the number of steps alone.
+        Name of the input of size 0, which has only a number of steps.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class LayerInputs:
         )
 
     def by_name(self, inputs: Any) -> dict[str, tf.Tensor]:
-        """Return inputs of all forms as a dict; check names and shapes."""
+        """Return inputs of any form as a dict; check names and shapes."""
         if not isinstance(inputs, Mapping):
             names = list(self.names.values()) or [self.time]
             listed = inputs if isinstance(inputs, list | tuple) else [inputs]
@@ -123,9 +123,9 @@ class LayerInputs:
         inputs : mapping of str to tensor
             Shape (items, n_steps, size_out) each. All others are generated.
         clock : `Clock`
-            Says where to start.
+            The time to start from.
         items, n_steps : int or int32 scalar tensor
-            From `extent`.
+            The result of `extent`.
         """
         dtype, layout = self._engine.dtype, self._engine.layout
         given = {self._nodes[k]: x for k, x in inputs.items() if k in self._nodes}
@@ -166,7 +166,7 @@ class LayerInputs:
             )
 
     def _check_agreement(self, extents: Mapping[str, tuple[int | None, ...]]) -> None:
-        """Check that there are inputs, with equal numbers of items and steps."""
+        """Check that inputs exist, with equal numbers of items and steps."""
         if not extents:
             raise InputsError(
                 f"expected at least one of {listing(self._nodes or [self.time])} (got "
@@ -184,7 +184,7 @@ class LayerInputs:
     def _generate(
         self, feeds: Iterable[Feed], clock: Clock, items: Length, n_steps: Length
     ) -> dict[Signal, tf.Tensor]:
-        """Evaluate feeds, those that are Python on the host; by signal."""
+        """Evaluate feeds, by signal. Python functions run on the host."""
         dtype = self._engine.dtype
         values = {
             feed.signal.base: tf.broadcast_to(
@@ -217,7 +217,7 @@ class LayerInputs:
         }
 
     def _runner(self, feeds: tuple[Feed, ...], seed: int, items: int) -> FeedRunner:
-        """Return the runner of feeds, the last one if it was made for the same."""
+        """Return a runner of feeds; the last one, if it has the same arguments."""
         key = (feeds, seed, items)
         if self._feed_runner is None or self._feed_runner[0] != key:
             engine = self._engine

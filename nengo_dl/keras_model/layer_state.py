@@ -1,4 +1,4 @@
-"""State that a Keras layer carries from one call to the next."""
+"""The state that a Keras layer carries from one call to the next."""
 
 import numpy as np
 import tensorflow as tf
@@ -15,24 +15,24 @@ REPLICA_SEED = 1_000_000_007
 
 
 class LayerState:
-    """State, time and seed of a simulation, as variables where they have to stay.
+    """State, time and seed of a simulation, as variables if they are kept.
 
     Parameters
     ----------
     engine : `Engine`
-        Whose state it is.
+        The engine of the simulation.
     seed : int
         Seed of all random numbers, from 0 to 2**32 - 1.
     kept : bool
-        Whether there are variables that keep the state between calls.
+        Whether variables keep the state between calls.
 
     Attributes
     ----------
     keep : tf.Variable
-        Whether calls leave the state as it is after their last step (True), or put it
-        back to what it was before (False).
+        Whether calls keep the state after their last step (True), or put it back to the
+        one before their first step (False).
     draws : tf.Variable
-        How many calls for training have drawn random numbers.
+        Number of calls that have drawn random numbers for training.
     """
 
     def __init__(self, engine: Engine, seed: int, kept: bool):
@@ -48,8 +48,8 @@ class LayerState:
     def clock(self, items, training: bool) -> Clock:
         """Return the time of the next call.
 
-        Every call for training draws random numbers of its own; others depend on the
-        seed and the time alone. So does every replica of a distributed model.
+        Every call for training draws new random numbers, and so does every replica of a
+        distributed model. In other calls, they depend only on the seed and the time.
         """
         seed = tf.convert_to_tensor(self._seed)
         replica = tf.distribute.get_replica_context()
@@ -61,7 +61,7 @@ class LayerState:
         return Clock(seed, tf.convert_to_tensor(self._start), row)
 
     def before(self, clock: Clock) -> tuple[tf.Tensor, ...]:
-        """Return the state to start from, with no losses so far."""
+        """Return the state to start from, without any losses."""
         if self._blocks is None:
             return tuple(spread(block[:, :1], clock.row) for block in self._initial)
         blocks = map(tf.convert_to_tensor, self._blocks)
@@ -71,7 +71,7 @@ class LayerState:
         )
 
     def losses(self, state: tuple[tf.Tensor, ...]) -> list[tf.Tensor]:
-        """Return what layers have added, over all steps, to the loss of the model."""
+        """Return the losses that layers have added, over all steps."""
         layout = self._engine.layout
         numbers = layout.of_kind("state")
         found = []
@@ -82,7 +82,7 @@ class LayerState:
         return found
 
     def after(self, before, state, n_steps) -> None:
-        """Keep the state after the last step, or that before the first."""
+        """Keep the state after the last step, or the one before the first."""
         if self._blocks is None:
             return
         keep = tf.convert_to_tensor(self.keep)
@@ -91,7 +91,7 @@ class LayerState:
         self._start.assign_add(tf.where(keep, n_steps, 0))
 
     def load(self, values: Values) -> None:
-        """Take over the state of a simulation."""
+        """Take the state of a simulation."""
         if self._blocks is None:
             return
         for variable, block in zip(self._blocks, values.state, strict=True):
@@ -99,17 +99,17 @@ class LayerState:
         self._start.assign(values.n_steps)
 
     def values(self) -> Values:
-        """Return the state, without parameters, for an engine to go on from there."""
+        """Return the state, without parameters, for an engine."""
         state = tuple(tf.identity(variable) for variable in self._blocks or ())
         return Values((), state, int(self._start))
 
     def reseed(self, seed: int) -> None:
-        """Change the seed of all random numbers, which start again."""
+        """Change the seed of all random numbers, and restart them."""
         self._seed.assign(np.uint32(seed).astype(np.int32))
         self.draws.assign(0)
 
     def _masks(self, signals: set[Signal]) -> tuple[np.ndarray, ...]:
-        """Mark, in each block of state, where some base signals are."""
+        """Mark the places of some base signals in each block of state."""
         layout = self._engine.layout
         masks = []
         for number in layout.of_kind("state"):
@@ -121,7 +121,7 @@ class LayerState:
 
 
 def _variable(value) -> tf.Variable:
-    """Make a variable that Keras does not count among a layer's weights."""
+    """Make a variable that is not among the layer's weights."""
     return tf.Variable(
         value,
         trainable=False,

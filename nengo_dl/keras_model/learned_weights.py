@@ -1,8 +1,8 @@
 """The parameters that learning rules change, as weights of a Keras layer.
 
-To the engine it is state, which each minibatch item has a value of; to users and to
-Keras it is a parameter. Between two calls its place is in the weights, so that whatever
-Keras does with weights (files, callbacks) holds for it, too.
+In the engine, they are state, with a value for each minibatch item. For users and for
+Keras, they are parameters. Between two calls, their values are in the weights, so that
+files and callbacks of Keras include them.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -29,11 +29,12 @@ class Learned:
     Parameters
     ----------
     parameter : `Parameter`
-        Which one.
+        The parameter.
     variable : `keras.Variable`
         Its values, of shape (n_items, \\*shape of the parameter).
     block, start, stop : int
-        Where it is: which block of state (of those that there are), and its elements.
+        Its place: the position of its block among the blocks of state, and its
+        elements.
     """
 
     parameter: Parameter
@@ -49,8 +50,8 @@ class LearnedWeights:
     Parameters
     ----------
     engine : `Engine`
-        Whose parameters they are. Weights have one value for each of its minibatch
-        items, or one for all if their number varies.
+        The engine with the parameters. Weights have one value for each of its minibatch
+        items, or one for all items if their number varies.
     add_weight : callable
         ``keras.layers.Layer.add_weight`` of the layer that owns them.
 
@@ -61,8 +62,8 @@ class LearnedWeights:
     variables : list of `keras.Variable`
         The weights.
     unsaved : tuple of str
-        Names of what has been learned and has no place in the weights, because the
-        items have different values and the weights have one for all.
+        Names of parameters whose learned values do not fit into the weights, because
+        the items have different values and the weights have one for all items.
     """
 
     def __init__(self, engine: Engine, add_weight: Callable[..., keras.Variable]):
@@ -98,13 +99,13 @@ class LearnedWeights:
         )
 
     def update(self, blocks: Blocks) -> None:
-        """Take the values from blocks of state, of as many items as the weights."""
+        """Take the values from blocks of state with the weights' number of items."""
         for item in self._learned:
             rows = tf.transpose(blocks[item.block][item.start : item.stop])
             item.variable.assign(tf.reshape(rows, item.variable.shape))
 
     def load(self, blocks: Blocks) -> None:
-        """Take the values from blocks of any number of items, if there is a place."""
+        """Take the values from blocks with any number of items, as far as they fit."""
         values = {
             item: np.asarray(blocks[item.block])[item.start : item.stop].T
             for item in self._learned
@@ -130,14 +131,14 @@ class LearnedWeights:
         Parameters
         ----------
         stored : mapping of str to ndarray
-            Values by key, of any number of items.
+            Values by key, with any number of items.
         keys : iterable of str
             The keys of the weights, in their order.
 
         Raises
         ------
         ValidationError
-            If items that differ are to become another number of items.
+            If items differ, and the number of items does, too.
         """
         found = {}
         for key, item in zip(keys, self._learned, strict=True):
@@ -170,7 +171,7 @@ class LearnedWeights:
         )
 
     def _within(self, number: int) -> list[Learned]:
-        """List what is in a block, by position."""
+        """List the parameters in a block, by position."""
         found = [item for item in self._learned if item.block == number]
         return sorted(found, key=lambda item: item.start)
 
@@ -188,7 +189,7 @@ class LearnedWeights:
         return tf.concat([*pieces, block[position:]], axis=0)
 
     def _fitting(self, rows: np.ndarray) -> np.ndarray | None:
-        """Return values for as many items as the weights have; None if it cannot be."""
+        """Return values with the weights' number of items; None if they do not fit."""
         if len(rows) == self.n_items:
             return rows
         if len(rows) == 0 or np.any(rows != rows[:1]):

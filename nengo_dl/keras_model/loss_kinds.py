@@ -1,8 +1,8 @@
 """Kinds of losses, by the targets that they compare outputs with.
 
-Keras broadcasts: a target of another size than the output gives a number, and rarely
-the one that was meant. The kind of a built-in loss is known from its identity. Of
-functions of the user's, and of subclasses, nothing is known.
+Keras broadcasts targets to the shape of outputs, so that wrong targets often give a
+number and no error. The kinds of Keras' own losses are known, but not those of
+subclasses and of users' functions.
 """
 
 import functools
@@ -51,11 +51,11 @@ class LossKind:
     Parameters
     ----------
     name : str
-        Of the loss, for messages.
+        Name of the loss, for messages.
     compares : str
         `ELEMENTS`, `LABELS`, `DISTRIBUTIONS` or `BY_LABELS`.
     ignores : float or None
-        A label that stands for no label: a class number, or NaN.
+        A label that is ignored: a class number, or NaN.
     """
 
     name: str
@@ -63,7 +63,7 @@ class LossKind:
     ignores: float | None = None
 
     def for_targets(self, width: int, size: int) -> str:
-        """Return how, given the last axes of targets and outputs: not `BY_LABELS`."""
+        """Resolve `BY_LABELS`, given the last axes of targets and outputs."""
         if self.compares != BY_LABELS:
             return self.compares
         if size == 1:
@@ -98,7 +98,7 @@ def kind_of(loss: Any) -> LossKind | None:
 
 
 def accuracy(y_true: Any, y_pred: Any) -> Any:
-    """Compute the share of right classes, as Keras' "accuracy" does."""
+    """Compute the share of correct classes, as Keras' "accuracy" does."""
     chosen = by_labels(
         y_true,
         y_pred,
@@ -110,7 +110,7 @@ def accuracy(y_true: Any, y_pred: Any) -> Any:
 
 
 def crossentropy(y_true: Any, y_pred: Any) -> Any:
-    """Compute the crossentropy that Keras means by "crossentropy"."""
+    """Compute the loss that Keras calls "crossentropy"."""
     chosen = by_labels(
         y_true,
         y_pred,
@@ -123,16 +123,16 @@ def crossentropy(y_true: Any, y_pred: Any) -> Any:
 
 @dataclass(frozen=True)
 class TargetSpec:
-    """Form that the targets of one probe have to have.
+    """The form of the targets of one probe.
 
     Parameters
     ----------
     kind : `LossKind`
         Kind of the loss of the probe.
     size : int
-        Last axis of the output.
+        Length of the last axis of the output.
     kept : `Kept`
-        Which steps the output has.
+        The steps of the output.
     """
 
     kind: LossKind

@@ -1,4 +1,4 @@
-"""Arrays and datasets that go to Keras minibatch by minibatch."""
+"""Minibatches of arrays and datasets, for Keras' methods."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -13,8 +13,8 @@ import tensorflow as tf
 def minibatches(data: dict[str, Any], size: int) -> Iterator[tf.data.Dataset]:
     """Cut arrays into minibatches, each when it is needed.
 
-    Of arrays, Keras makes tensors before it begins: for a network that computes little
-    from much data, this second copy takes a good part of the time, and of the memory.
+    Keras would copy whole arrays to tensors before it begins. For a network that
+    computes little from much data, this takes a good part of the time and the memory.
 
     Parameters
     ----------
@@ -22,13 +22,14 @@ def minibatches(data: dict[str, Any], size: int) -> Iterator[tf.data.Dataset]:
         Arguments of a Keras method: "x", "y" and "sample_weight", as far as they are
         given. The first axes have the same length, a multiple of `size`.
     size : int
-        Of a minibatch.
+        Number of items in a minibatch.
 
     Yields
     ------
     dataset : tf.data.Dataset
-        As Keras takes it in place of all of `data`, in the same order. Floating-point
-        numbers have Keras' default type. It is of no use outside of the context.
+        Replaces all of `data` in the call of the Keras method, with the same order.
+        Floating-point numbers have Keras' default type. It can only be used within the
+        context.
     """
     arrays = tf.nest.flatten(data)
     dtypes = [_dtype(array) for array in arrays]
@@ -64,25 +65,26 @@ def inspected(
     is_single: bool,
     look: Callable[[bool, Any, int], bool],
 ) -> tf.data.Dataset:
-    """Cut a dataset into minibatches, and look at those that may not be as expected.
+    """Cut a dataset into minibatches, and check those that may not be as expected.
 
     Parameters
     ----------
     dataset : tf.data.Dataset
-        Of batches of any size, or of single items.
+        Batches of any size, or single items.
     size : int
-        Of a minibatch.
+        Number of items in a minibatch.
     is_single : bool
-        Whether its elements are single items.
+        Whether the elements are single items.
     look : callable
-        Is called with the first minibatch of each pass and with those that are too
-        small: whether it is the first one, the element (of arrays), and its number of
-        items. Returns whether to use it.
+        Called with the first minibatch of each pass, and with all that are too small.
+        The arguments are whether it is the first one, the element (of arrays), and its
+        number of items. Returns whether to use the minibatch.
 
     Returns
     -------
     dataset : tf.data.Dataset
-        Of minibatches. Datasets of other things than tensors stay as they are.
+        The minibatches. Datasets of other elements than tensors are returned as they
+        are.
     """
     spec = dataset.element_spec
     specs = tf.nest.flatten(spec)
@@ -125,14 +127,14 @@ def inspected(
 
 
 def _length(specs: list[tf.TensorSpec]) -> int | None:
-    """Return the number of items of all elements; None if it is not known."""
+    """Return the number of items of all elements; None if it is unknown."""
     ranks_known = all(spec.shape.rank for spec in specs)
     lengths = {spec.shape[0] for spec in specs} if ranks_known else ()
     return lengths.pop() if len(lengths) == 1 else None
 
 
 def _number(n_elements: int, length: int | None, size: int) -> int | None:
-    """Return the number of whole minibatches; None if it is not known."""
+    """Return the number of whole minibatches; None if it is unknown."""
     if n_elements == tf.data.INFINITE_CARDINALITY:
         return n_elements
     if n_elements == tf.data.UNKNOWN_CARDINALITY or length is None:

@@ -28,36 +28,37 @@ from nengo_dl.settings import Settings
 
 @register_keras_serializable(package="nengo_dl")
 class NengoLayer(EngineLayer):
-    """A Nengo network that is a Keras layer, with all its parameters as weights.
+    """A Nengo network as a Keras layer, with all its parameters as weights.
 
     A call simulates the network for as many time steps as the inputs have, from its
-    initial state; nothing is left behind unless the layer is stateful.
+    initial state. Only stateful layers keep the state after a call.
 
     Parameters
     ----------
     network : Network or callable
-        What to simulate, or a function without arguments that makes it. A layer of a
-        function can be saved with its model, if the function is registered with
-        `keras.saving.register_keras_serializable`; it should give the network a seed.
+        The network to simulate, or a function without arguments that makes it. A layer
+        that is made from a function can be saved with its model, if the function is
+        registered with `keras.saving.register_keras_serializable`. The function should
+        give the network a seed.
     dt : float
         Length of a time step, in seconds.
     seed : int, optional
-        Seed of all random numbers; by default ``network.seed + 1``, or 0 if the network
-        has none.
+        Seed of all random numbers. By default ``network.seed + 1``, or 0 if the network
+        has no seed.
     inputs : list of Node or str, optional
-        The nodes that are given in every call, in this order. By default, all input
-        nodes that put out a constant. All others can be given in a dict; where they are
-        not, their functions and processes run in Python ahead of the time steps, and
-        Keras cannot compile the model with XLA.
+        The nodes whose data is given in every call, in this order. By default, all
+        input nodes with a constant output. Data of other input nodes can be given in a
+        dict. Otherwise their functions and processes run in Python ahead of the time
+        steps, and Keras cannot compile the model with XLA.
     outputs : list of Probe or str, optional
         The probes to return; by default all.
     stateful : bool
         Whether a call starts where the last one ended. Needs a `minibatch_size`; see
         `reset_state`.
     minibatch_size : int, optional
-        Number of items in all calls. By default, any.
+        Number of items in all calls. By default, any number.
     unroll_simulation : int
-        Steps that one iteration of the compiled loop spells out.
+        Number of steps in one iteration of the compiled loop.
     **kwargs
         See `keras.layers.Layer`.
 
@@ -70,25 +71,25 @@ class NengoLayer(EngineLayer):
 
     Notes
     -----
-    Random processes (of nodes, or noise of ensembles) go on from call to call; random
-    neurons repeat themselves, but in training.
-
-    What learning rules change is a weight as well, with a first axis for the items if
-    there is a `minibatch_size`. Calls start from it, and change it if the layer is
-    stateful.
-
-    The network's settings count, see `nengo_dl.configure_settings`. A loop over time is
-    much faster with XLA, which Keras turns on by itself on GPUs alone: on the CPU, call
-    ``model.compile(..., jit_compile=True)``.
-
-    Inputs are tensors of shape (minibatch_size, n_steps, size_out): one of them for the
-    first node, a list in the order of `inputs`, or a dict by name. The output is one
+    Inputs are tensors of shape (minibatch_size, n_steps, size_out): a single one for
+    the first node, a list in the order of `inputs`, or a dict by name. The output is a
     tensor of shape (minibatch_size, n_steps, size_in of the probe), or a dict by name
     if there are several probes.
 
-    A mask on the inputs, for sequences that are padded to the same length, is passed on
-    to the outputs, where losses and metrics find it. The network itself runs through
-    all steps, so padding belongs at the end.
+    The settings of the network apply, see `nengo_dl.configure_settings`. A loop over
+    time is much faster with XLA. By default, Keras uses XLA on GPUs only. On the CPU,
+    call ``model.compile(..., jit_compile=True)``.
+
+    Random processes (of nodes, or noise of ensembles) go on from call to call. Random
+    neurons give the same numbers in each call, except in training.
+
+    Parameters that learning rules change are weights, too, with a first axis for the
+    items if there is a `minibatch_size`. Calls start from their values, and change them
+    if the layer is stateful.
+
+    A mask of the inputs, for sequences that are padded to the same length, is passed on
+    to the outputs, for losses and metrics. The network itself runs for all steps, so
+    padding belongs at the end.
 
     Examples
     --------
@@ -152,14 +153,14 @@ class NengoLayer(EngineLayer):
         self.supports_masking = True
 
     def reset_state(self) -> None:
-        """Put a stateful layer back to its start, but not what has been trained.
+        """Reset the state of a stateful layer.
 
-        What learning rules have changed goes back, too.
+        Values that learning rules have changed are reset, too, but not trained weights.
         """
         self.load(self.engine.values.initial())
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """Return which steps of the outputs count, as Keras layers do.
+        """Return the masks of the outputs, which say which steps count.
 
         Parameters
         ----------
@@ -171,8 +172,8 @@ class NengoLayer(EngineLayer):
         Returns
         -------
         masks : None or tensor of shape (minibatch_size, n_steps), or dict of them
-            By name of the probe if there are several; None if no input has a mask, and
-            for probes that keep the last step alone.
+            By name of the probe if there are several. None if no input has a mask, and
+            for probes that keep only the last step.
         """
         del inputs
         masks = [mask for mask in keras.tree.flatten(previous_mask) if mask is not None]
@@ -191,17 +192,17 @@ class NengoLayer(EngineLayer):
         return found if len(found) > 1 else found.popitem()[1]
 
     def get_config(self) -> dict[str, Any]:
-        """Return what it takes to make the layer again.
+        """Return a configuration from which the layer can be made again.
 
         Returns
         -------
         config : dict
-            Arguments of the class, as JSON can hold them.
+            Arguments of the class, in a form for JSON.
 
         Raises
         ------
         NotImplementedError
-            If it was made from a network instead of a function that makes one.
+            If the layer was made from a network instead of a function.
         """
         if isinstance(self._network, nengo.Network):
             raise NotImplementedError(
@@ -226,7 +227,7 @@ class NengoLayer(EngineLayer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "NengoLayer":
-        """Make a layer from what `get_config` has returned.
+        """Make a layer from the result of `get_config`.
 
         Parameters
         ----------
@@ -236,20 +237,20 @@ class NengoLayer(EngineLayer):
         Returns
         -------
         layer : `NengoLayer`
-            With new weights.
+            A layer with new weights.
 
         Raises
         ------
         ValueError
-            If the function that makes the network is not registered with Keras. A file
-            could name any other function there is, and making the layer calls it.
+            If the function that makes the network is not registered with Keras. It is
+            not called in this case, since a file can name any function.
         """
         config = dict(config)
         return cls(_registered(config.pop("network")), **config)
 
 
 def _registered(config: Any) -> Callable[[], nengo.Network]:
-    """Return what a configuration names, if the program has told Keras about it."""
+    """Return the object that a configuration names, if it is registered with Keras."""
     kind = config.get("class_name") if isinstance(config, dict) else None
     if kind == "__lambda__":
         # its code is in the file, and Keras allows that with safe_mode=False alone

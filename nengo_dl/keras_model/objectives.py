@@ -1,8 +1,8 @@
 """Losses and metrics of the outputs of a model, by name.
 
-From the forms that users write (one for all outputs, a list, a dict) to a frozen list
-of terms, each with the key under which its value is reported. Keras reports single
-outputs only of models with several, so the keys are made here.
+The forms of ``compile`` (one for all outputs, a list, a dict) become a frozen list of
+terms, each with the key under which its value is reported. The keys are made here,
+because Keras reports losses by output only for models with several outputs.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -25,9 +25,9 @@ _CROSSENTROPY = ("crossentropy", "ce")
 
 
 class NamedMetric(keras.metrics.Metric):
-    """A metric that is reported under another name than its own.
+    """A metric that is reported under another name.
 
-    If it has several values, their keys begin with the name.
+    If the metric has several values, their keys begin with the name.
     """
 
     def __init__(self, name: str, metric: keras.metrics.Metric):
@@ -39,7 +39,7 @@ class NamedMetric(keras.metrics.Metric):
         self.metric.update_state(*args, **kwargs)
 
     def result(self) -> Any:
-        """Return the value so far; a dict of them if the metric has several."""
+        """Return the current value; a dict of values if the metric has several."""
         result = self.metric.result()
         if isinstance(result, dict):
             return {f"{self.name}_{key}": value for key, value in result.items()}
@@ -66,7 +66,7 @@ class FunctionLoss(keras.losses.Loss):
 class OutputLoss:
     """The loss of one output, with its weight in the total loss (None for 1).
 
-    Its mean over minibatches, without the weight, is reported.
+    The mean over minibatches is reported, without the weight.
     """
 
     output: str
@@ -158,12 +158,12 @@ def build_objectives(
         Names of all outputs, in order.
     loss, loss_weights : object, list or dict, optional
         Losses (names, `keras.losses.Loss` or functions of ``(y_true, y_pred)``) and
-        their factors in the total, see `.Keys.for_each`. Outputs without a loss need no
-        targets, and have no factor.
+        their factors in the total loss, see `.Keys.for_each`. Outputs without a loss
+        need no targets, and have no factor.
     metrics, weighted_metrics : object, list or dict, optional
-        Metrics, or lists of them, see `.Keys.lists_for_each`. Those without a name are
-        for every output with a loss; if there are no losses, for every output. Sample
-        weights apply to `weighted_metrics` alone.
+        Metrics, or lists of them, see `.Keys.lists_for_each`. Metrics without the name
+        of an output apply to every output with a loss, or to every output if there are
+        no losses. Sample weights apply to `weighted_metrics` only.
 
     Raises
     ------
@@ -172,11 +172,12 @@ def build_objectives(
 
     Notes
     -----
-    The keys of reports are ``<output>_loss`` and ``<output>_<metric>``, where the name
-    of a metric is the string that was passed, the name of the object, or that of the
-    function. What would get a key for the second time (or one that validation data has,
-    with "val_" before) gets ``_1`` appended, and so on.
-    An instance of a metric for several outputs is copied, as it has a state.
+    The keys of reports are ``<output>_loss`` and ``<output>_<metric>``. The name of a
+    metric is the string that was passed, or the name of the object or function. If a
+    key is taken, also by validation data (with "val_" before it), ``_1`` is appended,
+    and so on.
+
+    A metric object for several outputs is copied, since it has a state.
     """
     outputs = Keys.of_names(names)
     with argument("loss"):
@@ -217,7 +218,7 @@ def _check_numbers(values: Iterable[Any]) -> None:
 def _output_metrics(
     metrics: Mapping[str, list], weighted: Mapping[str, list], taken: set[str]
 ) -> tuple[OutputMetric, ...]:
-    """Find all metrics, with keys that are not taken; take them."""
+    """Return all metrics, with keys that are not taken; take them."""
     terms = []
     used: set[int] = set()
     for is_weighted, found in ((False, metrics), (True, weighted)):
@@ -235,7 +236,7 @@ def _output_metrics(
 def _unused(key: str, taken: set[str]) -> str:
     """Return the key, with a number if it is taken; take it.
 
-    Values of validation data get the same keys with "val_" before, so a key takes two.
+    Validation data gets the same keys with "val_" before them, so two keys are taken.
     """
     stem, count = key, 0
     while not taken.isdisjoint((key, f"val_{key}")):
@@ -263,12 +264,12 @@ def _from_keras(get: Callable[[Any], Any], cls: str, identifier: Any) -> Any:
 
 
 def _unwrapped(loss: keras.losses.Loss) -> Any:
-    """Return a loss as the user has passed it, or the one that its name stands for."""
+    """Return the loss that the user has passed, or the one with the name."""
     return loss.function if isinstance(loss, FunctionLoss) else loss
 
 
 def _find_metric(identifier: Any, used: set[int]) -> tuple[keras.metrics.Metric, str]:
-    """Return a metric that nothing else uses, and the label for its key."""
+    """Return a metric that is used only once, and the label for its key."""
     if _is_one_of(identifier, _ACCURACY):
         return keras.metrics.MeanMetricWrapper(accuracy), identifier
     metric = _from_keras(keras.metrics.get, "keras.metrics.Metric", identifier)

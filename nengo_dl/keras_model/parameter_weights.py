@@ -16,12 +16,12 @@ from nengo_dl.keras_model.weights import Weight, WeightTable
 
 
 class ParameterWeights:
-    """Parameters of an engine, one by one or stacked.
+    """The parameters of an engine, one by one or stacked.
 
     Parameters
     ----------
     engine : `Engine`
-        Whose parameters they are.
+        The engine with the parameters.
     add_weight : callable
         ``keras.layers.Layer.add_weight`` of the layer that owns them.
 
@@ -30,7 +30,7 @@ class ParameterWeights:
     variables : list of `keras.Variable`
         The weights, trainable ones first.
     blocks : callable
-        Returns the parameters as the engine takes them, a tuple of tensor.
+        Returns the parameters in the engine's form, a tuple of tensor.
     """
 
     def __init__(self, engine: Engine, add_weight: Callable[..., keras.Variable]):
@@ -50,11 +50,11 @@ class ParameterWeights:
         self.blocks = tf.function(functools.partial(self._blocks), autograph=False)
 
     def blocks_of(self, values: Sequence[tf.Tensor]) -> tuple[tf.Tensor, ...]:
-        """Return what `blocks` would, if the weights had other values."""
+        """Return the result of `blocks` for other values of the weights."""
         return self._table.blocks(values)
 
     def slices(self) -> dict[str, VariableSlice]:
-        """Return where each parameter is, by name."""
+        """Return the slice of each parameter, by name."""
         return {
             parameter.name: VariableSlice(variable, weight.position(parameter))
             for variable, weight in self._pairs()
@@ -64,7 +64,7 @@ class ParameterWeights:
     def value(self, signal: Signal) -> np.ndarray | None:
         """Return the value of a parameter, of shape (1, \\*shape of the signal).
 
-        None for a signal that is in no weight.
+        None if the signal is not in a weight.
         """
         holder = self._table.holder(view(signal).base)
         if holder is None:
@@ -74,14 +74,14 @@ class ParameterWeights:
         return elements_of(signal, np.reshape(value, (1, -1)))
 
     def load(self, values: Values) -> None:
-        """Take over the parameters of a simulation."""
+        """Take the parameters of a simulation."""
         for variable, weight in self._pairs():
             signals = [parameter.signal for parameter in weight.parameters]
             found = [np.asarray(self._values.get(values, s)) for s in signals]
             variable.assign(np.concatenate(found).reshape(weight.shape))
 
     def reset(self) -> None:
-        """Put all parameters back to what the network was built with."""
+        """Put all parameters back to the values that the network was built with."""
         for variable, weight in self._pairs():
             variable.assign(_initial_value(weight))
 

@@ -1,7 +1,7 @@
 """A Keras model with named inputs and outputs, whose reports always name the output.
 
-All that is public Keras applies to it. Beyond that, outputs without a loss need no
-target, and data may hold what Keras has no place for: the number of steps.
+It has the public interface of Keras models. In addition, outputs without a loss need no
+target, and data can contain the number of steps.
 """
 
 import contextlib
@@ -26,8 +26,8 @@ def keras_inputs(
 ) -> dict[str, keras.KerasTensor]:
     """Make the inputs of a model, by name.
 
-    Shapes have the minibatch axis first, and None for sizes that may vary. Layers have
-    ``|`` in their names, where Keras allows no ``/``.
+    Shapes have the minibatch axis first, and None for sizes that vary. Names of layers
+    have ``|`` in place of ``/``, which Keras does not allow.
     """
     return {
         name: keras.Input(
@@ -41,28 +41,28 @@ def keras_inputs(
 
 
 class ProbeModel(keras.Model):
-    """A model whose losses and metrics are reported by output, also if it has only one.
+    """A model whose losses and metrics are reported by output, even if it has only one.
 
     The keys of logs (in ``History``, callbacks and ``evaluate(return_dict=True)``) are
     ``loss``, ``<output>_loss`` for every output with a loss, and ``<output>_<metric>``,
-    in this order (but Keras sorts them for callbacks).
+    in this order. (Keras sorts them for callbacks.)
 
     Parameters
     ----------
     inputs, outputs : dict of str to `keras.KerasTensor`
-        Inputs (see `keras_inputs`), and results of computing with them.
+        Inputs (see `keras_inputs`), and the outputs that are computed from them.
     **kwargs
         See `keras.Model`.
 
     Notes
     -----
-    Data comes in any form that Keras takes. Inputs and targets are dicts by name, or
-    tuples in order of the inputs and outputs (a single one needs no tuple). Inputs may
-    be followed by the number of steps (in a dict, with the key "n_steps"), of shape
-    (minibatch_size, 1): it is dropped, but for the inputs of width 0 that are not
-    given, which get this number of steps. Targets may be missing where there is neither
-    loss nor metric. Sample weights are one array for all outputs, or in the forms of
-    targets, where those missing mean 1.
+    Data can have any form that Keras takes. Inputs and targets are dicts by name, or
+    tuples in the order of the inputs and outputs (a single one needs no tuple). Inputs
+    can be followed by the number of steps (in a dict, with the key "n_steps"), of shape
+    (minibatch_size, 1). It is only used for missing inputs of width 0, which get this
+    number of steps. Targets can be missing for outputs without losses and metrics.
+    Sample weights are one array for all outputs, or have the forms of targets. Missing
+    ones are 1.
     """
 
     def __init__(
@@ -102,11 +102,11 @@ class ProbeModel(keras.Model):
         weighted_metrics: Any = None,
         **kwargs: Any,
     ) -> None:
-        """Choose what the model is trained for, and how.
+        """Set the optimizer, the losses and the metrics.
 
-        Losses, weights and metrics are one for every output, a list in order of the
-        outputs, or a dict from names of outputs, see `.build_objectives`; all else is
-        as for ``keras.Model.compile``.
+        Losses, weights and metrics are one for every output, a list in the order of the
+        outputs, or a dict by name of the output, see `.build_objectives`. All other
+        arguments are those of ``keras.Model.compile``.
         """
         objectives = build_objectives(
             tuple(self.output), loss, loss_weights, metrics, weighted_metrics
@@ -130,10 +130,10 @@ class ProbeModel(keras.Model):
 
     @contextlib.contextmanager
     def metrics_kept(self) -> Iterator[None]:
-        """Put metrics back at the end of the block.
+        """Restore metrics at the end of the block.
 
-        A callback of a training can then evaluate the model, and the report of the
-        epoch goes on.
+        A callback of ``fit`` can thus evaluate the model without changing the report of
+        the epoch.
         """
         variables = [v for metric in self.metrics for v in metric.variables]
         values = [variable.numpy() for variable in variables]
@@ -200,7 +200,7 @@ class ProbeModel(keras.Model):
         return self.get_metrics_result()
 
     def _in_order(self, logs: dict[str, Any]) -> dict[str, Any]:
-        """Return logs in the order of `metrics`, not in that of the alphabet."""
+        """Return logs in the order of `metrics`, instead of the alphabetical order."""
         results = {metric.name: metric.result() for metric in self.metrics}
         keys = [
             key
@@ -216,7 +216,7 @@ class ProbeModel(keras.Model):
         return self._inputs_by_name(x), y, sample_weight
 
     def _inputs_by_name(self, x: Any) -> dict[str, Any]:
-        """Drop the number of steps; use it for inputs of width 0 that are missing."""
+        """Drop the number of steps, after using it for missing inputs of width 0."""
         names = tuple(self.input)
         n_steps = None
         if isinstance(x, list | tuple) and x and len(x[-1].shape) == 2:
@@ -265,13 +265,14 @@ def _find_optimizer(identifier: Any) -> Any:
 def _after(data: Any) -> contextlib.AbstractContextManager[None]:
     """Let nothing run before there is data.
 
-    At the end of a generator, Keras begins a step, and finds out that there is no data.
-    What does not depend on it (counts, the time) would have changed by then.
+    At the end of a generator, Keras begins a step before it knows that there is no
+    data. Without this, variables that do not depend on data (counts, the time) would
+    change.
     """
     flat = tf.nest.flatten(data, expand_composites=True)
     return tf.control_dependencies([x for x in flat if x is not None])
 
 
 def _for_steps(weight: Any) -> Any:
-    """Give one weight per item a second axis: Keras would take it for time steps."""
+    """Add a second axis to weights per item; Keras would use them for time steps."""
     return keras.ops.expand_dims(weight, -1) if len(weight.shape) == 1 else weight

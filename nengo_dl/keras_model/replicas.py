@@ -1,8 +1,8 @@
-"""Training of a Keras model by several processes at once.
+"""Training of a Keras model in several processes.
 
-On TensorFlow, Keras fits a model that belongs to a strategy over several processes only
-if the model learns of the strategy when it is called, and if the values that its steps
-report have an axis for the replicas.
+With TensorFlow, Keras can fit a model over several processes on two conditions. The
+model must not belong to a strategy until its methods are called. The values that its
+steps report must have an axis for the replicas.
 """
 
 import contextlib
@@ -21,10 +21,10 @@ def spans_processes() -> bool:
 
 @contextlib.contextmanager
 def unbound() -> Iterator[None]:
-    """Make Keras models that do not belong to a strategy which spans processes.
+    """Make Keras models that do not belong to a strategy over several processes.
 
-    Their variables have to be there before. Callers of their methods enter the scope of
-    the strategy.
+    Their variables have to exist before. Their methods must be called within the scope
+    of the strategy.
     """
     # a strategy's scope is that of one graph, and models make no operations
     graph = tf.Graph().as_default() if spans_processes() else contextlib.nullcontext()
@@ -33,7 +33,7 @@ def unbound() -> Iterator[None]:
 
 
 def for_replicas(logs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-    """Add a first axis, over which Keras takes the mean in several processes."""
+    """Add a first axis, over which Keras averages in several processes."""
     if not spans_processes():
         return dict(logs)
     return {name: tf.expand_dims(value, 0) for name, value in logs.items()}

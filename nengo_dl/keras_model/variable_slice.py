@@ -39,7 +39,7 @@ class VariableSlice:
 def layer_weights(layers: Iterable[keras.Layer]) -> dict[str, VariableSlice]:
     """Name the weights of the layers that a network calls.
 
-    Names depend on the network alone, not on the names that Keras gives to layers.
+    The names depend only on the network, not on Keras' names of layers.
     """
     found: dict[int, tuple[str, keras.Variable]] = {}
     for i, layer in enumerate(layers):

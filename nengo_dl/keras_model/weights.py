@@ -1,7 +1,7 @@
-"""From Keras weights to blocks: where each parameter of a network lives.
+"""The places of a network's parameters in Keras weights and in blocks.
 
-To Keras, a network's parameters are weights with names and shapes; to the engine, they
-are elements of blocks. A `WeightTable` knows both, and nothing else does.
+In Keras, parameters are weights with names and shapes. In the engine, they are elements
+of blocks. Only a `WeightTable` knows both.
 """
 
 from collections.abc import Iterable, Sequence
@@ -26,16 +26,16 @@ MAX_RANGES = 16
 
 @dataclass(frozen=True, eq=False)
 class Weight:
-    """A parameter, or equally shaped ones stacked along a new first axis.
+    """A parameter, or parameters of equal shapes, stacked along a new first axis.
 
     Parameters
     ----------
     name : str
-        Unique in the network.
+        A name that is unique in the network.
     parameters : tuple of `Parameter`
-        What it holds.
+        The parameters that it contains.
     shape : tuple of int
-        Of the whole weight.
+        Shape of the whole weight.
     """
 
     name: str
@@ -53,12 +53,12 @@ class Weight:
         return int(np.prod(self.shape))
 
     def position(self, parameter: Parameter) -> int | None:
-        """Return where on its first axis a parameter is; None if it is alone."""
+        """Return the position of a parameter on the first axis; None if alone."""
         return self.parameters.index(parameter) if len(self.parameters) > 1 else None
 
 
 def stored_shape(signal: Signal) -> tuple[int, ...]:
-    """Return a signal's shape; of a sparse one, that of its stored values."""
+    """Return the shape of a signal, or of the stored values of a sparse one."""
     return (size_of(signal),) if signal.sparse else signal.shape
 
 
@@ -68,12 +68,12 @@ def stack(parameters: Iterable[Parameter]) -> tuple[Weight, ...]:
     Parameters
     ----------
     parameters : iterable of `Parameter`
-        In the order that the weights shall have.
+        The parameters, in the order of the weights.
 
     Returns
     -------
     weights : tuple of `Weight`
-        Trainable ones first, as in ``keras.Model.weights``.
+        The weights, trainable ones first, as in ``keras.Model.weights``.
     """
     groups: dict[tuple, list[Parameter]] = {}
     for parameter in parameters:
@@ -92,16 +92,16 @@ def stack(parameters: Iterable[Parameter]) -> tuple[Weight, ...]:
 
 
 class WeightTable:
-    """Where the elements of all weights go.
+    """The places of all weights in blocks.
 
     Parameters
     ----------
     layout : `Layout`
-        The blocks; those of kind "param" are made of weights and constants.
+        The blocks. Those of kind "param" are made of weights and constants.
     parameters : iterable of `Parameter`
-        Those with a place in a "param" block; what a learning rule changes has none.
+        The parameters in "param" blocks, which no learning rule changes.
     dtype : dtype
-        Of the blocks.
+        Type of the blocks.
 
     Attributes
     ----------
@@ -127,7 +127,8 @@ class WeightTable:
     def holder(self, base: Signal) -> tuple[int, int | None] | None:
         """Return the number of the weight that holds a base signal, and its row there.
 
-        None for what is in no weight; the row is None in a weight of its own.
+        None for a signal in no weight. The row is None if the weight contains nothing
+        else.
         """
         return self._rows.get(base)
 
@@ -137,7 +138,7 @@ class WeightTable:
         Parameters
         ----------
         values : sequence of tensor
-            One per weight, of its shape.
+            One for each weight, of its shape.
 
         Returns
         -------

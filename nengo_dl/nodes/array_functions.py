@@ -1,6 +1,6 @@
 """The NumPy functions that an `ArrayNode` can compute, by name.
 
-``nengo_dl/nodes/array_node_kernel.py`` has those of TensorFlow, by the same names.
+``nengo_dl/nodes/array_node_kernel.py`` has the TensorFlow functions of the same names.
 """
 
 from collections.abc import Mapping

@@ -1,9 +1,9 @@
 """Nodes that compute a fixed function of arrays, on every Nengo backend.
 
-Nengo connections are linear and neurons work one by one; what combines several values
-in another way (the maximum of a window, a product, a softmax) is an `ArrayNode`. It has
-a NumPy form for ``nengo.Simulator`` and a TensorFlow form in
-``nengo_dl/ops/array_node.py``, which is differentiable and calls no Python.
+Nengo's connections are linear, and neurons are independent of each other. An
+`ArrayNode` combines values in other ways, such as the maximum of a window, a product or
+a softmax. It has a NumPy form for ``nengo.Simulator``, and a TensorFlow form in
+``nengo_dl/nodes/array_node_kernel.py``, which is differentiable and calls no Python.
 """
 
 import math
@@ -27,7 +27,7 @@ class ArrayFunction:
     Parameters
     ----------
     shape_in, shape_out : tuple of int
-        Without the minibatch axis; ``()`` is no input.
+        Shapes without the minibatch axis; ``()`` for no input.
     """
 
     shape_in: tuple[int, ...]
@@ -40,7 +40,7 @@ class ArrayFunction:
 
 @dataclass(frozen=True)
 class Constant(ArrayFunction):
-    """Ones, whatever happens: where biases come from."""
+    """A constant output of ones, for connections whose weights are biases."""
 
     def __call__(self, x):
         """Return ones."""
@@ -55,7 +55,7 @@ class Reduce(ArrayFunction):
     Parameters
     ----------
     how : str
-        "maximum", "minimum", "multiply" or another name in ``COMBINATIONS``.
+        "maximum", "minimum", "multiply" or any other name in ``COMBINATIONS``.
     """
 
     how: str
@@ -69,7 +69,7 @@ class Reduce(ArrayFunction):
 
 @dataclass(frozen=True)
 class Function(ArrayFunction):
-    """Compute a function that has a name.
+    """Compute a NumPy function, by name.
 
     Parameters
     ----------
@@ -90,12 +90,12 @@ class Function(ArrayFunction):
 
 @dataclass(frozen=True)
 class Softmax(ArrayFunction):
-    """Exponentials that sum to 1.
+    """Compute the softmax: exponentials, divided by their sum.
 
     Parameters
     ----------
     axes : tuple of int
-        Over which they sum to 1, not counting the minibatch axis.
+        The axes of the sum, not counting the minibatch axis.
     """
 
     axes: tuple[int, ...]
@@ -108,14 +108,14 @@ class Softmax(ArrayFunction):
 
 @dataclass(frozen=True, eq=False)
 class Scale(ArrayFunction):
-    """Multiply each element with a factor of its own.
+    """Multiply each element by its own factor.
 
-    Unlike the weights of a connection, factors are no parameters of a simulation.
+    Unlike the weights of a connection, the factors are not parameters of a simulation.
 
     Parameters
     ----------
     factors : ndarray of float, of shape ``shape_in``
-        What the elements are multiplied with.
+        The factors.
     """
 
     factors: np.ndarray = field(repr=False)
@@ -127,7 +127,7 @@ class Scale(ArrayFunction):
 
 @dataclass(frozen=True, eq=False)
 class MaxPool(ArrayFunction):
-    """Maxima over windows.
+    """Compute maxima over windows.
 
     Parameters
     ----------
@@ -138,10 +138,10 @@ class MaxPool(ArrayFunction):
     padding : str
         "valid" or "same".
     channels_last : bool
-        Where the axis of the channels is, in both shapes.
+        Whether the axis of the channels is the last one, in both shapes.
     tau : float or None
-        For spike trains: the time constant, in seconds, over which windows compare
-        their inputs. None: the maximum at each step.
+        Time constant, in seconds, over which windows compare spike trains. None for the
+        maximum of each step.
     """
 
     index: np.ndarray = field(repr=False)
@@ -167,7 +167,7 @@ class ArrayNode(nengo.Node):
     Parameters
     ----------
     function : `ArrayFunction`
-        What to compute.
+        The function.
     label : str, optional
         A name, for messages and plots.
 
@@ -218,14 +218,14 @@ class SimArrayFunction(Operator):
     Parameters
     ----------
     function : `ArrayFunction`
-        What to compute.
+        The function.
     input : Signal or None
         The input, flattened; None for a function without one.
     output : Signal
         The output, flattened.
     state : tuple of Signal
-        For maxima of spike trains: how much each input has had, and how much of its
-        maximum will be left of each window in the next step.
+        For maxima of spike trains: the filtered inputs, and the part of each window's
+        maximum that will be left in the next step.
     tag : str, optional
         A label for messages.
 
@@ -252,7 +252,7 @@ class SimArrayFunction(Operator):
 
     @property
     def state(self):
-        """(list of Signal) Values that are kept between steps."""
+        """(list of Signal) The values that are kept between steps."""
         return self.sets[1:]
 
     def make_step(self, signals, dt, rng):

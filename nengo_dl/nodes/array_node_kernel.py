@@ -94,7 +94,7 @@ def reduce(function, x):
 
 
 def named(function, x):
-    """Compute a function that has a name."""
+    """Compute a TensorFlow function, by name."""
     compute = _FUNCTIONS.get(function.name) or _named(function.name)
     if function.name in _LOGICAL:
         return tf.cast(compute(x != 0), x.dtype)
@@ -102,7 +102,7 @@ def named(function, x):
 
 
 def softmax(function, x):
-    """Compute exponentials that sum to 1."""
+    """Compute the softmax."""
     exps = tf.exp(x - tf.reduce_max(x, axis=function.axes, keepdims=True))
     return exps / tf.reduce_sum(exps, axis=function.axes, keepdims=True)
 
@@ -120,7 +120,7 @@ def max_pool(function, x):
 
 
 def scale(function, x):
-    """Multiply each element with its factor."""
+    """Multiply each element by its factor."""
     return x * tf.cast(function.factors[..., None], x.dtype)
 
 

@@ -1,7 +1,7 @@
-"""Keras' recurrent cells: layers that are called with a state, and return the next one.
+"""Keras' recurrent cells, which are called with a state and return the next one.
 
-A cell does one step of a sequence. Whoever calls it keeps the state: a Keras layer for
-the length of a sequence, a simulation from step to step.
+A cell does one step of a sequence. The caller keeps the state: a Keras layer for the
+length of a sequence, a simulation from step to step.
 """
 
 import inspect
@@ -21,13 +21,13 @@ _CONVOLUTIONS = (
 
 
 class RecurrentCell:
-    """A cell, with its state as a flat list of tensors.
+    """A recurrent cell, with its state as a flat list of tensors.
 
     Parameters
     ----------
     cell : keras.Layer
-        It has a ``state_size``, and is called with ``(x, states)``; it returns the
-        output and the next states, in the form of the states.
+        A layer with a ``state_size``, which is called with ``(x, states)``, and returns
+        the output and the next states.
     shape_in : tuple of int or None
         Shape of the input without the minibatch axis.
     """
@@ -38,7 +38,7 @@ class RecurrentCell:
         self._structure: Any = None
 
     def initial_states(self, minibatch_size: int = 1) -> list[tf.Tensor]:
-        """Make the states that a sequence starts from.
+        """Return the first states of a sequence.
 
         Parameters
         ----------
@@ -48,7 +48,7 @@ class RecurrentCell:
         Returns
         -------
         states : list of tensor
-            Of shape (minibatch_size, \\*shape of the state) each.
+            Shape (minibatch_size, \\*shape of the state) each.
         """
         try:
             states = _initial(self._cell, minibatch_size)
@@ -72,16 +72,16 @@ class RecurrentCell:
         x : tensor or list of tensor
             The input, of shape (minibatch_size, \\*shape_in).
         states : sequence of tensor
-            In the order of `initial_states`.
+            The states, in the order of `initial_states`.
         training : bool
             Passed to cells that are Keras layers.
 
         Returns
         -------
         output : tensor
-            What the cell puts out.
+            The output of the cell.
         states : list of tensor
-            After the step.
+            The states after the step.
         """
         if self._structure is None:
             with tf.init_scope():
@@ -95,20 +95,20 @@ class RecurrentCell:
         return output, keras.tree.flatten(after)
 
     def mask_seeds(self, seed: tf.Tensor) -> list[tuple[keras.Variable, tf.Tensor]]:
-        """Return states of random generators from which dropout masks are drawn.
+        """Return the states of the random generators of dropout masks.
 
-        Keras draws a mask once for all steps of a sequence. Drawn from the same state
-        in each step, masks are the same, too.
+        Keras draws a mask once for all steps of a sequence. Masks that are drawn from
+        the same state in each step are equal, too.
 
         Parameters
         ----------
         seed : int32 scalar tensor
-            Differs from one sequence to the next.
+            The seed of a sequence.
 
         Returns
         -------
         states : list of (keras.Variable, tensor)
-            Variables, and what they hold at the start of each step.
+            Variables, and their values at the start of each step.
         """
         states = [part.seed_generator.state for part in self._with_masks()]
         seed = tf.cast(seed, tf.int64)
@@ -123,27 +123,27 @@ class RecurrentCell:
         return self._cell.call(x, states)
 
     def _with_masks(self) -> list[Any]:
-        """List the cells that drop out parts of their input or state."""
+        """Return the cells that drop out parts of their input or state."""
         return [part for part in _parts(self._cell) if _drops_out(part)]
 
 
 def find_cell(layer: Any, shape_in: Shape | None, name: str) -> RecurrentCell | None:
-    """Return the cell of what does one step at a time, or None.
+    """Return the cell of a layer that does one step at a time; None for other layers.
 
     Parameters
     ----------
     layer : object
-        A cell; or a recurrent layer, which has one and does one step at a time if its
-        input has no axis of time.
+        A cell, or a recurrent layer. A recurrent layer does one step at a time if its
+        input has no time axis.
     shape_in : tuple of int or None
         Shape of the input without the minibatch axis.
     name : str
-        Whose layer it is, for messages.
+        The owner of the layer, for messages.
 
     Raises
     ------
     ValidationError
-        If a recurrent layer needs more than the steps so far.
+        If a recurrent layer needs later steps, too.
     """
     n_axes = 0 if shape_in is None else len(shape_in)
     if isinstance(layer, keras.layers.Bidirectional):
@@ -168,7 +168,7 @@ def find_cell(layer: Any, shape_in: Shape | None, name: str) -> RecurrentCell | 
 
 
 def _step_axes(layer: Any) -> int:
-    """Return how many axes one step of a recurrent layer's input has."""
+    """Return the number of axes of one step of a recurrent layer's input."""
     if isinstance(layer, _CONVOLUTIONS):
         return len(layer.cell.kernel_size) + 1
     return 1

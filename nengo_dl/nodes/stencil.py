@@ -1,8 +1,8 @@
-"""Transforms whose weights are shared between positions, of any geometry.
+"""Transforms with weights that are shared between positions, for any geometry.
 
-A convolution is a list of taps: at each output position, each tap reads one input
-position, and all output positions share the weights of a tap. `Stencil` takes that list
-as it is, so that dilated, causal, transposed and three-dimensional convolutions are the
+A convolution is a list of taps. At each output position, each tap reads one input
+position, and all output positions share the weights of a tap. A `Stencil` has such a
+list, so that dilated, causal, transposed and three-dimensional convolutions are the
 same transform with different lists.
 """
 
@@ -34,16 +34,16 @@ class Stencil(Transform):
     init : array_like, shape (n_taps, n_channels_in // groups, n_channels_out)
         The weights.
     groups : int
-        In how many parts both kinds of channels are split; each part of the output
-        depends on one part of the input.
+        Number of groups of channels. Each group of output channels depends on one group
+        of input channels.
     channels_last : bool
-        Whether signals are flattened from (positions, channels) or (channels,
-        positions).
+        Whether signals are flattened from (positions, channels), or else from
+        (channels, positions).
 
     Raises
     ------
     ValidationError
-        If shapes do not fit each other.
+        If the shapes do not fit each other.
 
     Examples
     --------
@@ -140,9 +140,9 @@ class StencilInc(Operator):
     Parameters
     ----------
     W, X, Y : Signal
-        The weights, the input, and what is incremented.
+        The weights, the input, and the signal that is incremented.
     stencil : `Stencil`
-        Says which input goes where.
+        The transform.
     tag : str, optional
         A label for messages.
 
@@ -174,7 +174,7 @@ class StencilInc(Operator):
 
     @property
     def Y(self):
-        """(Signal) What is incremented."""
+        """(Signal) The signal that is incremented."""
         return self.incs[0]
 
     def make_step(self, signals, dt, rng):

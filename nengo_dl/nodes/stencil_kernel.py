@@ -11,7 +11,7 @@ from nengo_dl.ops.registry import Builder
 def build_stencil_inc(ops, ctx):
     """Build ``Y += stencil(W, X)``. Increments ``Y``, reads ``W``, ``X``.
 
-    Inputs are gathered tap by tap, in a form that XLA compiles whatever the geometry.
+    Inputs are gathered tap by tap, in a form that XLA compiles for any geometry.
     """
     del ctx
     (op,) = ops

@@ -1,7 +1,7 @@
-"""The function or Keras layer of a TensorNode, and how it is called.
+"""The function or Keras layer of a TensorNode, and its operator.
 
-`TensorFunction` takes and returns tensors, with the minibatch axis first; the operator
-`SimTensorNode` says which signals they come from and go to.
+A `TensorFunction` takes and returns tensors with the minibatch axis first. The operator
+`SimTensorNode` has the signals of these tensors.
 """
 
 import contextlib
@@ -24,11 +24,12 @@ class Outcome(NamedTuple):
     Parameters
     ----------
     result : object
-        What the function returns.
+        The result of the function.
     states : sequence of tensor
-        Those of a cell, after the call.
+        The states of a cell after the call.
     losses : tuple of scalar tensor
-        By ``add_loss`` and activity regularizers, of a layer and of what is in it.
+        The losses of ``add_loss`` and activity regularizers, of a layer and of all
+        layers inside of it.
     """
 
     result: Any
@@ -37,9 +38,10 @@ class Outcome(NamedTuple):
 
 
 class _Assignments(keras.StatelessScope):
-    """A scope that keeps what is assigned in it, to be assigned afterwards.
+    """A scope that keeps assignments to variables, to do them afterwards.
 
-    Variables are, e.g., averages of normalisations; not all are among those of a layer.
+    Such variables are, e.g., the averages of normalisations. Not all of them are among
+    the variables of a layer.
     """
 
     def __init__(self, *args, **kwargs):
@@ -47,12 +49,12 @@ class _Assignments(keras.StatelessScope):
         self._assigned: dict[int, tuple[Any, Any]] = {}
 
     def add_update(self, update: tuple[Any, Any]) -> None:
-        """Take in a variable and its new value."""
+        """Add a variable and its new value."""
         super().add_update(update)
         self._assigned[id(update[0])] = update
 
     def assign(self, but_not: set[int]) -> None:
-        """Assign all values, but those of some variables, by their ids."""
+        """Assign all values, except to some variables, given by id."""
         for key, (variable, value) in self._assigned.items():
             if key not in but_not:
                 variable.assign(value)
@@ -60,18 +62,18 @@ class _Assignments(keras.StatelessScope):
 
 @dataclass(frozen=True, eq=False)
 class TensorFunction:
-    """A function or a Keras layer, together with what it is called with.
+    """A function or a Keras layer, with the form of its arguments.
 
     Parameters
     ----------
     func : callable
-        A function of tensors, or a Keras layer, which is used itself, never a copy.
+        A function of tensors, or a Keras layer, which is never copied.
     shape_in : tuple of int or None
         Shape of the input without the minibatch axis; None if there is no input.
     pass_time : bool
         Whether the time is passed.
     name : str
-        Whose function it is, for messages.
+        The owner of the function, for messages.
     """
 
     func: Callable[..., Any]
@@ -91,15 +93,12 @@ class TensorFunction:
         Raises
         ------
         ValidationError
-            If a recurrent layer needs more than the steps so far.
+            If a recurrent layer needs later steps, too.
         """
         return find_cell(self.layer, self.shape_in, self.name)
 
     def initial_states(self, minibatch_size: int = 1) -> list[tf.Tensor]:
-        """Return the states of a cell before its first step, as `RecurrentCell` does.
-
-        For other layers, the list is empty.
-        """
+        """Return the first states of a cell; for other layers, an empty list."""
         if self.cell is None:
             return []
         try:
@@ -114,7 +113,7 @@ class TensorFunction:
         states: Sequence[tf.Tensor] = (),
         training: bool = False,
     ) -> tuple[Any, list[tf.Tensor]]:
-        """Call it on the time and the input, as far as it takes them.
+        """Call the function on the time and the input, as far as it takes them.
 
         Parameters
         ----------
@@ -122,16 +121,16 @@ class TensorFunction:
             The time, a scalar in seconds, and the input, of shape (minibatch_size,
             \\*shape_in). A Keras layer gets both as one list.
         states : sequence of tensor
-            Those of a cell.
+            The states of a cell.
         training : bool
-            For Keras layers, and those inside of them.
+            Passed to Keras layers, for all layers inside of them.
 
         Returns
         -------
         result : object
-            What it returns.
+            The result of the function.
         states : list of tensor
-            Those of a cell, after the call.
+            The states of a cell after the call.
         """
         if self.layer is None:
             return self.func(*args), []
@@ -146,17 +145,17 @@ class TensorFunction:
         training: bool = False,
         seed: tf.Tensor | int = 0,
     ) -> Outcome:
-        """Call it as part of a simulation, with all that comes of it.
+        """Call the function as part of a simulation, and return all its effects.
 
-        Losses of a call are tensors of whatever calls it, so a layer must not keep
-        them; those of weights belong to no call.
+        Losses of a call are tensors of the caller's graph, so a layer must not keep
+        them. Losses of weights are not losses of a call.
 
         Parameters
         ----------
         \\*args, states, training
             See `__call__`.
         seed : int32 scalar tensor
-            Of what a cell draws once for all steps of a sequence.
+            Seed of the random numbers that a cell draws once for a sequence.
         """
         if self.layer is None:
             return Outcome(*self(*args))
@@ -176,13 +175,13 @@ class TensorFunction:
     def infer_shape_out(self, dtype: Any) -> Shape:
         """Find the shape of the result, without the minibatch axis.
 
-        A Keras layer stays as it is where its shapes say enough; everything else is
-        called once, on a single item of zeros.
+        A Keras layer is not called if its shapes are known. Everything else is called
+        once, on a single item of zeros.
 
         Parameters
         ----------
         dtype : dtype
-            Of the arguments.
+            Type of the arguments.
 
         Returns
         -------
@@ -224,7 +223,7 @@ class TensorFunction:
         )
 
     def error(self, expected: str, got: str, advice: str) -> ValidationError:
-        """Make the error for a function that does not return what it should."""
+        """Make the error for a function with a wrong result."""
         if self.pass_time and self.shape_in is not None:
             what = "[t, x]" if self.layer is not None else "(t, x)"
             advice += f" It is called with {what}; pass_time=False passes x alone."
@@ -235,7 +234,7 @@ class TensorFunction:
         )
 
     def _static_result(self, dtype: Any) -> keras.KerasTensor | None:
-        """Return what a layer's shapes tell of its result, if they do."""
+        """Return the form of a layer's result, if its shapes are known."""
         if self.layer is None:
             return None
         args = [keras.KerasTensor(x.shape, dtype) for x in self.zeros(dtype)]
@@ -268,11 +267,11 @@ class SimTensorNode(Operator):
     Parameters
     ----------
     function : `TensorFunction`
-        What to compute.
+        The function.
     time : Signal or None
-        The time in seconds, where the function takes it.
+        The time in seconds, if the function takes it.
     input : Signal or None
-        The input, flattened, where the function takes one.
+        The input, flattened, if the function takes one.
     output : Signal
         The output, flattened.
     state : sequence of Signal
@@ -313,7 +312,7 @@ class SimTensorNode(Operator):
 
 
 def describe(value: Any) -> str:
-    """Say what a value is, for a message."""
+    """Describe a value, for a message."""
     if isinstance(value, tf.Tensor):
         return f"a {value.dtype.name} tensor of shape {tuple(value.shape)}"
     return f"{value!r} of type {type(value).__name__}"

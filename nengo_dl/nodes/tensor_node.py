@@ -1,6 +1,6 @@
 """TensorFlow code and Keras layers as parts of a Nengo network.
 
-`TensorNode` is a Nengo object that computes its output with TensorFlow; `Layer` makes
+A `TensorNode` is a Nengo object that computes its output with TensorFlow. `Layer` makes
 one (or an ensemble of neurons) and connects it, in the manner of Keras.
 """
 
@@ -54,30 +54,30 @@ class TensorNode(nengo.Node):
     Parameters
     ----------
     tensor_func : callable or keras.Layer
-        What to compute. A function is called with ``(t, x)``: ``t`` is the time in
-        seconds, a scalar tensor, and ``x`` the input, of shape (minibatch_size,
-        \\*shape_in), both of the dtype of the simulation. It returns a tensor of the
-        same dtype and of shape (minibatch_size, \\*shape_out); any other shape with as
-        many elements per item will do. A Keras layer or model is called in the same
-        way, but gets two arguments as one list ``[t, x]``, and ``training`` for itself
-        and all layers inside of it.
+        The function, or a Keras layer or model. A function is called with ``(t, x)``:
+        ``t`` is the time in seconds, a scalar tensor, and ``x`` the input, of shape
+        (minibatch_size, \\*shape_in), both of the dtype of the simulation. It returns a
+        tensor of the same dtype and of shape (minibatch_size, \\*shape_out), or any
+        other shape with the same number of elements per item. A Keras layer or model is
+        called in the same way, but gets two arguments as one list ``[t, x]``, and
+        ``training`` for itself and all layers inside of it.
     shape_in : tuple of int, optional
-        Shape of the input, without the minibatch axis. None: there is no input, and the
-        function is called with ``(t)``.
+        Shape of the input, without the minibatch axis. With None there is no input, and
+        the function is called with ``(t)``.
     shape_out : tuple of int, optional
-        Shape of the output, without the minibatch axis. By default it follows from the
-        shapes of a Keras layer, or from calling the function once, on a single item of
+        Shape of the output, without the minibatch axis. By default it is found from the
+        shapes of a Keras layer, or by calling the function once, on a single item of
         zeros.
     pass_time : bool
-        False calls the function with ``(x)``.
+        If False, the function is called with ``(x)``.
     label : str, optional
         A name, for messages and plots.
 
     Attributes
     ----------
     size_in, size_out : int
-        Number of elements of the input and of the output, 0 for no input. Connections
-        see tensors as vectors, in row-major order.
+        Number of elements of the input and of the output, 0 for no input. To
+        connections, tensors are vectors, in row-major order.
 
     Raises
     ------
@@ -88,34 +88,35 @@ class TensorNode(nengo.Node):
 
     Notes
     -----
-    A layer or model is used itself, never a copy: the weights that it has are the
-    weights of the simulation, simulating changes them only by training, and all
-    TensorNodes (and all simulators) that are given the same object share them.
-    ``Simulator.reset`` leaves them as they are, but puts those of a whole
-    ``keras.Model`` back to what they were. A layer without weights gets them when
-    the simulator is built, at the latest; Keras draws the seeds of most initializers
-    when the *layer* is made, so ``keras.utils.set_random_seed`` before that makes them
-    reproducible.
+    A layer or model is used itself, never a copy. Its weights are the weights of the
+    simulation, and only training changes them. All TensorNodes (and all simulators)
+    with the same layer share them. ``Simulator.reset`` puts the weights of a
+    ``keras.Model`` back to their first values, but not those of a layer.
 
-    Weights that a plain function uses are used, too, but nobody sees them: they are
-    neither trained nor saved. Pass the layer itself, or a Keras layer that holds it.
+    A layer without weights gets them when the simulator is built, at the latest. Keras
+    draws the seeds of most initializers when the *layer* is made, so call
+    ``keras.utils.set_random_seed`` before that to make weights reproducible.
+
+    Weights that a plain function uses are neither trained nor saved. Pass the layer
+    itself, or a Keras layer that contains it.
 
     Losses that a layer adds when it is called, by an ``activity_regularizer`` or
-    ``add_loss``, count in ``Simulator.fit`` and ``evaluate``, as in Keras: each step is
-    a call, and the losses of all steps are added up. Regularizers and constraints of
-    weights work.
+    ``add_loss``, are part of the loss of ``Simulator.fit`` and ``evaluate``. As in
+    Keras, each step is a call, and the losses of all steps are added up. Regularizers
+    and constraints of weights have the same effect as in Keras.
 
     Layers compute in their own precision, and their results are converted. For
     simulations in float64, make layers with ``dtype="float64"``.
 
-    Copying or pickling a network copies its layers with their weights, by way of
-    Keras; classes of layers that you write need a decoration with
-    ``keras.saving.register_keras_serializable`` for that.
+    Copying or pickling a network copies its layers with their weights, by Keras'
+    serialization. For this, decorate your own classes of layers with
+    ``keras.saving.register_keras_serializable``.
 
-    XLA compiles the function with all the rest of the simulation. Where it calls back
-    to Python (``tf.numpy_function``, ``tf.py_function``) or is a layer that does not
-    support XLA, the simulation around it is compiled piecewise. If XLA refuses
-    something else, turn it off by ``configure_settings(jit_compile=False)``.
+    XLA compiles the function with the rest of the simulation. If the function calls
+    back to Python (``tf.numpy_function``, ``tf.py_function``), or is a layer that does
+    not support XLA, the simulation around it is compiled in segments. If XLA cannot
+    compile the function for another reason, turn XLA off with
+    ``configure_settings(jit_compile=False)``.
 
     Examples
     --------
@@ -174,7 +175,7 @@ class TensorNode(nengo.Node):
 
     @property
     def function(self):
-        """(TensorFunction) The function and what it is called with."""
+        """(TensorFunction) The function, with the form of its arguments."""
         return TensorFunction(
             self.tensor_func, self.shape_in, self.pass_time, str(self)
         )
@@ -212,7 +213,7 @@ class Layer:
     Raises
     ------
     ValidationError
-        If it is something else.
+        If ``layer_func`` is something else.
 
     Examples
     --------
@@ -254,12 +255,12 @@ class Layer:
             or a view of one of them.
         transform : array_like or `nengo.transforms.Transform`, optional
             Transform of the connection, of shape (size of the new object, size of
-            ``input``). By default there is none.
+            ``input``). By default, values are passed on as they are.
         shape_in : tuple of int, optional
-            Shape of what the new object gets, without the minibatch axis. By default a
-            vector of the size of the connection.
+            Shape of the input of the new object, without the minibatch axis. By default
+            a vector of the size of the connection.
         synapse : Synapse or float, optional
-            Synapse of the connection, by default none.
+            Synapse of the connection. By default, the connection has no synapse.
         return_conn : bool
             Whether to return the connection as well.
         **layer_args
@@ -271,7 +272,7 @@ class Layer:
         obj : `TensorNode` or Neurons
             The new object.
         conn : Connection
-            From ``input`` to it, if ``return_conn`` is True. It is not trainable, see
+            The connection, if ``return_conn`` is True. It is not trainable, see
             `nengo_dl.configure_settings`.
 
         Raises
@@ -324,7 +325,8 @@ def tensor_layer(
     Returns
     -------
     obj : `TensorNode` or Neurons
-        The new object; with ``return_conn=True``, a tuple of it and the connection.
+        The new object. With ``return_conn=True``, a tuple of the object and the
+        connection.
     """
     warnings.warn(
         "nengo_dl.tensor_layer is deprecated. Write "
@@ -375,7 +377,7 @@ def _simulation_dtype():
 
 
 def _size_out(input, transform):
-    """Return the size of what arrives at the end of a connection."""
+    """Return the size of the values that arrive at the end of a connection."""
     if not isinstance(input, NengoObject | ObjView | Neurons):
         raise ValidationError(
             f"expected a Nengo object (got {input!r} of type {type(input).__name__}). "

@@ -1,7 +1,7 @@
-"""TensorNodes: functions of tensors and Keras layers, written by the user.
+"""Kernels of TensorNodes, which call users' functions and Keras layers.
 
-Kernels keep the minibatch axis last, users have it first. A kernel therefore
-transposes, calls, checks what comes back, and transposes again.
+Kernels have the minibatch axis last, and users' functions have it first. A kernel
+therefore transposes, calls the function, checks the result, and transposes it back.
 """
 
 import contextlib
@@ -42,16 +42,16 @@ def build_sim_tensor_node(ops, ctx):
     """Build a call of a function or a Keras layer. Sets ``sets``, reads ``reads``
     and ``state``.
 
-    Where calls add losses, their sum over all steps is one more signal, which is state:
-    so it leaves the loop over time.
+    If calls add losses, their sum over all steps is one more signal. It is state, so
+    that it leaves the loop over time.
 
-    A layer that has no weights gets them here. The function is traced once, so that
-    what is wrong with it is found before anything runs.
+    A layer without weights gets them here. The function is traced once, so that errors
+    in it are found before anything runs.
 
     Raises
     ------
     ValidationError
-        If it cannot be called, or returns something other than a tensor of the right
+        If the function cannot be called, or does not return a tensor of the right
         dtype, minibatch size and size.
     """
     (op,) = ops
@@ -79,7 +79,7 @@ def build_sim_tensor_node(ops, ctx):
 
 
 class _Call:
-    """Calls a function on slots; returns what it sets as slots, and added losses."""
+    """Calls a function on slots; returns its results as slots, and the added losses."""
 
     def __init__(self, op: SimTensorNode, ctx: BuildContext):
         self._function, self._ctx = op.function, ctx
@@ -126,16 +126,16 @@ def _alone(call: _Call, key, *slots, training=False):
 
 
 def _with_total(call: _Call, key, *slots, training=False):
-    """Add losses to the sum of those of earlier steps, which is the last slot."""
+    """Add losses to those of earlier steps, whose sum is the last slot."""
     *others, total = slots
     sets, losses = call(key, *others, training=training)
     return (*sets, total + sum(map(tf.reduce_sum, losses)))
 
 
 def _add_layer(layer: keras.Layer, function: TensorFunction, ctx: BuildContext) -> None:
-    """Give a layer its weights, outside of any loop, and its place in the simulation.
+    """Add a layer to the simulation, and give it its weights, outside of any loop.
 
-    The layer itself knows best what it needs: it is called once.
+    The layer is called once, so that it makes its weights itself.
     """
     if not layer.built:
         try:
@@ -198,14 +198,14 @@ def _check(function: TensorFunction, result, size: int, ctx: BuildContext):
 
 
 def _rows(minibatch_size: int | None) -> str:
-    """Say what the first axis has to be."""
+    """Describe the expected first axis, for a message."""
     if minibatch_size is None:
         return "one row for each item of the minibatch"
     return f"a tensor whose first axis has the minibatch size {minibatch_size}"
 
 
 def _trace(call: _Call, op: SimTensorNode, ctx: BuildContext) -> tuple[tf.Graph, bool]:
-    """Trace a call on slots as it will get them; find out whether it adds losses."""
+    """Trace a call on slots, and find out whether it adds losses."""
     specs = [
         tf.TensorSpec((signal.size, ctx.minibatch_size), ctx.dtype)
         for signal in (*op.reads, *op.state)
@@ -231,7 +231,7 @@ def _trace(call: _Call, op: SimTensorNode, ctx: BuildContext) -> tuple[tf.Graph,
 
 
 def _why_not_xla(function: TensorFunction, graph: tf.Graph) -> str | None:
-    """Say why XLA cannot compile the function, if that is known."""
+    """Return why XLA cannot compile the function, if that is known."""
     library = graph.as_graph_def().library
     nodes = [op.type for op in graph.get_operations()]
     nodes += [node.op for inner in library.function for node in inner.node_def]
