@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 import nengo
+import numpy as np
 
 from nengo_dl.converter import activations
 from nengo_dl.converter.axes import axes_of, signal_axes
@@ -46,7 +47,7 @@ POINTWISE: dict[str, dict[str, Any]] = {
 }
 
 
-def _convert(build, activation):
+def _convert(build: Build, activation: Any) -> Obj:
     obj = build.units(activation)
     build.connect(obj)
     return obj
@@ -114,7 +115,7 @@ def convert_absolute(call: LayerCall, build: Build) -> Obj:
     return node
 
 
-def _bounds(call):
+def _bounds(call: LayerCall) -> list[np.ndarray]:
     return [numbers(vars(call.layer)[name]) for name in ("x_min", "x_max")]
 
 

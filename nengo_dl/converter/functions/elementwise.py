@@ -20,7 +20,7 @@ def _is_real(call: LayerCall, options: Options) -> str | None:
     return None
 
 
-def computed(call, build, name, arguments=()):
+def computed(call: LayerCall, build: Build, name: str, arguments=()):
     """Return a node that computes a function of the first input."""
     shape = call.output_shape or (1,)
     node = build.array_node(Function(shape, shape, name, tuple(arguments)))

@@ -39,7 +39,7 @@ class Move:
     constants: np.ndarray  # what is there instead; 0 for elements of inputs
 
 
-def moves(call):
+def moves(call: LayerCall) -> list[Move] | str:
     """Return a `Move` for each output of a call, or say why it is something else."""
     outer = _outer(call)
     sizes = [math.prod(shape) for shape in call.input_shapes]
@@ -60,14 +60,14 @@ def moves(call):
     return next((reason for reason in found if isinstance(reason, str)), found)
 
 
-def _outer(call):
+def _outer(call: LayerCall) -> tuple[int, ...]:
     """Return the lengths of the axes that are no part of a signal."""
     known = call.inputs[0].shape[: call.n_outer_axes]
     lengths = zip(known, (N_ITEMS, N_STEPS), strict=False)
     return tuple(length or default for length, default in lengths)
 
 
-def _move(plus, minus, shape, outer, n):
+def _move(plus, minus, shape, outer, n: int):
     plus = np.asarray(keras.ops.convert_to_numpy(plus), dtype=float)
     minus = np.asarray(keras.ops.convert_to_numpy(minus), dtype=float)
     mixed = "expected an operator that treats each item and time step for itself"
@@ -110,12 +110,12 @@ def _moves(call: LayerCall, options: Options) -> str | None:
 
 @_register(MOVES, _one_tensor)
 @_register(JOINS, _moves)
-def convert_moves(call: LayerCall, build: Build) -> Obj:
+def convert_moves(call: LayerCall, build: Build) -> list[Obj]:
     """Convert an operator that moves elements, with one or several outputs."""
     return [_converted(call, build, i, move) for i, move in enumerate(moves(call))]
 
 
-def _converted(call, build, output, move):
+def _converted(call: LayerCall, build: Build, output, move):
     sizes = [math.prod(shape) for shape in call.input_shapes]
     if not np.any(move.constants):
         for i, start in enumerate(np.cumsum([0, *sizes[:-1]])):
@@ -136,7 +136,7 @@ def _converted(call, build, output, move):
     return node
 
 
-def compact(index):
+def compact(index: np.ndarray) -> slice | np.ndarray:
     """Return a list of elements as a slice where it is one."""
     start, stop = int(index[0]), int(index[-1]) + 1
     return slice(start, stop) if len(index) == stop - start else index

@@ -36,7 +36,7 @@ class Order:
         return self.n_reduced, self.n_kept
 
 
-def _order(call):
+def _order(call: LayerCall) -> Order:
     axes, shape = axes_of(call), call.input_shape
     kept = [axis for axis in range(len(shape)) if axis not in axes]
     order = [*axes, *kept]
@@ -58,7 +58,7 @@ def _register(native, *functions):
     )
 
 
-def _sum(call, build, factor):
+def _sum(call: LayerCall, build: Build, factor: float) -> Obj:
     order = _order(call)
     node = build.node()
     if order.n_kept == 1:
@@ -89,7 +89,7 @@ def convert_mean(call: LayerCall, build: Build) -> Obj:
     return _sum(call, build, 1 / _order(call).n_reduced)
 
 
-def _max(call, build, sign):
+def _max(call: LayerCall, build: Build, sign: int) -> Obj:
     order = _order(call)
     node = build.array_node(
         MaxPool(
@@ -143,7 +143,7 @@ def convert_min(call: LayerCall, build: Build) -> Obj:
     return _max(call, build, -1)
 
 
-def _computed(call, build, function):
+def _computed(call: LayerCall, build: Build, function):
     order = _order(call)
     node = build.array_node(function(order))
     build.connect(node, take=order.take)

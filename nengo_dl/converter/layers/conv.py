@@ -46,7 +46,9 @@ def convolution(
     return _stencil(geometry, taps(geometry), kernel, groups)
 
 
-def _stencil(geometry, index, kernel, groups=1):
+def _stencil(
+    geometry: Geometry, index: np.ndarray, kernel: np.ndarray, groups: int = 1
+) -> Stencil:
     return Stencil(
         index,
         math.prod(geometry.space),
@@ -112,7 +114,9 @@ def convert_separable_conv(call: LayerCall, build: Build) -> Obj:
     return _with_bias(layer, obj, build)
 
 
-def _connect_depthwise(call, build, variable, obj=None):
+def _connect_depthwise(
+    call: LayerCall, build: Build, variable: keras.Variable, obj=None
+):
     """Connect the input to an object (by default a new node), channel by channel."""
     kernel = array(variable)
     channels, multiplier = kernel.shape[-2:]
@@ -145,7 +149,7 @@ def convert_conv_transpose(call: LayerCall, build: Build) -> Obj:
     return _with_bias(layer, obj, build)
 
 
-def _nengo_transpose(geometry, kernel, shape_out):
+def _nengo_transpose(geometry: Geometry, kernel: np.ndarray, shape_out):
     """Return Nengo's transform if it has this geometry, or None."""
     if len(geometry.space) > MAX_NENGO_DIMENSIONS or set(geometry.dilation) != {1}:
         return None
@@ -164,7 +168,7 @@ def _nengo_transpose(geometry, kernel, shape_out):
         return None
 
 
-def _with_bias(layer, obj, build):
+def _with_bias(layer: keras.Layer, obj, build: Build):
     if layer.use_bias:
         build.channel_bias(obj, layer.bias, layer.data_format == "channels_last")
     return obj

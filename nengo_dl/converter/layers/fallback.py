@@ -67,7 +67,7 @@ def _made_again(layer: keras.Layer, call: LayerCall) -> keras.Layer:
     return new
 
 
-def _check_equal(layer, copied, call, values):
+def _check_equal(layer: keras.Layer, copied, call: LayerCall, values):
     """Raise ValueError if a copy computes something else than the layer.
 
     Attributes that are no arguments of the constructor are lost on the way.
@@ -103,7 +103,7 @@ def _first_line(exc):
     return str(exc).strip().split("\n")[0].rstrip(".")
 
 
-def _keep_functions(layer, copied, seen):
+def _keep_functions(layer: keras.Layer, copied, seen):
     """Give a copy the functions of a layer, and those of layers inside of it.
 
     Configurations have names: keras.ops.gelu would become keras.activations.gelu.
@@ -121,7 +121,7 @@ def _keep_functions(layer, copied, seen):
 
 
 @contextlib.contextmanager
-def _policy_of(layer):
+def _policy_of(layer: keras.Layer):
     """Have layers that a layer makes of itself get its dtype policy."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(layer.dtype_policy)

@@ -29,7 +29,7 @@ GLOBAL_MAX = (
 )
 
 
-def _windows(call):
+def _windows(call: LayerCall) -> tuple[Geometry, int]:
     """Return the geometry of a layer's windows, and the number of channels."""
     layer = call.layer
     last = layer.data_format == "channels_last"
@@ -71,7 +71,7 @@ def convert_average(call: LayerCall, build: Build) -> Obj:
     return node
 
 
-def _averages(index, geometry, channels):
+def _averages(index: np.ndarray, geometry: Geometry, channels: int) -> Sparse:
     """Return the matrix of averages over windows of different sizes."""
     n_in, n_out = int(np.prod(geometry.space)), len(index)
     window, tap = np.nonzero(index >= 0)

@@ -66,7 +66,7 @@ RESTRICTIONS = "temporal_model=True; no mask; no dropout unless inference_only=T
     native="neurons that are connected with themselves",
     restrictions=RESTRICTIONS,
 )
-def convert_simple_rnn(call: LayerCall, build: Build) -> Obj:
+def convert_simple_rnn(call: LayerCall, build: Build) -> list[Obj]:
     """Convert a recurrent layer; what comes back is one time step old."""
     cell = call.layer.cell
     obj = build.units(call.layer.activation)
@@ -85,7 +85,7 @@ def convert_simple_rnn(call: LayerCall, build: Build) -> Obj:
     native="neurons for the gates, and nodes that compute products",
     restrictions=RESTRICTIONS,
 )
-def convert_lstm(call: LayerCall, build: Build) -> Obj:
+def convert_lstm(call: LayerCall, build: Build) -> list[Obj]:
     """Convert a layer with a carry, which gates let in, keep and show.
 
     With gates i, f and o, the candidate g, carry c and output h, and products element
@@ -118,7 +118,7 @@ def convert_lstm(call: LayerCall, build: Build) -> Obj:
     native="neurons for the gates, and nodes that compute products",
     restrictions=RESTRICTIONS,
 )
-def convert_gru(call: LayerCall, build: Build) -> Obj:
+def convert_gru(call: LayerCall, build: Build) -> list[Obj]:
     """Convert a layer whose gates choose between the old output and a candidate.
 
     With gates z and r, candidate g and output h: h[n] = g + z (h[n-1] - g), where g has
@@ -165,7 +165,7 @@ def _trains(cell):
     return cell.kernel.trainable
 
 
-def _come_back(build, output, obj, kernel, part=slice(None)):
+def _come_back(build: Build, output, obj, kernel: keras.Variable, part=slice(None)):
     """Connect an output, one time step later, by some columns of a kernel."""
     build.link(
         output,
@@ -177,7 +177,7 @@ def _come_back(build, output, obj, kernel, part=slice(None)):
     )
 
 
-def _gate(build, activation, parts):
+def _gate(build: Build, activation, parts):
     """Make units for a sum; a part is a node, and which of its sections counts."""
     obj = build.units(activation)
     for node, i in parts:
@@ -185,7 +185,7 @@ def _gate(build, activation, parts):
     return build.finish(obj)
 
 
-def _product(build, first, second, is_old=False):
+def _product(build: Build, first, second, is_old=False):
     """Multiply element by element; ``is_old`` takes the second of the step before."""
     size = build.size
     node = build.array_node(reduction("multiply", 2, (size,)))
