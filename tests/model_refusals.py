@@ -38,7 +38,7 @@ REFUSALS = [
         r"Pass allow_fallback=True to keep it as a TensorNode",
         ("allow_fallback", False),
         TABLE,
-        "``allow_fallback=False`` makes it an error, which lists all such layers.",
+        "``allow_fallback=False`` this is an error, which lists all such layers.",
     ),
     Refusal(
         ValueError,
