@@ -21,6 +21,7 @@ import pytest
 import tensorflow as tf
 
 import nengo_dl
+from nengo_dl import Converter
 from nengo_dl.ops import Builder, neurons, processes
 
 ROOT = Path(__file__).parents[1]
@@ -83,6 +84,7 @@ def registries(monkeypatch):
     monkeypatch.setattr(Builder, "entries", dict(Builder.entries))
     monkeypatch.setattr(neurons, "steps", dict(neurons.steps))
     monkeypatch.setattr(processes, "steps", dict(processes.steps))
+    monkeypatch.setattr(Converter, "converters", dict(Converter.converters))
     builders = nengo.builder.Builder.builders
     monkeypatch.setattr(nengo.builder.Builder, "builders", dict(builders))
     matplotlib.use("Agg")
