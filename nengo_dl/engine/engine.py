@@ -5,18 +5,16 @@ back, so the caller decides what a failed or interrupted run leaves behind.
 """
 
 import contextlib
-import functools
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from nengo import Probe
 from nengo.exceptions import BuildError, SimulationError
 
-from nengo_dl.engine.loop import simulate
+from nengo_dl.engine.compiled_loop import CompiledLoop
 from nengo_dl.engine.step import Clock, Step
 from nengo_dl.engine.values import Values, ValueTable
 from nengo_dl.graph.kernel import Kernel
@@ -67,6 +65,8 @@ class Engine:
         Whether steps call Python.
     layers : list of keras.Layer
         Layers that kernels call.
+    loop : `CompiledLoop`
+        The loop over up to ``chunk`` steps.
     losses : tuple of Signal
         State for training: signals with the sums, over all steps, of the losses that
         layers add when they are called.
@@ -106,9 +106,7 @@ class Engine:
         self.calls_python = bool(hosts)
         self.jit_compile = _choose_jit(settings.jit_compile, hosts)
         self._compile_segments = self.calls_python and settings.jit_compile is not False
-        self._simulate = self._compile()
-        # shapes never change, so calls can go past the search for a matching trace
-        self._traced: Any = None
+        self.loop = self._make_loop(self.chunk)
         logger.info(
             "%d operators in %d kernels; %s",
             len(self.program.operators),
@@ -184,12 +182,11 @@ class Engine:
             tf.zeros((1, self.minibatch_size), self.dtype),
         )
         packed = self._pack(feeds, n_steps)
-        arguments = (values.params, values.state, packed, clock, tf.constant(n_steps))
-        if self._traced is None:
-            self._traced = self._simulate.get_concrete_function(*arguments)
         with self._host.restored_on_error():
             try:
-                state, buffers = self._traced(*arguments)
+                state, buffers = self.loop(
+                    values.params, values.state, packed, clock, tf.constant(n_steps)
+                )
                 rows = [buffer.numpy()[:n_steps] for buffer in buffers]
             except tf.errors.OpError as exc:
                 self._raise_host_error(exc)
@@ -229,13 +226,12 @@ class Engine:
         per_step = max(1, size * (self.minibatch_size or 1) * self.dtype.itemsize)
         return int(np.clip(MAX_CHUNK_BYTES // per_step, 1, MAX_CHUNK_STEPS))
 
-    def _compile(self):
-        step = self.step(training=bool(self.settings.learning_phase))
-        unroll = 1 if self.use_loop and self.jit_compile else self.unroll
+    def _make_loop(self, length: int) -> CompiledLoop:
+        """Make the loop over up to ``length`` steps, which the first call compiles."""
         histories = tuple(
             tf.TensorSpec(
                 (
-                    self.program.kept_of(probe).n_rows(self.chunk),
+                    self.program.kept_of(probe).n_rows(length),
                     signal.size,
                     1 if self.values.is_shared(signal) else self.minibatch_size,
                 ),
@@ -243,26 +239,13 @@ class Engine:
             )
             for probe, signal in self.program.probes.items()
         )
-
-        def run(params, state, feeds, clock, n_steps):
-            return simulate(
-                step,
-                params,
-                state,
-                feeds,
-                clock,
-                n_steps,
-                histories=histories,
-                unroll=unroll,
-                use_loop=self.use_loop,
-            )
-
-        # TensorFlow counts the traces of a function by its code, and would warn of the
-        # fifth engine that retracing is expensive; partial objects it tells apart
-        return tf.function(
-            functools.partial(run),
-            jit_compile=self.jit_compile or None,
-            autograph=False,
+        return CompiledLoop(
+            self.step(training=bool(self.settings.learning_phase)),
+            length,
+            histories,
+            jit_compile=self.jit_compile,
+            unroll=self.unroll,
+            use_loop=self.use_loop,
         )
 
     def _pack(self, feeds: Mapping[Feed, np.ndarray], n_steps: int):

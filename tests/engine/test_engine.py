@@ -68,7 +68,7 @@ class Run:
     @property
     def n_traces(self):
         """Number of times that the loop has been traced."""
-        return self.engine._simulate.experimental_get_tracing_count()
+        return self.engine.loop.function.experimental_get_tracing_count()
 
 
 def assert_same(actual, expected, **tolerance):
