@@ -43,7 +43,7 @@ class Halves(nengo.solvers.Solver):
         return A.T @ Y + rng.normal(), {}
 
 
-def net_with(solvers, neurons=(nengo.LIF(),), n_neurons=40, n_points=None):
+def net_with(solvers, neurons=NEURONS[:1], n_neurons=40, n_points=None):
     """Connect ensembles by each solver twice, also from other evaluation points."""
     with nengo.Network(seed=1) as net:
         post = nengo.Ensemble(20, 1)
