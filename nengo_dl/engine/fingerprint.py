@@ -14,7 +14,7 @@ import hashlib
 import struct
 import threading
 import types
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,7 @@ TRUSTED = frozenset({OWN, "builtins", "keras", "math", "nengo", "numpy", "tensor
 # What is in a fingerprint as it is, and what else it depends on
 Parts = tuple[bytes, Iterable[Any]]
 
-_numbers: dict[Hashable, int] = {}
+_numbers: dict[Any, int] = {}
 _lock = threading.Lock()
 
 
@@ -105,7 +105,7 @@ def _package(module: str) -> str:
     return module.split(".")[0]
 
 
-def _number(value: Hashable) -> bytes:
+def _number(value: Any) -> bytes:
     """Return a number of a value that lives as long as the program, like code."""
     with _lock:
         return b"%d" % _numbers.setdefault(value, len(_numbers))

@@ -65,7 +65,7 @@ def register(*process_types: type, merge_key: Callable[[Any], Hashable]) -> Call
         Takes a function and returns it. That function gets the merged operators and a
         `BuildContext`, and returns a function from the input and the state variables,
         each of shape (total size, minibatch_size or 1), to a tuple of the output and
-        the new state variables; or one `WithConstants`.
+        the new state variables; or a ``WithConstants``.
     """
 
     def decorate(build):
