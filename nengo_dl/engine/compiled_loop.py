@@ -101,7 +101,7 @@ class CompiledLoop:
     def run(
         self,
         params: Tensors,
-        state: Tensors,
+        state: Sequence[tf.Tensor],
         feeds: Sequence[np.ndarray],
         seed: int,
         first_step: int,

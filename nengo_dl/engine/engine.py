@@ -177,7 +177,7 @@ class Engine:
         """
         arrays = self.loop.feeds(n_steps)
         self._pack(feeds, arrays)
-        signed = int(np.uint32(seed).astype(np.int32))
+        signed = seed - 2**32 if seed >= 2**31 else seed
         with self._host.restored_on_error():
             try:
                 state, rows = self.loop.run(
@@ -186,7 +186,7 @@ class Engine:
             except (tf.errors.OpError, HostError) as exc:
                 self._raise_host_error(exc)
         outputs = {
-            probe: np.moveaxis(array, 2, 1).reshape((-1, array.shape[2], *signal.shape))
+            probe: array.transpose(0, 2, 1).reshape((-1, array.shape[2], *signal.shape))
             for (probe, signal), array in zip(
                 self.program.probes.items(), rows, strict=True
             )

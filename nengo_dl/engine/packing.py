@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from nengo_dl.engine.shared_array import as_tensor
+
 # A copy of this many elements takes about as long as one more tensor in a call
 MAX_PACKED = 2048
 
@@ -82,3 +84,33 @@ class Packing:
             else tf.reshape(packed[0][place.part], place.shape)
             for place in self.places
         ]
+
+
+class Unpacked(Sequence[tf.Tensor]):
+    """Tensors that are made of what they are packed into when one is first read.
+
+    Parameters
+    ----------
+    packed : sequence of tensor
+        What they are packed into.
+    places : sequence of `Place`
+        Their places in it.
+    """
+
+    def __init__(self, packed: Sequence[tf.Tensor], places: Sequence[Place]):
+        self.packed, self._places = packed, places
+        self._tensors: tuple[tf.Tensor, ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, index):
+        if self._tensors is None:
+            vector = np.asarray(self.packed[0])
+            self._tensors = tuple(
+                self.packed[place.number]
+                if place.part is None
+                else as_tensor(place.read(self.packed, vector))
+                for place in self._places
+            )
+        return self._tensors[index]

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from nengo_dl.engine.packing import Place
+from nengo_dl.engine.packing import Place, Unpacked
 from nengo_dl.engine.raw_call import RawCall
 from nengo_dl.engine.segments import Segments
 from nengo_dl.engine.shapes import LoopShapes
@@ -59,6 +59,8 @@ class PythonLoop:
         self._prepare_call: RawCall
         self._prepared: list[tf.Tensor] = []
         self._traced: _Traced | None = None
+        # what the last run has handed on: a run that goes on needs nothing else
+        self._packed: list[tf.Tensor] = []
 
     def feeds(self, n_steps: int) -> list[np.ndarray]:
         """Return arrays to be filled with feeds, see `CompiledLoop.feeds`."""
@@ -71,12 +73,12 @@ class PythonLoop:
     def run(
         self,
         params: Tensors,
-        state: Tensors,
+        state: Sequence[tf.Tensor],
         feeds: Sequence[np.ndarray],
         seed: int,
         first_step: int,
         n_steps: int,
-    ) -> tuple[Tensors, list[np.ndarray]]:
+    ) -> tuple[Sequence[tf.Tensor], list[np.ndarray]]:
         """Run steps, see `CompiledLoop.run`.
 
         Raises
@@ -90,11 +92,17 @@ class PythonLoop:
         self._prepare(params)
         if self._traced is None:
             self._traced = self._trace(state)
-        start = self._traced.start(state)
+        if isinstance(state, Unpacked) and state.packed is self._packed:
+            start = self._packed
+        else:
+            start = self._traced.start(state)
         packed = self._traced.last([*self._traced.ahead, *start, *self._rest])
         row.started()
         with self._host.calling():
-            return self._loop(self._traced, packed, feeds, first_step, n_steps)
+            self._packed, outputs = self._loop(
+                self._traced, packed, feeds, first_step, n_steps
+            )
+        return Unpacked(self._packed, self._traced.state), outputs
 
     def _loop(
         self,
@@ -103,7 +111,7 @@ class PythonLoop:
         feeds: Sequence[np.ndarray],
         first_step: int,
         n_steps: int,
-    ) -> tuple[Tensors, list[np.ndarray]]:
+    ) -> tuple[list[tf.Tensor], list[np.ndarray]]:
         # what this function does in every step takes longer than many a segment
         row, rest, dt = self._segments.row, self._rest, self._dt
         small = np.empty((n_steps, traced.n_small), self._shapes.dtype)
@@ -133,7 +141,7 @@ class PythonLoop:
             small[i - 1] = vector[: traced.n_small]
             for buffer, n in large:
                 buffer[i - 1 if len(buffer) > 1 else 0] = packed[n]
-        return traced.state_of(packed), self._rows(traced, small, large)
+        return packed, self._rows(traced, small, large)
 
     def _rows(
         self, traced: "_Traced", small: np.ndarray, large: list[tuple[np.ndarray, int]]
@@ -164,7 +172,7 @@ class PythonLoop:
         self._prepared = self._prepare_call(list(params))
         self._params = params
 
-    def _trace(self, state: Tensors) -> "_Traced":
+    def _trace(self, state: Sequence[tf.Tensor]) -> "_Traced":
         segments = self._segments
         traced = segments.trace(state, self._rest)
         targets = iter(segments.row.results)
@@ -210,7 +218,7 @@ class _Traced(NamedTuple):
         """Number of elements of small outputs."""
         return sum(math.prod(p.shape) for p in self.outputs if p.part is not None)
 
-    def start(self, state: Tensors) -> list[tf.Tensor]:
+    def start(self, state: Sequence[tf.Tensor]) -> list[tf.Tensor]:
         """Return what the last segment is given to start from a state."""
         packed, vector = list(self.before), np.array(self.before[0])
         for place, block in zip(self.state, state, strict=True):
@@ -219,13 +227,3 @@ class _Traced(NamedTuple):
             else:
                 vector[place.part] = np.ravel(block)
         return [as_tensor(vector), *packed[1:]]
-
-    def state_of(self, packed: Sequence[tf.Tensor]) -> Tensors:
-        """Return the state after a step."""
-        vector = np.asarray(packed[0])
-        return tuple(
-            packed[place.number]
-            if place.part is None
-            else as_tensor(place.read(packed, vector))
-            for place in self.state
-        )

@@ -13,7 +13,7 @@ from nengo_dl.engine.packing import Place
 from nengo_dl.engine.raw_call import RawCall, raw_call
 from nengo_dl.engine.row import Row
 from nengo_dl.engine.shapes import LoopShapes
-from nengo_dl.engine.step import Clock, Context, Prepared, Step, Tensors, run, write
+from nengo_dl.engine.step import Clock, Context, Prepared, Step, run, write
 from nengo_dl.graph.layout import Layout
 
 TensorList = list[tf.Tensor]
@@ -116,7 +116,7 @@ class Segments:
 
         return _trace(prepare, _specs(params), False)[0]
 
-    def trace(self, state: Tensors, rest: TensorList) -> list[RawCall]:
+    def trace(self, state: Sequence[tf.Tensor], rest: TensorList) -> list[RawCall]:
         """Trace all segments.
 
         Returns

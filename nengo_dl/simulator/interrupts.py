@@ -1,5 +1,6 @@
 """Ctrl-C at moments when nothing is half done."""
 
+import inspect
 import signal
 import threading
 from collections.abc import Iterator
@@ -15,7 +16,10 @@ def interrupts_held() -> Iterator[None]:
     keeping it, so a chunk of steps is either run as a whole or not at all. Only the
     main thread receives signals, and only those with a handler of Python's can be held.
     """
-    before = signal.getsignal(signal.SIGINT)
+    # without the search for an enum's member, which takes longer than a step
+    get_handler = inspect.unwrap(signal.getsignal)
+    set_handler = inspect.unwrap(signal.signal)
+    before = get_handler(signal.SIGINT)
     is_main = threading.current_thread() is threading.main_thread()
     if not is_main or not callable(before):
         yield
@@ -28,10 +32,10 @@ def interrupts_held() -> Iterator[None]:
             before(number, frame)
         held.append((number, frame))
 
-    signal.signal(signal.SIGINT, hold)
+    set_handler(signal.SIGINT, hold)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        set_handler(signal.SIGINT, before)
         if held:
             before(*held[0])
