@@ -178,13 +178,17 @@ class Engine:
         arrays = self.loop.feeds(n_steps)
         self._pack(feeds, arrays)
         signed = seed - 2**32 if seed >= 2**31 else seed
-        with self._host.restored_on_error():
-            try:
-                state, rows = self.loop.run(
-                    values.params, values.state, arrays, signed, values.n_steps, n_steps
-                )
-            except (tf.errors.OpError, HostError) as exc:
+        self._host.error = None
+        streams = self._host.get()
+        try:
+            state, rows = self.loop.run(
+                values.params, values.state, arrays, signed, values.n_steps, n_steps
+            )
+        except BaseException as exc:
+            self._host.put(streams)
+            if isinstance(exc, tf.errors.OpError | HostError):
                 self._raise_host_error(exc)
+            raise
         outputs = {
             probe: array.transpose(0, 2, 1).reshape((-1, array.shape[2], *signal.shape))
             for (probe, signal), array in zip(
