@@ -15,6 +15,7 @@ from nengo_dl.engine.loop import simulate
 from nengo_dl.engine.raw_call import RawCall, public_call, raw_call
 from nengo_dl.engine.shapes import LoopShapes
 from nengo_dl.engine.shared_array import SharedArray
+from nengo_dl.engine.shared_functions import SHARED
 from nengo_dl.engine.step import Clock, Step, Tensors
 
 
@@ -71,6 +72,8 @@ class CompiledLoop:
         self._row = tf.zeros((1, shapes.n_items), shapes.dtype)
         self._make_call = public_call if calls_python else raw_call
         self._call: RawCall | None = None
+        unroll = 1 if use_loop and jit_compile else unroll
+        self._content = (step, shapes, length, jit_compile, unroll, use_loop)
 
         def run(params, state, feeds, clock, n_steps):
             return simulate(
@@ -81,7 +84,7 @@ class CompiledLoop:
                 clock,
                 n_steps,
                 histories=histories,
-                unroll=1 if use_loop and jit_compile else unroll,
+                unroll=unroll,
                 use_loop=use_loop,
             )
 
@@ -139,9 +142,13 @@ class CompiledLoop:
         clock = Clock(seed_tensor, first, self._row)
         if self._call is None:
             # shapes never change: no call has to search for a matching trace
-            self._call = self._make_call(
-                self.function.get_concrete_function(params, state, blocks, clock, count)
+            arguments = (params, tuple(state), blocks, clock, count)
+            traced = SHARED.get(
+                self._content,
+                arguments,
+                lambda: self.function.get_concrete_function(*arguments),
             )
+            self._call = self._make_call(traced)
         results = self._call([*params, *state, *blocks, *clock, count])
         rows = [np.asarray(buffer)[:n_steps] for buffer in results[self._n_state :]]
         return tuple(results[: self._n_state]), rows
