@@ -113,7 +113,8 @@ class KerasMethods:
         ----------
         x : None or dict or list or ndarray or dataset, optional
             Data for the input nodes, see `predict`; arrays of shape (n_items, n_steps,
-            size_out), or (n_items, 1, size_out) together with `n_steps`. Datasets and generators give pairs of inputs and targets.
+            size_out), or (n_items, 1, size_out) together with `n_steps`. Datasets and
+            generators give pairs of inputs and targets.
         y : dict or list or ndarray, optional
             Targets: by probe or name, in the order of the probes, or one for the first
             probe; of shape (n_items, n_steps, size). Probes without a loss need none.
