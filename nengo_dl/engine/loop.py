@@ -115,6 +115,7 @@ def unfold(
     held: Tensors = (),
     unroll: int = 1,
     use_loop: bool = True,
+    length: int | None = None,
 ) -> tuple[Tensors, Tensors]:
     """Run steps one after the other, in a form through which gradients flow.
 
@@ -135,6 +136,9 @@ def unfold(
         Number of steps in one iteration of the loop.
     use_loop : bool
         False runs all steps without a loop; their number must be an int then.
+    length : int, optional
+        How many steps feeds and outputs have, where `n_steps` is a tensor that may be
+        smaller. XLA cannot compile the gradient then.
 
     Returns
     -------
@@ -160,7 +164,9 @@ def unfold(
 
     if not use_loop or (isinstance(n_steps, int) and n_steps <= unroll):
         return _spell_out(advance, state, feeds, n_steps, histories)
-    return _run_loop(advance, state, feeds, n_steps, histories, clock.row, unroll)
+    return _run_loop(
+        advance, state, feeds, n_steps, histories, clock.row, unroll, length
+    )
 
 
 def _spell_out(advance, state, feeds, n_steps, histories):
@@ -176,16 +182,17 @@ def _spell_out(advance, state, feeds, n_steps, histories):
     )
 
 
-def _run_loop(advance, state, feeds, n_steps, histories, row, unroll):
+def _run_loop(advance, state, feeds, n_steps, histories, row, unroll, length):
     """Run `advance` in a loop over arrays of tensors, whose gradients are cheap."""
+    length = n_steps if length is None else length
     fed = tuple(
-        tf.TensorArray(feed.dtype, n_steps, element_shape=feed.shape[1:]).unstack(feed)
+        tf.TensorArray(feed.dtype, length, element_shape=feed.shape[1:]).unstack(feed)
         for feed in feeds
     )
     kept = tuple(
         tf.zeros((history.size, 1), history.dtype) + (0 if history.shared else row)
         if history.last_only
-        else tf.TensorArray(history.dtype, n_steps)
+        else tf.TensorArray(history.dtype, length)
         for history in histories
     )
 

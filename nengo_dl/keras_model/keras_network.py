@@ -137,6 +137,12 @@ class KerasNetwork:
             and all(isinstance(feed.output, np.ndarray) for feed in feeds)
         )
 
+    def expect(self, n_steps: int, n_minibatches: int) -> None:
+        """Get ready to predict or evaluate minibatches with a number of steps."""
+        if self.layer.expect(n_steps, n_minibatches):
+            self.predictor.make_predict_function(force=True)
+            self.predictor.make_test_function(force=True)
+
     def in_float64(self) -> EngineLayer:
         """Return a layer with the same parameters, which computes in float64."""
         engine = self.layer.engine.variant(

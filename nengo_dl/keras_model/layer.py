@@ -4,7 +4,6 @@ A call reads the weights, and runs all time steps as one differentiable function
 layer is stateful, it keeps the state for the next call.
 """
 
-import functools
 from collections.abc import Mapping, MutableMapping
 from dataclasses import replace
 from typing import Any
@@ -12,16 +11,16 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from nengo import Node, Probe
+from nengo import Node
 from nengo.exceptions import SimulationError, ValidationError
 
 from nengo_dl.engine.engine import Engine
-from nengo_dl.engine.loop import History, unfold
 from nengo_dl.engine.values import Values
 from nengo_dl.keras_model.compiled_metrics import without_compiled
 from nengo_dl.keras_model.layer_inputs import LayerInputs
 from nengo_dl.keras_model.layer_state import LayerState
 from nengo_dl.keras_model.learned_weights import LearnedWeights
+from nengo_dl.keras_model.network_loop import NetworkLoop
 from nengo_dl.keras_model.parameter_weights import ParameterWeights
 from nengo_dl.keras_model.steps_to_run import Length, current_steps
 from nengo_dl.keras_model.variable_slice import VariableSlice, layer_weights
@@ -99,13 +98,7 @@ class EngineLayer(keras.layers.Layer):
         self.learned = LearnedWeights(engine, self.add_weight)
         models = [m for m in self.keras_layers if isinstance(m, keras.Model)]
         self._initial_models = [(model, model.get_weights()) for model in models]
-        # partial, for what TensorFlow counts traces of: see Engine
-        self._traced_loops = {
-            training: tf.function(
-                functools.partial(self._loop, training), autograph=False
-            )
-            for training in (False, True)
-        }
+        self._loop = NetworkLoop(engine, self._inputs, self.parameters)
         self.built = True
 
     @property
@@ -143,14 +136,11 @@ class EngineLayer(keras.layers.Layer):
         items, n_steps = self._inputs.extent(inputs, n_steps)
         training = self._is_training(training)
         clock = self._state.clock(items, training)
-        ranges = self._inputs.ranges(inputs, n_steps)
-        feeds = self._inputs.blocks(inputs, clock, items, n_steps)
         params = tuple(
             tf.convert_to_tensor(weight) for weight in self.parameters.variables
         )
         before = self.learned.into(self._state.before(clock))
-        run = self._choose_loop(training)
-        state, outputs = run(ranges, params, before, feeds, clock, n_steps)
+        state, outputs = self._loop(params, before, inputs, clock, n_steps, training)
         # no time has passed if a function of the user's fails on the way
         with tf.control_dependencies([*state, *outputs]):
             self._state.after(before, state, n_steps)
@@ -160,7 +150,7 @@ class EngineLayer(keras.layers.Layer):
             self.add_loss(loss)
         if not self.output_names:
             return {NOTHING: tf.zeros((items, n_steps, 0), self.engine.dtype)}
-        return self._wrapped(list(map(_items_first, outputs, self._shapes)))
+        return self._wrapped(list(outputs))
 
     def compute_output_shape(self, inputs_shape, n_steps: Length | None = None):
         """Return the shapes of outputs, in the form of outputs.
@@ -202,6 +192,16 @@ class EngineLayer(keras.layers.Layer):
         if self._unwraps:
             return keras.KerasTensor(shapes, dtype)
         return {name: keras.KerasTensor(shape, dtype) for name, shape in shapes.items()}
+
+    def expect(self, n_steps: int, n_calls: int) -> bool:
+        """Get ready for inference; tell whether that needs to be traced again.
+
+        Parameters
+        ----------
+        n_steps, n_calls : int
+            Number of steps of each call, and number of such calls.
+        """
+        return self._loop.expect(n_steps, n_calls, self._is_training(False))
 
     @property
     def keep(self) -> tf.Variable:
@@ -322,49 +322,6 @@ class EngineLayer(keras.layers.Layer):
         if settings.learning_phase is not None:
             return settings.learning_phase
         return bool(training) and not settings.inference_only
-
-    def _choose_loop(self, training: bool):
-        """Return the loop over time, as a traced function if nothing else is traced.
-
-        If a shape depends on an inner function, XLA treats all its arguments as
-        constants, and compiles the outer function again whenever a weight changes. A
-        function that is being traced therefore gets no inner one.
-        """
-        if tf.executing_eagerly():
-            return self._traced_loops[training]
-        return functools.partial(self._loop, training)
-
-    def _loop(self, training, ranges, params, state, feeds, clock, n_steps):
-        engine = self.engine
-        return unfold(
-            engine.step(training, ranges),
-            self.parameters.blocks_of(params),
-            state,
-            feeds.varying,
-            clock,
-            n_steps,
-            held=feeds.held,
-            histories=tuple(_history(engine, probe) for probe in engine.program.probes),
-            unroll=engine.unroll,
-            use_loop=engine.use_loop,
-        )
-
-
-def _items_first(rows: tf.Tensor, shape: tuple[int, ...]) -> tf.Tensor:
-    """Turn (n_steps, size, items) into (items, n_steps, *shape)."""
-    output = tf.transpose(rows, (2, 0, 1))
-    if len(shape) == 1:
-        return output
-    items, n_steps = tf.unstack(tf.shape(output)[:2])
-    output = tf.reshape(output, (items, n_steps, *shape))
-    return tf.ensure_shape(output, (rows.shape[2], rows.shape[0], *shape))
-
-
-def _history(engine: Engine, probe: Probe) -> History:
-    program = engine.program
-    signal, last_only = program.probes[probe], program.kept_of(probe).last_only
-    shared = engine.values.is_shared(signal)
-    return History(signal.size, shared, engine.dtype, last_only)
 
 
 def _check_shapes(

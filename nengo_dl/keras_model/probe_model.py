@@ -5,6 +5,7 @@ target, and data can contain the number of steps.
 """
 
 import contextlib
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ import tensorflow as tf
 
 from nengo_dl.errors import InvalidValue, argument
 from nengo_dl.keras_model.compiled_metrics import without_compiled
+from nengo_dl.keras_model.inference import without_gradients
 from nengo_dl.keras_model.loss_kinds import LossKind
 from nengo_dl.keras_model.objectives import Objectives, build_objectives
 from nengo_dl.keras_model.replicas import for_replicas
@@ -20,6 +22,9 @@ from nengo_dl.keras_model.steps_to_run import Length, steps_to_run
 from nengo_dl.keys import Keys, check_present
 
 N_STEPS = "n_steps"
+
+# Making a function changes the model for a moment, in whatever thread.
+_MAKING = threading.RLock()
 
 
 def keras_inputs(
@@ -158,6 +163,16 @@ class ProbeModel(keras.Model):
                 self.optimizer.build(self.trainable_variables)
         return super().make_train_function(force)
 
+    def make_test_function(self, force: bool = False) -> Any:
+        """Compile `test_step`, see ``keras.Model.make_test_function``."""
+        with self._uncompiled():
+            return super().make_test_function(force)
+
+    def make_predict_function(self, force: bool = False) -> Any:
+        """Compile `predict_step`, see ``keras.Model.make_predict_function``."""
+        with self._uncompiled():
+            return super().make_predict_function(force)
+
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Train on one minibatch; return the report."""
         standard, n_steps = self._standard(data)
@@ -167,13 +182,13 @@ class ProbeModel(keras.Model):
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Evaluate one minibatch; return the report."""
         standard, n_steps = self._standard(data)
-        with _after(data), steps_to_run(n_steps):
+        with _after(data), steps_to_run(n_steps), self._inference():
             return for_replicas(super().test_step(standard))
 
     def predict_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Return the outputs for one minibatch."""
         standard, n_steps = self._standard(data)
-        with _after(data), steps_to_run(n_steps):
+        with _after(data), steps_to_run(n_steps), self._inference():
             return super().predict_step(standard)
 
     def compute_loss(
@@ -208,6 +223,25 @@ class ProbeModel(keras.Model):
             self._weights_by_name(sample_weight),
         )
         return self.get_metrics_result()
+
+    @contextlib.contextmanager
+    def _uncompiled(self) -> Iterator[None]:
+        """Let Keras make functions that are not compiled with XLA as a whole.
+
+        The loops over time in them are, see `.Loops`.
+        """
+        with _MAKING:
+            jit_compile: bool = self.jit_compile
+            if jit_compile:
+                self.jit_compile = False
+            try:
+                yield
+            finally:
+                if jit_compile:
+                    self.jit_compile = True
+
+    def _inference(self) -> contextlib.AbstractContextManager[None]:
+        return without_gradients() if self.jit_compile else contextlib.nullcontext()
 
     def _in_order(self, logs: dict[str, Any]) -> dict[str, Any]:
         """Return logs in the order of `metrics`, instead of the alphabetical order."""

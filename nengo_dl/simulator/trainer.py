@@ -95,6 +95,7 @@ class Trainer:
             checked = adapter.check("evaluate", x, y, weights, n_steps)
             stateful = adapter.check_stateful(checked, stateful)
             arguments = adapter.arguments(checked)
+            adapter.expect(checked)
             with (
                 adapter.errors(),
                 self._lent(network, stateful),
@@ -123,6 +124,7 @@ class Trainer:
         shares = not stateful and adapter.is_pure(checked)
         with self._simulation.lock.beside(method, shares, stateful):
             arguments = adapter.arguments(checked)
+            adapter.expect(checked)
             with adapter.errors(), self._lent(network, stateful):
                 if on_batch:
                     x = arguments["x"]
