@@ -11,6 +11,7 @@ from typing import Any
 import tensorflow as tf
 
 from nengo_dl.engine.loop import simulate
+from nengo_dl.engine.shared_functions import SHARED
 from nengo_dl.engine.step import Clock, Step, Tensors
 
 
@@ -50,6 +51,8 @@ class CompiledLoop:
         use_loop: bool = True,
     ):
         self.length = length
+        unroll = 1 if use_loop and jit_compile else unroll
+        self._content = (step, length, histories, jit_compile, unroll, use_loop)
 
         def run(params, state, feeds, clock, n_steps):
             return simulate(
@@ -60,7 +63,7 @@ class CompiledLoop:
                 clock,
                 n_steps,
                 histories=histories,
-                unroll=1 if use_loop and jit_compile else unroll,
+                unroll=unroll,
                 use_loop=use_loop,
             )
 
@@ -103,5 +106,9 @@ class CompiledLoop:
         """
         arguments = (params, state, feeds, clock, n_steps)
         if self._traced is None:
-            self._traced = self.function.get_concrete_function(*arguments)
+            self._traced = SHARED.get(
+                self._content,
+                arguments,
+                lambda: self.function.get_concrete_function(*arguments),
+            )
         return self._traced(*arguments)

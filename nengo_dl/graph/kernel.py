@@ -172,3 +172,26 @@ def slot(signals: Iterable[Signal]) -> Slot:
         minibatch_size or 1).
     """
     return tuple(view(signal) for signal in signals)
+
+
+def constant(values: Any, dtype: np.dtype, name: str) -> Slot:
+    """Describe numbers that are no signal of an operator, such as time constants.
+
+    What a kernel reads can be changed without compiling anew, unlike what its function
+    has captured: networks that differ in such numbers alone share what was compiled.
+
+    Parameters
+    ----------
+    values : float or ndarray
+        The numbers, of any shape.
+    dtype : dtype
+        Type of all signals.
+    name : str
+        Name for messages.
+
+    Returns
+    -------
+    slot : tuple of `View`
+        To be read as a tensor of shape (number of values, 1).
+    """
+    return (view(Signal(np.ravel(values).astype(dtype), name=name, readonly=True)),)

@@ -5,6 +5,7 @@ from nengo.exceptions import BuildError, SimulationError
 
 from nengo_dl.engine.engine import MAX_CHUNK_BYTES, MAX_CHUNK_STEPS, Engine
 from nengo_dl.engine.feeds import FeedRunner
+from nengo_dl.engine.shared_functions import SHARED
 from nengo_dl.graph.kept import Kept
 from nengo_dl.graph.program import from_model
 from nengo_dl.settings import Settings
@@ -30,6 +31,7 @@ class Run:
     """An engine together with what feeds it."""
 
     def __init__(self, net, minibatch_size=1, dtype="float64", seed=0, **kwargs):
+        SHARED.clear()  # traces are counted
         settings = Settings(dtype=dtype, jit_compile=kwargs.pop("jit_compile", "auto"))
         self.net = net
         self.model = build(net)
