@@ -283,7 +283,7 @@ class Runner:
         with self._replacing:
             kept = bool(layer.keep) if self._n_lent else False
             if not self._n_lent:
-                layer.load(self.values)
+                layer.load(layer.with_learned(self._recording.values))
             streams = self.engine.host.get()
             self._n_lent += 1
         try:
@@ -297,7 +297,10 @@ class Runner:
                 if not stateful:
                     self.engine.host.put(streams)
                 if not self._n_lent:
-                    self.replace_values(layer.values())
+                    # parameters stay in the layer: copying them takes time
+                    params = self._recording.values.params
+                    state = replace(layer.state_values(), params=params)
+                    self.replace_values(layer.with_learned(state))
 
     def clear_probes(self) -> None:
         """Drop what has been recorded."""
