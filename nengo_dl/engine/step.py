@@ -191,7 +191,7 @@ class Step:
             value = memory.read((part,))
             if value.shape[1] != 1:
                 value = tf.repeat(value, tf.shape(feeds[0])[0], axis=1)
-            memory.write((part,), "set", value)
+            memory.put(part, value)
         results = [
             _compute(item, memory, prepared.arguments[item.number])
             for item in self._joined
@@ -242,7 +242,7 @@ def _for_training(kernel: Kernel) -> Kernel:
 
 def _put(memory: Memory, ranges: Access, tensors: Iterable[tf.Tensor]) -> None:
     for part, tensor in zip(ranges, tensors, strict=True):
-        memory.write((part,), "set", tensor)
+        memory.put(part, tensor)
 
 
 def _joins_steps(item: Bound, layout: Layout) -> bool:

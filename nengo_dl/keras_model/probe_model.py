@@ -231,7 +231,7 @@ class ProbeModel(keras.Model):
         The loops over time in them are, see `.Loops`.
         """
         with _MAKING:
-            jit_compile: bool = self.jit_compile
+            jit_compile = bool(self.jit_compile)
             if jit_compile:
                 self.jit_compile = False
             try:
