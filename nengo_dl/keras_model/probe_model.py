@@ -74,6 +74,8 @@ class ProbeModel(keras.Model):
     ones are 1.
     """
 
+    jit_compile: Any  # a property of Keras'
+
     def __init__(
         self,
         inputs: Mapping[str, keras.KerasTensor],
@@ -231,7 +233,7 @@ class ProbeModel(keras.Model):
         The loops over time in them are, see `.Loops`.
         """
         with _MAKING:
-            jit_compile = bool(self.jit_compile)
+            jit_compile = self.jit_compile
             if jit_compile:
                 self.jit_compile = False
             try:

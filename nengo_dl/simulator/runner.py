@@ -201,10 +201,7 @@ class Runner:
                 self.go_on(streams, before.n_steps)
 
     def value(self, signal: Signal) -> np.ndarray | None:
-        """Return the current value of a parameter or state, None for other signals.
-
-        Of shape (minibatch_size or 1, ...).
-        """
+        """Return a parameter or state, with an axis of items; None if it is neither."""
         value = None if self.layer is None else self.layer.parameters.value(signal)
         if value is None:
             value = self.engine.values.get(self.state(), signal)
