@@ -26,8 +26,8 @@ def read_box(source: tf.Tensor, box: Box) -> tf.Tensor:
     if order:
         shape = _memory_shape(box)
         source = tf.pad(source, ((0, math.prod(shape) - source.shape[0]), (0, 0)))
-        inside = [slice(lengths[axis]) for axis in order]
-        source = tf.reshape(source, (*shape, n_items))[(*inside, 0)]
+        inside = (*(slice(lengths[axis]) for axis in order), 0)
+        source = tf.reshape(source, (*shape, n_items))[inside]
         back = [order.index(axis) for axis in sorted(order)]
         source = tf.transpose(source, (*back, len(order)))
     is_repeated = [stride == 0 for stride in box.strides]

@@ -70,6 +70,8 @@ class ProbeModel(keras.Model):
     ones are 1.
     """
 
+    jit_compile: bool  # of keras.Model
+
     def __init__(
         self,
         inputs: Mapping[str, keras.KerasTensor],
