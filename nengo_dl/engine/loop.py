@@ -112,6 +112,7 @@ def unfold(
     n_steps: int | tf.Tensor,
     *,
     histories: tuple[History, ...],
+    held: Tensors = (),
     unroll: int = 1,
     use_loop: bool = True,
     length: int | None = None,
@@ -123,12 +124,14 @@ def unfold(
     step, params, state, clock
         As for `simulate`.
     feeds : tuple of tensor
-        One of shape (n_steps, size, minibatch_size or 1) per block fed from outside.
+        One of shape (n_steps, size, minibatch_size or 1) per range of varying feeds.
     n_steps : int or int32 scalar tensor
         Number of steps to run. A tensor must follow from shapes: XLA has to know the
         length of a loop to compile its gradient.
     histories : tuple of `History`
         The steps to keep of each output.
+    held : tuple of tensor
+        One of shape (size, minibatch_size or 1) per range of held feeds.
     unroll : int
         Number of steps in one iteration of the loop.
     use_loop : bool
@@ -144,7 +147,7 @@ def unfold(
     outputs : tuple of tensor
         Shape (n_steps or 1, size, minibatch_size or 1) each.
     """
-    prepared = step.prepare(params)
+    prepared = step.prepare(params, held)
     if feeds and not (isinstance(n_steps, int) and n_steps == 1):
         feeds = step.join(prepared, feeds)
 

@@ -61,6 +61,10 @@ class Memory:
         """Replace a whole block."""
         self._pieces[number] = (Piece(0, self._pieces[number][-1].stop, values),)
 
+    def put(self, part: Part, values: tf.Tensor) -> None:
+        """Replace a range of a block."""
+        self._set(part.block, part.start, part.stop, values)
+
     @property
     def pieces(self) -> tuple[tuple[Piece, ...], ...]:
         """The pieces of all blocks."""

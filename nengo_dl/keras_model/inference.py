@@ -49,8 +49,8 @@ class Loops:
         Traced for each loop, with its length (an int), parameters, state, inputs
         (mapping of str to tensor), the seed, the number of steps that were run before,
         and the number of steps to run. Returns the state and the outputs. The second
-        axis of inputs and outputs has the length of the loop, or 1 for outputs that
-        keep only the last step.
+        axis of inputs and outputs has the length of the loop, or 1 for inputs that are
+        held and outputs that keep only the last step.
     last_only : tuple of bool
         For each output, whether it keeps only the last step.
     default : int
@@ -135,8 +135,14 @@ class Loops:
     def _in_chunks(self, params, state, inputs, seed, start, n_steps, length):
         """Call one loop, as often as it takes."""
 
+        is_one = isinstance(n_steps, int) and n_steps == 1
+
         def call(done, state):
-            fed = {k: _chunk(x, done, length) for k, x in inputs.items()}
+            fed = {
+                # what has a single step of several is held
+                k: x if x.shape[1] == 1 and not is_one else _chunk(x, done, length)
+                for k, x in inputs.items()
+            }
             n = tf.minimum(n_steps - done, length)
             return self._functions[length](params, state, fed, seed, start + done, n)
 

@@ -22,6 +22,7 @@ from nengo_dl.keras_model.layer_state import LayerState
 from nengo_dl.keras_model.learned_weights import LearnedWeights
 from nengo_dl.keras_model.network_loop import NetworkLoop
 from nengo_dl.keras_model.parameter_weights import ParameterWeights
+from nengo_dl.keras_model.steps_to_run import Length, current_steps
 from nengo_dl.keras_model.variable_slice import VariableSlice, layer_weights
 from nengo_dl.names import listing
 
@@ -58,6 +59,8 @@ class EngineLayer(keras.layers.Layer):
     ----------
     input_names, output_names : dict of Node or Probe to str
         The names of inputs and outputs.
+    time_input : str
+        The name of an input of size 0 that may say how many steps to run.
     keras_layers : list of keras.Layer
         Layers that the network calls.
     parameters : `ParameterWeights`
@@ -86,6 +89,7 @@ class EngineLayer(keras.layers.Layer):
         self._inputs = LayerInputs(engine, names, inputs)
         self._state = LayerState(engine, seed, stateful)
         self.input_names = self._inputs.names
+        self.time_input = self._inputs.time
         self.output_names = {probe: names[probe] for probe in engine.program.probes}
         self._shapes = [s.shape or (1,) for s in engine.program.probes.values()]
         self.supports_jit = engine.jit_compile and not self._inputs.calls_python
@@ -102,7 +106,9 @@ class EngineLayer(keras.layers.Layer):
         """(list of keras.Metric) The metrics of layers of the network."""
         return without_compiled(super().metrics, self)
 
-    def call(self, inputs: Any, training: bool | None = None) -> Any:
+    def call(
+        self, inputs: Any, training: bool | None = None, n_steps: Length | None = None
+    ) -> Any:
         """Run the network.
 
         Parameters
@@ -114,6 +120,9 @@ class EngineLayer(keras.layers.Layer):
             size 0.
         training : bool, optional
             Whether neurons and layers behave as in training.
+        n_steps : int, optional
+            Number of steps to run. Inputs may have the shape (minibatch_size, 1,
+            size_out) then, and stay the same in all steps. By default, the inputs tell.
 
         Returns
         -------
@@ -122,17 +131,16 @@ class EngineLayer(keras.layers.Layer):
             first axis has length 1 for values that all items share. Without probes,
             there is one output of size 0.
         """
-        inputs = self._inputs.by_name(inputs)
-        items, n_steps = self._inputs.extent(inputs)
+        n_steps = current_steps() if n_steps is None else n_steps
+        inputs = self._inputs.by_name(inputs, n_steps)
+        items, n_steps = self._inputs.extent(inputs, n_steps)
         training = self._is_training(training)
         clock = self._state.clock(items, training)
         params = tuple(
             tf.convert_to_tensor(weight) for weight in self.parameters.variables
         )
-        before = self.learned.into(self._state.before(clock))
-        state, outputs = self._loop(
-            params, tuple(before), inputs, clock, n_steps, training
-        )
+        before = tuple(self.learned.into(self._state.before(clock)))
+        state, outputs = self._loop(params, before, inputs, clock, n_steps, training)
         # no time has passed if a function of the user's fails on the way
         with tf.control_dependencies([*state, *outputs]):
             self._state.after(before, state, n_steps)
@@ -144,20 +152,23 @@ class EngineLayer(keras.layers.Layer):
             return {NOTHING: tf.zeros((items, n_steps, 0), self.engine.dtype)}
         return self._wrapped(list(outputs))
 
-    def compute_output_shape(self, inputs_shape):
+    def compute_output_shape(self, inputs_shape, n_steps: Length | None = None):
         """Return the shapes of outputs, in the form of outputs.
 
         Parameters
         ----------
         inputs_shape : dict of str to tuple, or list of tuple, or tuple
             In the form of inputs.
+        n_steps : int, optional
+            Number of steps to run; by default, the inputs tell.
         """
         shape = inputs_shape
         if isinstance(shape, Mapping):
             shape = tuple(shape.values())
         if isinstance(shape[0], list | tuple):
             shape = shape[0]
-        items, n_steps, _ = shape
+        items, length, _ = shape
+        n_steps = length if n_steps is None else n_steps
         shapes = [
             (
                 1 if self.engine.values.is_shared(signal) else items,
@@ -170,11 +181,13 @@ class EngineLayer(keras.layers.Layer):
         ]
         return self._wrapped(shapes) or {NOTHING: (items, n_steps, 0)}
 
-    def compute_output_spec(self, inputs, training=None):
+    def compute_output_spec(self, inputs, training=None, n_steps=None):
         """Describe the outputs without running anything."""
         del training
-        inputs = self._inputs.by_name(inputs)
-        shapes = self.compute_output_shape({k: x.shape for k, x in inputs.items()})
+        inputs = self._inputs.by_name(inputs, n_steps)
+        shapes = self.compute_output_shape(
+            {k: x.shape for k, x in inputs.items()}, n_steps
+        )
         dtype = self.engine.dtype.name
         if self._unwraps:
             return keras.KerasTensor(shapes, dtype)

@@ -14,8 +14,9 @@ from nengo_dl.engine.engine import Engine
 from nengo_dl.engine.loop import History, unfold
 from nengo_dl.engine.step import Clock
 from nengo_dl.keras_model.inference import Loops, is_without_gradients
-from nengo_dl.keras_model.layer_inputs import LayerInputs, Length
+from nengo_dl.keras_model.layer_inputs import LayerInputs
 from nengo_dl.keras_model.parameter_weights import ParameterWeights
+from nengo_dl.keras_model.steps_to_run import Length
 
 Tensors = tuple[tf.Tensor, ...]
 
@@ -75,7 +76,7 @@ class NetworkLoop:
         state : tuple of tensor
             One of shape (size, minibatch_size) per block.
         inputs : mapping of str to tensor
-            By name, of shape (minibatch_size, n_steps, size_out).
+            By name, of shape (minibatch_size, n_steps or 1, size_out).
         clock : `Clock`
             The time to start from.
         n_steps : int or int32 scalar tensor
@@ -94,13 +95,14 @@ class NetworkLoop:
             run = self._compiled[training]
             return run(params, state, inputs, clock.seed, clock.step, n_steps)
         items, _ = self._inputs.extent(inputs)
+        ranges = self._inputs.ranges(inputs, n_steps)
         feeds = self._inputs.blocks(inputs, clock, items, n_steps)
         # If a shape depends on an inner function, XLA treats all its arguments as
         # constants, and compiles the outer function again whenever a weight changes. A
         # function that is being traced therefore gets no inner one.
         if tf.executing_eagerly():
-            return self._traced[training](params, state, feeds, clock, n_steps)
-        return self._unfold(training, params, state, feeds, clock, n_steps)
+            return self._traced[training](ranges, params, state, feeds, clock, n_steps)
+        return self._unfold(training, ranges, params, state, feeds, clock, n_steps)
 
     def expect(self, n_steps: int, n_calls: int, training: bool) -> bool:
         """Get ready for inference; tell whether it needs to be traced again."""
@@ -114,20 +116,26 @@ class NetworkLoop:
         engine = self._engine
         items = engine.minibatch_size
         clock = Clock(seed, start, tf.zeros((1, items), engine.dtype))
+        ranges = self._inputs.ranges(inputs, length)
         feeds = self._inputs.blocks(inputs, clock, items, length)
         if length == 1 or not engine.use_loop:
             n_steps = length
-        return self._unfold(training, params, state, feeds, clock, n_steps, length)
+        return self._unfold(
+            training, ranges, params, state, feeds, clock, n_steps, length
+        )
 
-    def _unfold(self, training, params, state, feeds, clock, n_steps, length=None):
+    def _unfold(
+        self, training, ranges, params, state, feeds, clock, n_steps, length=None
+    ):
         engine = self._engine
         state, outputs = unfold(
-            engine.step(training),
+            engine.step(training, ranges),
             self._parameters.blocks_of(params),
             state,
-            feeds,
+            feeds.varying,
             clock,
             n_steps,
+            held=feeds.held,
             histories=self._histories,
             unroll=engine.unroll if length is None else 1,
             use_loop=engine.use_loop,

@@ -18,6 +18,7 @@ from nengo_dl.keras_model.inference import without_gradients
 from nengo_dl.keras_model.loss_kinds import LossKind
 from nengo_dl.keras_model.objectives import Objectives, build_objectives
 from nengo_dl.keras_model.replicas import for_replicas
+from nengo_dl.keras_model.steps_to_run import Length, steps_to_run
 from nengo_dl.keys import Keys, check_present
 
 N_STEPS = "n_steps"
@@ -56,6 +57,9 @@ class ProbeModel(keras.Model):
     ----------
     inputs, outputs : dict of str to `keras.KerasTensor`
         Inputs (see `keras_inputs`), and the outputs that are computed from them.
+    time_input : str, optional
+        Key of data, if the model has no such input, that says how many steps to run: an
+        array of shape (minibatch_size, n_steps, 0). Inputs may have a single step then.
     **kwargs
         See `keras.Model`.
 
@@ -70,16 +74,19 @@ class ProbeModel(keras.Model):
     ones are 1.
     """
 
-    jit_compile: bool  # of keras.Model
+    jit_compile: Any  # a property of Keras'
 
     def __init__(
         self,
         inputs: Mapping[str, keras.KerasTensor],
         outputs: Mapping[str, keras.KerasTensor],
         name: str | None = None,  # Keras looks for just these arguments
+        *,
+        time_input: str | None = None,
         **kwargs: Any,
     ):
         super().__init__(inputs=inputs, outputs=outputs, name=name, **kwargs)
+        self._time_input = time_input
         self._objectives = Objectives()
 
     @property
@@ -170,18 +177,21 @@ class ProbeModel(keras.Model):
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Train on one minibatch; return the report."""
-        with _after(data):
-            return for_replicas(super().train_step(self._standard(data)))
+        standard, n_steps = self._standard(data)
+        with _after(data), steps_to_run(n_steps):
+            return for_replicas(super().train_step(standard))
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Evaluate one minibatch; return the report."""
-        with _after(data), self._inference():
-            return for_replicas(super().test_step(self._standard(data)))
+        standard, n_steps = self._standard(data)
+        with _after(data), steps_to_run(n_steps), self._inference():
+            return for_replicas(super().test_step(standard))
 
     def predict_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Return the outputs for one minibatch."""
-        with _after(data), self._inference():
-            return super().predict_step(self._standard(data))
+        standard, n_steps = self._standard(data)
+        with _after(data), steps_to_run(n_steps), self._inference():
+            return super().predict_step(standard)
 
     def compute_loss(
         self,
@@ -246,10 +256,18 @@ class ProbeModel(keras.Model):
         keys = [*keys, *(f"val_{key}" for key in keys), *logs]
         return {key: logs[key] for key in dict.fromkeys(keys) if key in logs}
 
-    def _standard(self, data: Any) -> tuple:
-        """Return inputs by name, with targets and sample weights as they are."""
+    def _standard(self, data: Any) -> tuple[tuple, Length | None]:
+        """Return inputs by name, with targets and sample weights as they are.
+
+        And the number of steps to run, if it is not that of the inputs.
+        """
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        return self._inputs_by_name(x), y, sample_weight
+        n_steps = None
+        if isinstance(x, Mapping) and self._time_input in set(x) - set(self.input):
+            x = dict(x)
+            time = x.pop(self._time_input)
+            n_steps = keras.ops.shape(time)[1]
+        return (self._inputs_by_name(x), y, sample_weight), n_steps
 
     def _inputs_by_name(self, x: Any) -> dict[str, Any]:
         """Drop the number of steps, after using it for missing inputs of width 0."""

@@ -222,5 +222,6 @@ def _explained(
     """Return a context that says why nothing is trained, if it is so."""
     layer, targets = network.layer, network.model.targets
     probes = {p: name for p, name in layer.output_names.items() if name in targets}
-    n_steps = next(iter(x.values())).shape[1] if isinstance(x, dict) else None
+    # some may have a single step, which is held
+    n_steps = max(a.shape[1] for a in x.values()) if isinstance(x, dict) else None
     return gradients_explained(layer.engine, probes, n_steps)
