@@ -164,8 +164,9 @@ def main():
     rows = []
     for name in arguments.networks:
         for use in arguments.uses:
-            print(name, use, file=sys.stderr, flush=True)
             rows.append(in_new_process(measure_case, name, use, arguments.rounds))
+            found = f"{name}, {use}: {rows[-1]['auto / best']:.2f} of the best"
+            print(found, file=sys.stderr, flush=True)
     report.show(QUESTION, rows)
     report.save("auto", rows)
 
