@@ -294,10 +294,7 @@ class Runner:
                 if not stateful:
                     self.engine.host.put(streams)
                 if not self._n_lent:
-                    # parameters stay in the layer: copying them takes time
-                    params = self._recording.values.params
-                    state = replace(layer.state_values(), params=params)
-                    self.replace_values(layer.with_learned(state))
+                    self.replace_values(layer.with_state(self._recording.values))
 
     def clear_probes(self) -> None:
         """Drop what has been recorded."""
