@@ -114,7 +114,8 @@ class PythonLoop:
     ) -> tuple[list[tf.Tensor], list[np.ndarray]]:
         # what this function does in every step takes longer than many a segment
         row, rest, dt = self._segments.row, self._rest, self._dt
-        small = np.empty((n_steps, traced.n_small), self._shapes.dtype)
+        is_shared, last, n_small = row.is_shared, traced.last, traced.n_small
+        small = np.empty((n_steps, n_small), self._shapes.dtype)
         large = [
             (np.empty(shape, self._shapes.dtype), place.number)
             for shape, place in zip(
@@ -127,18 +128,23 @@ class PythonLoop:
             i, start = number - first_step, packed if traced.ahead else []
             for calls, segment in traced.stages:
                 for function, places, results in calls:
-                    inputs = [place.read(packed, vector) for place in places]
+                    inputs = [
+                        np.asarray(packed[n])
+                        if part is None
+                        else vector[part].reshape(s)
+                        for n, part, s in places
+                    ]
                     try:
                         function(number * dt, inputs, results)
                     except BaseException as exc:
                         self._host.error = exc
                         raise HostError(self._host.where) from exc
-                if segment is traced.last:
+                if segment is last:
                     row.next(number + 1, feeds, i)
                     packed = packed + start
-                packed = segment(packed + (rest if row.is_shared else self._rest))
+                packed = segment(packed + (rest if is_shared else self._rest))
                 vector = np.asarray(packed[0])
-            small[i - 1] = vector[: traced.n_small]
+            small[i - 1] = vector[:n_small]
             for buffer, n in large:
                 buffer[i - 1 if len(buffer) > 1 else 0] = packed[n]
         return packed, self._rows(traced, small, large)

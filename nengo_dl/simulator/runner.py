@@ -181,7 +181,7 @@ class Runner:
         also after an error, all but what learning rules have changed.
         """
         chunks: Iterable[tuple[int, int]] = [(0, n_steps)]
-        if self._pace is not None:
+        if self._pace is not None and n_steps > 1:
             chunks = self._pace.chunks(n_steps, self.engine.chunk)
         before = self.values
         streams = {} if stateful else self.streams()
