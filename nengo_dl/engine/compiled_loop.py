@@ -61,9 +61,7 @@ class CompiledLoop:
     ):
         self.length = length
         self._n_state = step.n_state
-        histories = tuple(
-            tf.TensorSpec(shape, shapes.dtype) for shape in shapes.buffers(length)
-        )
+        histories = shapes.histories(length)
         self._feeds = [
             SharedArray((length, size, shapes.n_items), shapes.dtype)
             for size in shapes.feeds

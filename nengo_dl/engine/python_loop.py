@@ -116,13 +116,7 @@ class PythonLoop:
         row, rest, dt = self._segments.row, self._rest, self._dt
         is_shared, last, n_small = row.is_shared, traced.last, traced.n_small
         small = np.empty((n_steps, n_small), self._shapes.dtype)
-        large = [
-            (np.empty(shape, self._shapes.dtype), place.number)
-            for shape, place in zip(
-                self._shapes.buffers(n_steps), traced.outputs, strict=True
-            )
-            if place.part is None
-        ]
+        large = self._buffers(traced, n_steps)
         vector = np.asarray(packed[0])
         for number in range(first_step + 1, first_step + n_steps + 1):
             i, start = number - first_step, packed if traced.ahead else []
@@ -149,6 +143,15 @@ class PythonLoop:
                 buffer[i - 1 if len(buffer) > 1 else 0] = packed[n]
         return packed, self._rows(traced, small, large)
 
+    def _buffers(self, traced: "_Traced", n_steps: int) -> list[tuple[np.ndarray, int]]:
+        """Return arrays for outputs that are not packed, and where they are."""
+        shapes = self._shapes.buffers(n_steps)
+        return [
+            (np.empty(shape, self._shapes.dtype), place.number)
+            for shape, place in zip(shapes, traced.outputs, strict=True)
+            if place.part is None
+        ]
+
     def _rows(
         self, traced: "_Traced", small: np.ndarray, large: list[tuple[np.ndarray, int]]
     ) -> list[np.ndarray]:
@@ -167,7 +170,7 @@ class PythonLoop:
 
     @property
     def _rest(self) -> list[tf.Tensor]:
-        """What all segments take besides what they hand on."""
+        """The tensors that all segments take besides those that are handed on."""
         return [*self._prepared, self._segments.row.tensor]
 
     def _prepare(self, params: Tensors) -> None:

@@ -205,9 +205,7 @@ class Runner:
         Of shape (minibatch_size or 1, ...).
         """
         value = None if self.layer is None else self.layer.parameters.value(signal)
-        if value is None:
-            value = self.engine.values.get(self.state(), signal)
-        return value
+        return self.engine.values.get(self.state(), signal) if value is None else value
 
     def parameters(self) -> dict[str, np.ndarray]:
         """Return all parameters that no learning rule changes, by name.
