@@ -160,6 +160,21 @@ def random_network(n_ensembles=40, n_connections=120, seed=0):
     return net
 
 
+def closed_loop(n_neurons=100, n_parts=1, python=True, seed=0):
+    """Let ensembles act on a world in Python, each on its own, which acts on them."""
+    with nengo.Network(label="closed_loop", seed=seed) as net:
+        stimulus = nengo.Node(lambda t: np.sin(20 * t))
+        for _ in range(n_parts):
+            ensemble = nengo.Ensemble(n_neurons, 1)
+            nengo.Connection(stimulus, ensemble)
+            if python:
+                world = nengo.Node(lambda t, x: 0.9 * x, size_in=1)
+                nengo.Connection(ensemble, world)
+                nengo.Connection(world, ensemble)
+            nengo.Probe(ensemble, synapse=0.01)
+    return net
+
+
 def lmu(order=128, n_units=128, theta=784, seed=0):
     """Remember the last `theta` steps of a signal in a Legendre memory unit.
 

@@ -181,7 +181,7 @@ class Runner:
         also after an error, all but what learning rules have changed.
         """
         chunks: Iterable[tuple[int, int]] = [(0, n_steps)]
-        if self._pace is not None:
+        if self._pace is not None and n_steps > 1:
             chunks = self._pace.chunks(n_steps, self.engine.chunk)
         before = self.values
         streams = {} if stateful else self.streams()
@@ -202,9 +202,7 @@ class Runner:
     def value(self, signal: Signal) -> np.ndarray | None:
         """Return a parameter or state, with an axis of items; None if it is neither."""
         value = None if self.layer is None else self.layer.parameters.value(signal)
-        if value is None:
-            value = self.engine.values.get(self.state(), signal)
-        return value
+        return self.engine.values.get(self.state(), signal) if value is None else value
 
     def parameters(self) -> dict[str, np.ndarray]:
         """Return all parameters that no learning rule changes, by name.
