@@ -89,6 +89,16 @@ class Step:
     compile_segments : bool
         Whether the kernels between two host kernels are compiled with XLA, for a loop
         that cannot be compiled as a whole.
+
+    Attributes
+    ----------
+    segments : tuple of tuple of `Bound`
+        The kernels that run in every step, in order. Host kernels are segments of their
+        own.
+    n_state : int
+        Number of blocks of the state.
+    probes : list of tuple of `Part`
+        The memory that outputs are read from.
     """
 
     def __init__(
@@ -106,13 +116,14 @@ class Step:
             kernels = tuple(map(_for_training, kernels))
         self._layout, self._dt, self._dtype = layout, dt, dtype
         self._bound = bind(kernels, layout)
-        self._segments = tuple(_segments(x for x in self._bound if not x.is_fixed))
+        self.segments = tuple(_segments(x for x in self._bound if not x.is_fixed))
         self._joined = [item for item in self._bound if _joins_steps(item, layout)]
-        self._run = _run_compiled if compile_segments else _run
+        self._run = _run_compiled if compile_segments else run
         self._resets = {
             kind: _resets(program, layout, kind) for kind in ("transient", "state")
         }
-        self._probes = [layout.access((view(s),)) for s in program.probes.values()]
+        self.n_state = len(layout.of_kind("state"))
+        self.probes = [layout.access((view(s),)) for s in program.probes.values()]
         self._time, _ = layout.places[program.time.base]
         self._number, _ = layout.places[program.step.base]
 
@@ -128,7 +139,7 @@ class Step:
                 for i, is_fixed in enumerate(item.fixed)
             ]
             if item.is_fixed:
-                _write(item, memory, item.kernel.fn(*found))
+                write(item, memory, item.kernel.fn(*found))
             arguments.append(tuple(found))
         return Prepared(memory, tuple(arguments))
 
@@ -169,6 +180,16 @@ class Step:
         outputs : tuple of tensor
             One for each probe.
         """
+        memory, context = self.begin(prepared, state, feeds, clock)
+        for segment in self.segments:
+            is_host = segment[0].kernel.host is not None
+            (run if is_host else self._run)(segment, memory, context)
+        return self.end(memory)
+
+    def begin(
+        self, prepared: Prepared, state: Tensors, feeds: Tensors, clock: Clock
+    ) -> tuple[Memory, Context]:
+        """Return the memory before the first kernel, and what else kernels need."""
         n_feeds = len(self._layout.of_kind("feed"))
         joined = zip(self._joined, feeds[n_feeds:], strict=False)
         context = Context(
@@ -181,10 +202,11 @@ class Step:
         self._load(memory, "state", state)
         self._load(memory, "feed", feeds[:n_feeds])
         _fill(memory, self._resets["state"])
-        for segment in self._segments:
-            is_host = segment[0].kernel.host is not None
-            (_run if is_host else self._run)(segment, memory, context)
-        outputs = tuple(memory.read(access) for access in self._probes)
+        return memory, context
+
+    def end(self, memory: Memory) -> tuple[Tensors, Tensors]:
+        """Return the state and the outputs after the last kernel."""
+        outputs = tuple(memory.read(access) for access in self.probes)
         state = tuple(memory.block(n) for n in self._layout.of_kind("state"))
         return state, outputs
 
@@ -284,21 +306,23 @@ def _compute(item: Bound, memory: Memory, prepared: tuple, clock: Clock | None =
     return item.kernel.fn(*arguments)
 
 
-def _run(segment: tuple[Bound, ...], memory: Memory, context: Context) -> None:
+def run(segment: tuple[Bound, ...], memory: Memory, context: Context) -> None:
+    """Run kernels one after the other."""
     for item in segment:
         if item.number in context.joined:
             results = (context.joined[item.number],)
         else:
             arguments = context.arguments[item.number]
             results = _compute(item, memory, arguments, context.clock)
-        _write(item, memory, results)
+        write(item, memory, results)
 
 
-def _write(item: Bound, memory: Memory, results: Tensors) -> None:
-    for write, access, value in zip(
+def write(item: Bound, memory: Memory, results: Tensors) -> None:
+    """Write the results of a kernel."""
+    for place, access, value in zip(
         item.kernel.writes, item.writes, results, strict=True
     ):
-        memory.write(access, write.mode, value)
+        memory.write(access, place.mode, value)
 
 
 def _run_compiled(segment: tuple[Bound, ...], memory: Memory, context: Context) -> None:
@@ -315,7 +339,7 @@ def _run_compiled(segment: tuple[Bound, ...], memory: Memory, context: Context) 
 
     def inner_fn():
         inner = memory.copy()
-        _run(segment, inner, context)
+        run(segment, inner, context)
         made.append(inner.pieces)
         return [p.value for pieces in inner.pieces for p in pieces if is_new(p)]
 
