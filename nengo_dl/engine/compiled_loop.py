@@ -75,18 +75,12 @@ class CompiledLoop:
         unroll = 1 if use_loop and jit_compile else unroll
         self._content = (step, shapes, length, jit_compile, unroll, use_loop)
 
+        loop = functools.partial(
+            simulate, histories=histories, unroll=unroll, use_loop=use_loop
+        )
+
         def run(params, state, feeds, clock, n_steps):
-            return simulate(
-                step,
-                params,
-                state,
-                feeds,
-                clock,
-                n_steps,
-                histories=histories,
-                unroll=unroll,
-                use_loop=use_loop,
-            )
+            return loop(step, params, state, feeds, clock, n_steps)
 
         # TensorFlow counts the traces of a function by its code, and would warn of the
         # fifth engine that retracing is expensive; partial objects it tells apart
