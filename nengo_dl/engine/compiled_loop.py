@@ -61,9 +61,6 @@ class CompiledLoop:
     ):
         self.length = length
         self._n_state = step.n_state
-        histories = tuple(
-            tf.TensorSpec(shape, shapes.dtype) for shape in shapes.buffers(length)
-        )
         self._feeds = [
             SharedArray((length, size, shapes.n_items), shapes.dtype)
             for size in shapes.feeds
@@ -75,12 +72,18 @@ class CompiledLoop:
         unroll = 1 if use_loop and jit_compile else unroll
         self._content = (step, shapes, length, jit_compile, unroll, use_loop)
 
-        loop = functools.partial(
-            simulate, histories=histories, unroll=unroll, use_loop=use_loop
-        )
-
         def run(params, state, feeds, clock, n_steps):
-            return loop(step, params, state, feeds, clock, n_steps)
+            return simulate(
+                step,
+                params,
+                state,
+                feeds,
+                clock,
+                n_steps,
+                histories=_histories(shapes, length),
+                unroll=unroll,
+                use_loop=use_loop,
+            )
 
         # TensorFlow counts the traces of a function by its code, and would warn of the
         # fifth engine that retracing is expensive; partial objects it tells apart
@@ -146,3 +149,8 @@ class CompiledLoop:
         results = self._call([*params, *state, *blocks, *clock, count])
         rows = [np.asarray(buffer)[:n_steps] for buffer in results[self._n_state :]]
         return tuple(results[: self._n_state]), rows
+
+
+def _histories(shapes: LoopShapes, length: int) -> tuple[tf.TensorSpec, ...]:
+    """Return the shapes of buffers for outputs."""
+    return tuple(tf.TensorSpec(s, shapes.dtype) for s in shapes.buffers(length))
