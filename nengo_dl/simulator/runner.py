@@ -156,8 +156,7 @@ class Runner:
     ) -> None:
         """Take over the random streams of another simulation of the same network.
 
-        They have started with `streams_seed`, and are where `n_steps` steps have
-        brought them; training has drawn from them `draws` times.
+        They began with `streams_seed`, and training has drawn from them `draws` times.
         """
         self._feeds.reset(streams_seed)
         self.engine.reset(streams_seed)
