@@ -85,7 +85,7 @@ class Layout:
 
     blocks: tuple[Block, ...]
     places: Mapping[Signal, tuple[int, int]]
-    _accesses: dict[Slot, Access] = field(default_factory=dict, repr=False)
+    _accesses: dict[Slot, Access] = field(default_factory=dict, init=False, repr=False)
 
     def of_kind(self, kind: str) -> tuple[int, ...]:
         """Return the numbers of all blocks of a kind."""

@@ -26,9 +26,9 @@ SIMPLE = {
     "one for all": (np.zeros(100, int), 1),
     "biases": (repeated(64, 50, start=5), 1),
     "biases, channels first": (repeated(50, 64).reshape(64, 50).T, 1),
-    "blocks": (np.concatenate([np.arange(64), np.arange(128, 256)]), 2),
+    "blocks": (np.concatenate([np.arange(6000), np.arange(7000, 12000)]), 2),
     "biases of layers": (
-        np.concatenate([repeated(64, 100), repeated(32, 50, 64), repeated(64, 9)]),
+        np.concatenate([repeated(64, 200), repeated(32, 150, 64), repeated(64, 9)]),
         4,
     ),
 }
@@ -37,6 +37,7 @@ IRREGULAR = {
     "backwards": np.arange(100)[::-1],
     "two": [7, 3],
     "pairs": np.tile([0, 1], 1000),
+    "small blocks": np.concatenate([np.arange(1000), np.arange(2000, 3000)]),
     "rows that overlap": np.arange(50)[:, None] + np.arange(20),
 }
 
@@ -74,8 +75,8 @@ def test_boxes_of_random_views(seed):
 )
 @pytest.mark.parametrize("name", SIMPLE)
 def test_boxes_in_memory(name, n_items, jit_compile):
-    values = tf.random.stateless_normal((2000, n_items or 3), (0, 0))
-    spec = tf.TensorSpec((2000, n_items))
+    values = tf.random.stateless_normal((12000, n_items or 3), (0, 0))
+    spec = tf.TensorSpec((12000, n_items))
     for box in boxes(np.ravel(SIMPLE[name][0])):
 
         @tf.function(input_signature=[spec], jit_compile=jit_compile)
