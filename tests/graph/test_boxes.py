@@ -37,7 +37,7 @@ IRREGULAR = {
     "backwards": np.arange(100)[::-1],
     "two": [7, 3],
     "pairs": np.tile([0, 1], 1000),
-    "small blocks": np.concatenate([np.arange(1000), np.arange(2000, 3000)]),
+    "small blocks": np.concatenate([np.arange(1000), np.arange(2000, 2500)]),
     "rows that overlap": np.arange(50)[:, None] + np.arange(20),
 }
 
