@@ -114,6 +114,16 @@ class Step:
         that cannot be compiled as a whole.
     feeds : `FeedRanges`, optional
         Which feeds are held; by default none, and there is one tensor for each block.
+
+    Attributes
+    ----------
+    segments : tuple of tuple of `Bound`
+        The kernels that run in every step, in order. Host kernels are segments of their
+        own.
+    n_state : int
+        Number of blocks of the state.
+    probes : list of tuple of `Part`
+        The memory that outputs are read from.
     """
 
     def __init__(
@@ -133,13 +143,14 @@ class Step:
         self._layout, self._dt, self._dtype = layout, dt, dtype
         self._feeds = whole_blocks(layout) if feeds is None else feeds
         self._bound = bind(kernels, layout, self._feeds.held)
-        self._segments = tuple(_segments(x for x in self._bound if not x.is_fixed))
+        self.segments = tuple(_segments(x for x in self._bound if not x.is_fixed))
         self._joined = [x for x in self._bound if _joins_steps(x, layout)]
-        self._run = _run_compiled if compile_segments else _run
+        self._run = _run_compiled if compile_segments else run
         self._resets = {
             kind: _resets(program, layout, kind) for kind in ("transient", "state")
         }
-        self._probes = [layout.access((view(s),)) for s in program.probes.values()]
+        self.n_state = len(layout.of_kind("state"))
+        self.probes = [layout.access((view(s),)) for s in program.probes.values()]
         self._time, _ = layout.places[program.time.base]
         self._number, _ = layout.places[program.step.base]
 
@@ -164,7 +175,7 @@ class Step:
                 for i, is_fixed in enumerate(item.fixed)
             ]
             if item.is_fixed:
-                _write(item, memory, item.kernel.fn(*found))
+                write(item, memory, item.kernel.fn(*found))
             arguments.append(tuple(found))
         return Prepared(memory, tuple(arguments))
 
@@ -210,6 +221,16 @@ class Step:
         outputs : tuple of tensor
             One for each probe.
         """
+        memory, context = self.begin(prepared, state, feeds, clock)
+        for segment in self.segments:
+            is_host = segment[0].kernel.host is not None
+            (run if is_host else self._run)(segment, memory, context)
+        return self.end(memory)
+
+    def begin(
+        self, prepared: Prepared, state: Tensors, feeds: Tensors, clock: Clock
+    ) -> tuple[Memory, Context]:
+        """Return the memory before the first kernel, and what else kernels need."""
         n_feeds = len(self._feeds.varying)
         joined = zip(self._joined, feeds[n_feeds:], strict=False)
         context = Context(
@@ -222,10 +243,11 @@ class Step:
         self._load(memory, "state", state)
         _put(memory, self._feeds.varying, feeds[:n_feeds])
         _fill(memory, self._resets["state"])
-        for segment in self._segments:
-            is_host = segment[0].kernel.host is not None
-            (_run if is_host else self._run)(segment, memory, context)
-        outputs = tuple(memory.read(access) for access in self._probes)
+        return memory, context
+
+    def end(self, memory: Memory) -> tuple[Tensors, Tensors]:
+        """Return the state and the outputs after the last kernel."""
+        outputs = tuple(memory.read(access) for access in self.probes)
         state = tuple(memory.block(n) for n in self._layout.of_kind("state"))
         return state, outputs
 
@@ -323,21 +345,23 @@ def _compute(item: Bound, memory: Memory, prepared: tuple, clock: Clock | None =
     return item.kernel.fn(*arguments)
 
 
-def _run(segment: tuple[Bound, ...], memory: Memory, context: Context) -> None:
+def run(segment: tuple[Bound, ...], memory: Memory, context: Context) -> None:
+    """Run kernels one after the other."""
     for item in segment:
         if item.number in context.joined:
             results = (context.joined[item.number],)
         else:
             arguments = context.arguments[item.number]
             results = _compute(item, memory, arguments, context.clock)
-        _write(item, memory, results)
+        write(item, memory, results)
 
 
-def _write(item: Bound, memory: Memory, results: Tensors) -> None:
-    for write, access, value in zip(
+def write(item: Bound, memory: Memory, results: Tensors) -> None:
+    """Write the results of a kernel."""
+    for place, access, value in zip(
         item.kernel.writes, item.writes, results, strict=True
     ):
-        memory.write(access, write.mode, value)
+        memory.write(access, place.mode, value)
 
 
 def _run_compiled(segment: tuple[Bound, ...], memory: Memory, context: Context) -> None:
@@ -354,7 +378,7 @@ def _run_compiled(segment: tuple[Bound, ...], memory: Memory, context: Context) 
 
     def inner_fn():
         inner = memory.copy()
-        _run(segment, inner, context)
+        run(segment, inner, context)
         made.append(inner.pieces)
         return [p.value for pieces in inner.pieces for p in pieces if is_new(p)]
 

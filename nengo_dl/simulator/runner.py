@@ -248,7 +248,8 @@ class Runner:
         if self.layer is not None and self._n_lent:
             self.layer.load(values)
             return
-        self._recording = replace(self._recording, values=values)
+        if values is not self._recording.values:
+            self._recording = replace(self._recording, values=values)
         if self.layer is not None:
             self.layer.learned.load(values.state)
 

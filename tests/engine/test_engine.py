@@ -132,7 +132,8 @@ def test_unrolling_does_not_change_results(make, jit_compile):
     assert_same(run(N_STEPS), expected, rtol=1e-9, atol=1e-12)
     run.restart()
     assert_same(run(1, 2, 3, 4, 10), expected, rtol=1e-9, atol=1e-12)
-    assert run.n_traces == 1
+    if not run.engine.calls_python:
+        assert run.n_traces == 1
 
 
 def test_host_functions_run_once_per_step_when_unrolled():
