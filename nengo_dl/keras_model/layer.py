@@ -139,7 +139,7 @@ class EngineLayer(keras.layers.Layer):
         params = tuple(
             tf.convert_to_tensor(weight) for weight in self.parameters.variables
         )
-        before = self.learned.into(self._state.before(clock))
+        before = tuple(self.learned.into(self._state.before(clock)))
         state, outputs = self._loop(params, before, inputs, clock, n_steps, training)
         # no time has passed if a function of the user's fails on the way
         with tf.control_dependencies([*state, *outputs]):
