@@ -45,7 +45,7 @@ INSIDE = {
         "rewrite.py": {"program"},
         "simplify.py": {"program"},
         "plan.py": {"program"},
-        "layout.py": {"kernel", "program"},
+        "layout.py": {"boxes", "kernel", "program"},
     },
 }
 

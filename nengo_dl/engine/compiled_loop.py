@@ -61,6 +61,7 @@ class CompiledLoop:
     ):
         self.length = length
         self._n_state = step.n_state
+        histories = shapes.histories(length)
         self._feeds = [
             SharedArray((length, size, shapes.n_items), shapes.dtype)
             for size in shapes.feeds
@@ -80,7 +81,7 @@ class CompiledLoop:
                 feeds,
                 clock,
                 n_steps,
-                histories=_histories(shapes, length),
+                histories=histories,
                 unroll=unroll,
                 use_loop=use_loop,
             )
@@ -149,8 +150,3 @@ class CompiledLoop:
         results = self._call([*params, *state, *blocks, *clock, count])
         rows = [np.asarray(buffer)[:n_steps] for buffer in results[self._n_state :]]
         return tuple(results[: self._n_state]), rows
-
-
-def _histories(shapes: LoopShapes, length: int) -> tuple[tf.TensorSpec, ...]:
-    """Return the shapes of buffers for outputs."""
-    return tuple(tf.TensorSpec(s, shapes.dtype) for s in shapes.buffers(length))

@@ -16,6 +16,7 @@ from nengo import Probe
 from nengo.exceptions import BuildError, SimulationError
 
 from nengo_dl.engine.compiled_loop import CompiledLoop
+from nengo_dl.engine.loops import Loops
 from nengo_dl.engine.python_loop import PythonLoop
 from nengo_dl.engine.shapes import LoopShapes
 from nengo_dl.engine.step import FeedRanges, Step
@@ -101,7 +102,8 @@ class Engine:
         self.unroll, self.use_loop = unroll, use_loop
         self._host = ctx.host
         self._feeds = self.layout.of_kind("feed")
-        self.chunk = self._choose_chunk() if use_loop else unroll
+        longest = int(np.clip(MAX_CHUNK_BYTES // self._row_bytes(), 1, MAX_CHUNK_STEPS))
+        self.chunk = longest if use_loop else unroll
         hosts = [kernel.host for kernel in self.kernels if kernel.host is not None]
         self.calls_python = bool(hosts)
         self.jit_compile = _choose_jit(settings.jit_compile, hosts)
@@ -175,13 +177,13 @@ class Engine:
         SimulationError
             If a function of the user fails.
         """
-        arrays = self.loop.feeds(n_steps)
+        arrays = self.loops.feeds(n_steps)
         self._pack(feeds, arrays)
         signed = seed - 2**32 if seed >= 2**31 else seed
         self._host.error = None
         streams = self._host.get()
         try:
-            state, rows = self.loop.run(
+            state, rows = self.loops.run(
                 values.params, values.state, arrays, signed, values.n_steps, n_steps
             )
         except BaseException as exc:
@@ -218,19 +220,25 @@ class Engine:
             feeds=feeds,
         )
 
-    def _choose_chunk(self) -> int:
+    def _row_bytes(self) -> int:
+        """Return the size of feeds and outputs of a step."""
         size = sum(self.layout.blocks[n].size for n in self._feeds)
         size += sum(
             signal.size
             for probe, signal in self.program.probes.items()
             if not self.program.kept_of(probe).last_only
         )
-        per_step = max(1, size * (self.minibatch_size or 1) * self.dtype.itemsize)
-        return int(np.clip(MAX_CHUNK_BYTES // per_step, 1, MAX_CHUNK_STEPS))
+        return max(1, size * (self.minibatch_size or 1) * self.dtype.itemsize)
 
-    @functools.cached_property
+    @property
     def loop(self) -> CompiledLoop | PythonLoop:
         """The loop over up to ``chunk`` steps, which the first run compiles."""
+        loops = self.loops
+        return loops.longest if isinstance(loops, Loops) else loops
+
+    @functools.cached_property
+    def loops(self) -> Loops | PythonLoop:
+        """The loop that is driven from Python, or the loops of all lengths."""
         step = self.step(training=bool(self.settings.learning_phase))
         probes = self.program.probes
         shapes = LoopShapes(
@@ -246,15 +254,19 @@ class Engine:
         if self.calls_python and not any(map(_needs_loop, self.kernels)):
             compiles = self._compile_segments
             return PythonLoop(step, self.layout, shapes, self._host, self.dt, compiles)
-        return CompiledLoop(
-            step,
-            shapes,
-            self.chunk,
-            jit_compile=self.jit_compile,
-            calls_python=self.calls_python,
-            unroll=self.unroll,
-            use_loop=self.use_loop,
-        )
+
+        def make(length: int) -> CompiledLoop:
+            return CompiledLoop(
+                step,
+                shapes,
+                length,
+                jit_compile=self.jit_compile,
+                calls_python=self.calls_python,
+                unroll=self.unroll,
+                use_loop=self.use_loop,
+            )
+
+        return Loops(make, self.chunk, self._row_bytes())
 
     def _pack(self, feeds: Mapping[Feed, np.ndarray], arrays: list[np.ndarray]) -> None:
         """Copy feeds into one array per block, of shape (n_steps, size, n_items)."""

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from nengo_dl.engine.boxed import read_box, write_box
 from nengo_dl.graph.boxes import Box
-from nengo_dl.graph.layout import Access, Layout, Part
+from nengo_dl.graph.layout import MAX_RANGES, Access, Layout, Part, gather
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +85,9 @@ class Memory:
         -------
         values : tensor of shape (number of elements, minibatch_size or 1)
         """
-        return self._join([self._read(part) for part in access])
+        parts, order = _by_block(access)
+        values = self._join([self._read(part) for part in parts])
+        return values if order is None else tf.gather(values, np.argsort(order))
 
     def write(self, access: Access, mode: str, value: tf.Tensor) -> None:
         """Replace elements, or add to them.
@@ -99,10 +101,12 @@ class Memory:
         value : tensor of shape (number of elements, minibatch_size or 1)
             In the order of the access.
         """
+        parts, order = _by_block(access)
+        value = value if order is None else tf.gather(value, order)
         offset = 0
-        for part in access:
+        for part in parts:
             values = value
-            if len(access) > 1:
+            if len(parts) > 1:
                 values = value[offset : offset + part.size]
             offset += part.size
             if part.boxes is not None:
@@ -221,6 +225,29 @@ class Memory:
         )
         rows = np.asarray(index[:, None] - low, dtype=np.int32)
         self._set(block, low, high, scatter(old, rows, value))
+
+
+def _by_block(access: Access) -> tuple[Access, np.ndarray | None]:
+    """Put parts of the same block together, if there are many.
+
+    Returns
+    -------
+    parts : tuple of `Part`
+        The same elements, with one part for each block.
+    order : ndarray of int, or None
+        Which element of the access each element of the parts is; None if the parts are
+        those of the access.
+    """
+    if len(access) <= MAX_RANGES:
+        return access, None
+    stops = np.cumsum([part.size for part in access])
+    found: dict[int, list[tuple[Part, np.ndarray]]] = {}
+    for part, stop in zip(access, stops, strict=True):
+        positions = np.arange(stop - part.size, stop, dtype=np.int32)
+        found.setdefault(part.block, []).append((part, positions))
+    parts = tuple(gather([part for part, _ in run]) for run in found.values())
+    order = np.concatenate([x for run in found.values() for _, x in run])
+    return parts, order
 
 
 def spread(value: tf.Tensor, row: tf.Tensor) -> tf.Tensor:

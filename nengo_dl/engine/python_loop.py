@@ -114,34 +114,43 @@ class PythonLoop:
     ) -> tuple[list[tf.Tensor], list[np.ndarray]]:
         # what this function does in every step takes longer than many a segment
         row, rest, dt = self._segments.row, self._rest, self._dt
-        small = np.empty((n_steps, traced.n_small), self._shapes.dtype)
-        large = [
-            (np.empty(shape, self._shapes.dtype), place.number)
-            for shape, place in zip(
-                self._shapes.buffers(n_steps), traced.outputs, strict=True
-            )
-            if place.part is None
-        ]
+        is_shared, last, n_small = row.is_shared, traced.last, traced.n_small
+        small = np.empty((n_steps, n_small), self._shapes.dtype)
+        large = self._buffers(traced, n_steps)
         vector = np.asarray(packed[0])
         for number in range(first_step + 1, first_step + n_steps + 1):
             i, start = number - first_step, packed if traced.ahead else []
             for calls, segment in traced.stages:
                 for function, places, results in calls:
-                    inputs = [place.read(packed, vector) for place in places]
+                    inputs = [
+                        np.asarray(packed[n])
+                        if part is None
+                        else vector[part].reshape(s)
+                        for n, part, s in places
+                    ]
                     try:
                         function(number * dt, inputs, results)
                     except BaseException as exc:
                         self._host.error = exc
                         raise HostError(self._host.where) from exc
-                if segment is traced.last:
+                if segment is last:
                     row.next(number + 1, feeds, i)
                     packed = packed + start
-                packed = segment(packed + (rest if row.is_shared else self._rest))
+                packed = segment(packed + (rest if is_shared else self._rest))
                 vector = np.asarray(packed[0])
-            small[i - 1] = vector[: traced.n_small]
+            small[i - 1] = vector[:n_small]
             for buffer, n in large:
                 buffer[i - 1 if len(buffer) > 1 else 0] = packed[n]
         return packed, self._rows(traced, small, large)
+
+    def _buffers(self, traced: "_Traced", n_steps: int) -> list[tuple[np.ndarray, int]]:
+        """Return arrays for outputs that are not packed, and where they are."""
+        shapes = self._shapes.buffers(n_steps)
+        return [
+            (np.empty(shape, self._shapes.dtype), place.number)
+            for shape, place in zip(shapes, traced.outputs, strict=True)
+            if place.part is None
+        ]
 
     def _rows(
         self, traced: "_Traced", small: np.ndarray, large: list[tuple[np.ndarray, int]]
@@ -161,7 +170,7 @@ class PythonLoop:
 
     @property
     def _rest(self) -> list[tf.Tensor]:
-        """The arguments of all segments, besides what they hand on."""
+        """The tensors that all segments take besides those that are handed on."""
         return [*self._prepared, self._segments.row.tensor]
 
     def _prepare(self, params: Tensors) -> None:

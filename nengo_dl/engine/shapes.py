@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import tensorflow as tf
 
 
 @dataclass(frozen=True)
@@ -35,3 +36,7 @@ class LoopShapes:
             (1 if last_only else n_steps, *shape)
             for shape, last_only in zip(self.outputs, self.last_only, strict=True)
         ]
+
+    def histories(self, n_steps: int) -> tuple[tf.TensorSpec, ...]:
+        """Return the same as specifications of tensors."""
+        return tuple(tf.TensorSpec(x, self.dtype) for x in self.buffers(n_steps))

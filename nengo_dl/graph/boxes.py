@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# More boxes than this are no simpler than the index, and smaller ones neither.
+# More boxes than this are no simpler than the index. Each costs an operation that XLA
+# has to compile, so that several pay only if they are large.
 MAX_BOXES = 256
-MIN_SIZE = 32
+MIN_SIZE = 4096
 # Tensors do not have any number of axes.
 MAX_AXES = 5
 # With as many changes of direction, per element or in all, nobody looks for boxes.

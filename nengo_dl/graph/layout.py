@@ -132,10 +132,11 @@ def _gathers(parts: list[Part]) -> Iterable[Part]:
     """Turn runs of parts in the same block into one index each."""
     for _, run in itertools.groupby(parts, lambda part: part.block):
         first, *others = run
-        yield _gather([first, *others]) if others else first
+        yield gather([first, *others]) if others else first
 
 
-def _gather(run: list[Part]) -> Part:
+def gather(run: list[Part]) -> Part:
+    """Make one index of parts of the same block."""
     index = [np.arange(p.start, p.stop) if p.index is None else p.index for p in run]
     return Part(run[0].block, 0, 0, index=np.concatenate(index))
 

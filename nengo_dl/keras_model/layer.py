@@ -228,6 +228,15 @@ class EngineLayer(keras.layers.Layer):
             return values
         return replace(values, state=self.learned.into(values.state))
 
+    def with_state(self, values: Values) -> Values:
+        """Return the parameters of a simulation with the state of the layer.
+
+        Copying the parameters of the layer would take time, and whoever needs them asks
+        for them.
+        """
+        state = self._state.values()
+        return self.with_learned(replace(state, params=values.params))
+
     def state_values(self) -> Values:
         """Return the current state, without parameters."""
         return self._state.values()

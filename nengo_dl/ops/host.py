@@ -140,10 +140,11 @@ def build_sim_py_func(ops, ctx):
     def run(t, arrays, results):
         for item, y in enumerate(results[0]):
             for fn, host.where, source, x_shape, target, y_shape in calls:
-                args = [t] if takes_time else []
-                if source is not None:
-                    args.append(arrays[0][item, source].reshape(x_shape).copy())
-                value = fn(*args)
+                if source is None:
+                    value = fn(t) if takes_time else fn()
+                else:
+                    x = arrays[0][item, source].reshape(x_shape).copy()
+                    value = fn(t, x) if takes_time else fn(x)
                 if target is None:
                     continue
                 # the usual values need no further checks, which would take longer than

@@ -156,8 +156,7 @@ class Runner:
     ) -> None:
         """Take over the random streams of another simulation of the same network.
 
-        They have started with `streams_seed`, and are where `n_steps` steps have
-        brought them; training has drawn from them `draws` times.
+        They began with `streams_seed`, and training has drawn from them `draws` times.
         """
         self._feeds.reset(streams_seed)
         self.engine.reset(streams_seed)
@@ -182,7 +181,7 @@ class Runner:
         also after an error, all but what learning rules have changed.
         """
         chunks: Iterable[tuple[int, int]] = [(0, n_steps)]
-        if self._pace is not None:
+        if self._pace is not None and n_steps > 1:
             chunks = self._pace.chunks(n_steps, self.engine.chunk)
         before = self.values
         streams = {} if stateful else self.streams()
@@ -203,9 +202,7 @@ class Runner:
     def value(self, signal: Signal) -> np.ndarray | None:
         """Return a parameter or state, with an axis of items; None if it is neither."""
         value = None if self.layer is None else self.layer.parameters.value(signal)
-        if value is None:
-            value = self.engine.values.get(self.state(), signal)
-        return value
+        return self.engine.values.get(self.state(), signal) if value is None else value
 
     def parameters(self) -> dict[str, np.ndarray]:
         """Return parameters that no learning rule changes, and weights of layers."""
@@ -292,10 +289,7 @@ class Runner:
                 if not stateful:
                     self.engine.host.put(streams)
                 if not self._n_lent:
-                    # parameters stay in the layer: copying them takes time
-                    params = self._recording.values.params
-                    state = replace(layer.state_values(), params=params)
-                    self.replace_values(layer.with_learned(state))
+                    self.replace_values(layer.with_state(self._recording.values))
 
     def clear_probes(self) -> None:
         """Drop what has been recorded."""

@@ -124,6 +124,29 @@ def test_memory_behaves_like_arrays(batch, shared, todo):
         matches(memory.block(number), expected)
 
 
+@settings(max_examples=50, deadline=None)
+@given(
+    order=st.permutations([(i, j) for i, n in enumerate(SIZES) for j in range(n)]),
+    mode=st.sampled_from(["set", "inc"]),
+    as_index=st.booleans(),
+)
+def test_many_parts(order, mode, as_index):
+    """Each is one element, and blocks alternate."""
+    access = tuple(
+        Part(i, 0, 0, np.array([j])) if as_index else Part(i, j, j + 1)
+        for i, j in order
+    )
+    values = {i: draw_values(i, (size, 2)) for i, size in enumerate(SIZES)}
+    tensors = {i: tf.constant(value) for i, value in values.items()}
+    memory, model = Memory(LAYOUT, tensors, tf.float64), Model(values, 2)
+    matches(memory.read(access), model.read(access))
+    value = draw_values(3, (len(access), 2))
+    memory.write(access, mode, tf.constant(value))
+    model.write(access, mode, value)
+    for number, expected in enumerate(model.blocks):
+        matches(memory.block(number), expected)
+
+
 def memory_of(*values, dtype=tf.float64):
     layout = Layout((Block("state", len(values)),), {})
     return Memory(layout, {0: tf.constant(values, dtype)[:, None]}, dtype)
