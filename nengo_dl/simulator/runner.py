@@ -205,10 +205,7 @@ class Runner:
         return self.engine.values.get(self.state(), signal) if value is None else value
 
     def parameters(self) -> dict[str, np.ndarray]:
-        """Return all parameters that no learning rule changes, by name.
-
-        The weights of layers that the network calls are among them.
-        """
+        """Return parameters that no learning rule changes, and weights of layers."""
         if self.layer is not None:
             slices, found = self.layer.named_variables(), {}
         else:
