@@ -61,9 +61,6 @@ class CompiledLoop:
     ):
         self.length = length
         self._n_state = step.n_state
-        histories = tuple(
-            tf.TensorSpec(shape, shapes.dtype) for shape in shapes.buffers(length)
-        )
         self._feeds = [
             SharedArray((length, size, shapes.n_items), shapes.dtype)
             for size in shapes.feeds
@@ -83,7 +80,7 @@ class CompiledLoop:
                 feeds,
                 clock,
                 n_steps,
-                histories=histories,
+                histories=_histories(shapes, length),
                 unroll=unroll,
                 use_loop=use_loop,
             )
@@ -152,3 +149,8 @@ class CompiledLoop:
         results = self._call([*params, *state, *blocks, *clock, count])
         rows = [np.asarray(buffer)[:n_steps] for buffer in results[self._n_state :]]
         return tuple(results[: self._n_state]), rows
+
+
+def _histories(shapes: LoopShapes, length: int) -> tuple[tf.TensorSpec, ...]:
+    """Return the shapes of buffers for outputs."""
+    return tuple(tf.TensorSpec(s, shapes.dtype) for s in shapes.buffers(length))

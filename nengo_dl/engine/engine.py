@@ -18,7 +18,7 @@ from nengo.exceptions import BuildError, SimulationError
 from nengo_dl.engine.compiled_loop import CompiledLoop
 from nengo_dl.engine.python_loop import PythonLoop
 from nengo_dl.engine.shapes import LoopShapes
-from nengo_dl.engine.step import Step
+from nengo_dl.engine.step import FeedRanges, Step
 from nengo_dl.engine.values import Values, ValueTable
 from nengo_dl.graph.kernel import Kernel
 from nengo_dl.graph.layout import place
@@ -197,13 +197,15 @@ class Engine:
         }
         return Values(values.params, state, values.n_steps + n_steps), outputs
 
-    def step(self, training: bool = False) -> Step:
+    def step(self, training: bool = False, feeds: FeedRanges | None = None) -> Step:
         """Build one time step.
 
         Parameters
         ----------
         training : bool
             Whether neurons and layers behave as in training.
+        feeds : `.FeedRanges`, optional
+            Which feeds are held; by default none.
         """
         return Step(
             self.program,
@@ -213,6 +215,7 @@ class Engine:
             dtype=self.dtype,
             training=training,
             compile_segments=self._compile_segments and not training,
+            feeds=feeds,
         )
 
     def _choose_chunk(self) -> int:

@@ -161,7 +161,7 @@ class PythonLoop:
 
     @property
     def _rest(self) -> list[tf.Tensor]:
-        """What all segments take besides what they hand on."""
+        """Return what all segments take besides what they hand on."""
         return [*self._prepared, self._segments.row.tensor]
 
     def _prepare(self, params: Tensors) -> None:

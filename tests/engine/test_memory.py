@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nengo_dl.engine.memory import Memory
+from nengo_dl.graph import boxes, layout
 from nengo_dl.graph.layout import Block, Layout, Part
 
 SIZES = (6, 4, 1)
@@ -83,6 +84,15 @@ def matches(tensor, expected):
     np.testing.assert_array_equal(
         np.broadcast_to(tensor.numpy(), expected.shape), expected
     )
+
+
+@pytest.fixture(params=[1, layout.MIN_BOXED], autouse=True, scope="module")
+def min_boxed(request):
+    """Boxes stand for all indices that they can stand for, or for long ones alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(layout, "MIN_BOXED", request.param)
+        patch.setattr(boxes, "MIN_SIZE", request.param)
+        yield
 
 
 @settings(max_examples=200, deadline=None)
