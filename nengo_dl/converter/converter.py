@@ -90,6 +90,13 @@ class Converter:
         the whole population. Small channels become exact sooner, with more spikes.
         ``layers`` then has, for populations whose spikes differ in height, a node that
         multiplies them with it.
+    output : "average" or "each_step"
+        From what the outputs of a spiking network are computed that are no spikes, such
+        as a softmax or a sigmoid: from the mean of what has arrived in all steps so
+        far, or from what arrives in each step. A softmax of a single step says little,
+        and so does the mean of such. Outputs without an activation are sums of what
+        arrives in each step in any case: take their mean over the steps. Models with a
+        time axis put out each step.
 
     Attributes
     ----------
@@ -168,6 +175,7 @@ class Converter:
         percentile: float = 99.9,
         target_rate: float = 2000.0,
         per_channel: bool = False,
+        output: str = "average",
     ):
         self.options = Options(
             model=functional(model),
@@ -180,6 +188,7 @@ class Converter:
             scale_firing_rates=scale_firing_rates,
             synapse=synapse,
             temporal_model=temporal_model,
+            output=output,
         )
         vars(self).update(vars(self.options))  # they are attributes, too
         self._convert = partial(convert, plan(self.options, self.converters))

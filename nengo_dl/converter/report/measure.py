@@ -187,7 +187,9 @@ class _Run:
             for row in self.rows
         }
         self.courses = {
-            probe: Course(probe, spec.signal_shape, wanted, n_steps)
+            probe: Course(
+                probe, spec.signal_shape, wanted, n_steps, probe in conversion.averages
+            )
             for probe, spec, wanted in zip(
                 conversion.outputs, conversion.source.outputs, labels, strict=True
             )
