@@ -72,7 +72,7 @@ class Converter:
         Whether the axis after the minibatch is time. All layers must then work on each
         time step for itself, by nature or in a ``TimeDistributed``.
     calibration_data : array_like or list of array_like, optional
-        Typical inputs of the model, in the form that Keras takes, without labels;
+        Typical inputs of the model, of the shape that Keras takes, without labels;
         needed by "auto" and `recommended_steps`.
     percentile : float
         Which of the activations of a population on that data is mapped to
