@@ -55,8 +55,7 @@ class Converter:
         types. All names of an activation mean the same, in arguments ``activation`` and
         as layers: ``"relu"``, ``tf.nn.relu``, ``keras.activations.relu``,
         ``keras.ops.relu`` and ``nengo.RectifiedLinear()`` are every rectifier of the
-        model. A name means the activation with any parameters, such as the slope of a
-        leaky rectifier; a neuron type means what is equal to it.
+        model. Names mean activations with any parameters, neuron types what is equal.
     scale_firing_rates : float or dict or "auto", optional
         Factor on the firing rates of all neurons, or of the layers that are the keys of
         a dict. The amplitude of the spikes is divided by it, so that the output stays
@@ -104,10 +103,9 @@ class Converter:
     outputs : `ObjectMap`
         From output tensors of the model to probes, in the order of ``net.probes``.
     layers : `ObjectMap`
-        From layers, or their output tensors, to the objects that hold the output: a
-        Node, Neurons or a TensorNode.
+        From layers, or their output tensors, to the objects that hold the output.
     synapse : Synapse or float or None
-        What was passed, or chosen.
+        Passed, or chosen.
     tunings : tuple of `nengo_dl.converter.calibration.Tuning` or None
         Gain, bias and amplitude of each population, if they come from data.
     conversion : Conversion
@@ -119,8 +117,8 @@ class Converter:
         If ``model`` is no functional or sequential model; if layers or activations have
         no native form and ``allow_fallback`` is False.
     ValueError
-        If shapes are unknown; if layers with weights are called several times; if an
-        activation is to be swapped for two different ones.
+        If shapes are unknown; if layers with weights are called several times; if one
+        activation is swapped for two.
 
     Warns
     -----
@@ -185,14 +183,16 @@ class Converter:
         vars(self).update(vars(self.options))  # they are attributes, too
         self._convert = partial(convert, plan(self.options, self.converters))
         self._data = _calibration_data(self.options, calibration_data)
+        self._tune(Goal(percentile, target_rate, per_channel), synapse)
+        warn_of_options(self.conversion)
+        self.inputs, self.outputs, self.layers = maps(self.conversion)
+
+    def _tune(self, goal: Goal, synapse: Synapse | float | str | None) -> None:
         self.tunings: tuple[Tuning, ...] | None = None
-        if self._data is not None and scale_firing_rates == "auto":
-            goal = Goal(percentile, target_rate, per_channel)
+        if self._data is not None and self.options.scale_firing_rates == "auto":
             self.tunings, synapse = calibrate(self._convert, self._data, goal, synapse)
         self.conversion = self._convert(self.tunings, synapse)
         self.synapse, self.net = synapse, self.conversion.net
-        warn_of_options(self.conversion)
-        self.inputs, self.outputs, self.layers = maps(self.conversion)
 
     @classmethod
     def register(cls, layer_type: type | Callable | None, **fields) -> Callable:
