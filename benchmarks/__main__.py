@@ -22,7 +22,8 @@ def parse_arguments(arguments=None):
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description=QUESTION,
-        epilog="Other questions: python -m benchmarks.limit, .scaling, .minibatch",
+        epilog="Other questions: python -m benchmarks.limit, .scaling, .minibatch, "
+        ".waiting",
     )
     parser.add_argument(
         "networks",

@@ -1,15 +1,19 @@
-"""Which form of a product, and of a LIF step, does XLA run fastest on this machine?
+"""Which form of a product, a LIF step and a gradient does XLA run fastest here?
 
-The answers are built into ``nengo_dl/ops/products.py`` and ``nengo_dl/ops/lif.py``.
-Prints the time of each form as a ratio to the first of its kind.
+The answers are built into ``nengo_dl/ops/products.py``, ``lif.py`` and
+``transforms.py``. Prints the time of each form as a ratio to the first of its kind.
 """
 
 import time
 
+import nengo
 import numpy as np
 import tensorflow as tf
+from nengo.builder.transforms import ConvInc
 
+from benchmarks.measure import in_turns, ratio
 from benchmarks.report import show
+from nengo_dl.ops import BuildContext, Builder
 
 N_STEPS = 300
 ROUNDS = 9
@@ -17,6 +21,8 @@ DT, TAU_RC, TAU_REF = 0.001, 0.02, 0.002
 # Number, rows and columns of the matrices: decoders, encoders, one of each, large.
 PRODUCTS = ((1000, 1, 50), (264, 2, 50), (500, 50, 1), (500, 50, 4), (1, 132, 64))
 NEURONS = (100, 800, 3200, 25000)
+# Width of the image, channels, filters, width of the kernel, stride
+CONVOLUTIONS = ((12, 12, 64, 5, 2), (14, 64, 64, 3, 1), (14, 512, 64, 1, 1))
 
 
 def looped(fn):
@@ -128,8 +134,72 @@ LIF_FORMS = {
 }
 
 
+def convolution_gradients(conv, n_items=8, n_steps=4):
+    """Return functions that differentiate a loop over a convolution.
+
+    The kernel of the package in its two forms, the first of which leaves the gradient
+    to XLA, and the same without XLA.
+    """
+    W, X, Y = (
+        nengo.builder.Signal(np.zeros(shape, np.float32))
+        for shape in (conv.kernel_shape, conv.size_in, conv.size_out)
+    )
+    context = BuildContext(DT, np.dtype("float32"))
+    kernel = Builder.build((ConvInc(W, X, Y, conv),), context)
+    x = tf.random.stateless_uniform((n_steps, X.size, n_items), (0, 0))
+    weights = tf.random.stateless_uniform((W.size, 1), (0, 1), -1)
+
+    def of(fn, jit_compile):
+        @tf.function(jit_compile=jit_compile, autograph=False)
+        def gradients(weights, x):
+            with tf.GradientTape() as tape:
+                tape.watch((weights, x))
+                fed = tf.TensorArray(x.dtype, n_steps, element_shape=x.shape[1:])
+                fed = fed.unstack(x)
+                _, total = tf.while_loop(
+                    lambda i, _: i < n_steps,
+                    lambda i, y: (i + 1, 0.9 * y + fn(weights, fed.read(i))[0]),
+                    (0, tf.zeros((Y.size, n_items))),
+                    maximum_iterations=n_steps,
+                )
+                total = tf.reduce_sum(total**2)
+            return tape.gradient(total, (weights, x))
+
+        return lambda: [g.numpy() for g in gradients(weights, x)]
+
+    return {
+        "XLA": of(kernel.fn, True),
+        "XLA, of windows": of(kernel.training_fn, True),
+        "TensorFlow": of(kernel.fn, False),
+    }
+
+
+def show_convolution_gradients():
+    """Print how long gradients take, relative to the one that XLA makes."""
+    rows = []
+    for size, channels, n_filters, width, stride in CONVOLUTIONS:
+        conv = nengo.Convolution(
+            n_filters,
+            (size, size, channels),
+            kernel_size=(width, width),
+            strides=(stride, stride),
+            padding="same",
+        )
+        functions = convolution_gradients(conv)
+        in_turns(functions, 1)
+        wall, _ = in_turns(functions, 3)
+        first = wall["XLA"]
+        rows.append(
+            {
+                "convolution": f"{size}x{size}x{channels} {width}x{width} {n_filters}",
+                **{name: ratio(times, first) for name, times in wall.items()},
+            }
+        )
+    show("Which gradient of a convolution is fastest (relative to the first)?", rows)
+
+
 def main():
-    """Print both tables."""
+    """Print all tables."""
     rng = np.random.default_rng(0)
     rows = []
     for shape in PRODUCTS:
@@ -150,6 +220,7 @@ def main():
         ratios = (t / found[0] for t in found)
         rows.append({"LIF neurons": n, **dict(zip(LIF_FORMS, ratios, strict=True))})
     show("Which form of a LIF step is fastest (time relative to the first)?", rows)
+    show_convolution_gradients()
 
 
 if __name__ == "__main__":

@@ -100,6 +100,65 @@ def cconv(dimensions=64, n_neurons=50, seed=0):
     return net
 
 
+def chain(n_ensembles=20_000, n_neurons=50, seed=0):
+    """Send a value through one ensemble after the other; the last one is probed."""
+    with nengo.Network(label=f"chain{n_ensembles}", seed=seed) as net:
+        before = nengo.Node([0.5])
+        for _ in range(n_ensembles):
+            ensemble = nengo.Ensemble(n_neurons, 1)
+            nengo.Connection(before, ensemble)
+            before = ensemble
+        nengo.Probe(before, synapse=0.01)
+    return net
+
+
+def cognitive(n_subnetworks=2000, seed=0):
+    """Connect circular convolutions and associative memories, as Spaun does.
+
+    Their sizes differ, so that little can be merged, and 5 % of all ensembles learn.
+    """
+    rng = np.random.RandomState(seed)
+    with nengo.Network(label=f"cognitive{n_subnetworks}", seed=seed) as net:
+        outputs = [nengo.Node(rng.uniform(-1, 1, size=8))]
+        error = nengo.Node([0.1])
+        for number in range(n_subnetworks):
+            size, n_neurons = int(rng.randint(2, 9)), int(rng.randint(15, 40))
+            if number % 2:
+                vectors = rng.standard_normal((2 * size, size)) / np.sqrt(size)
+                memory = nengo.networks.AssociativeMemory(
+                    vectors, n_neurons=n_neurons, threshold=0.3
+                )
+                entries, output = [memory.input], memory.output
+            else:
+                binding = nengo.networks.CircularConvolution(n_neurons, size)
+                entries, output = [binding.input_a, binding.input_b], binding.output
+            for entry in entries:
+                before = outputs[rng.randint(len(outputs))]
+                n = min(entry.size_in, before.size_out)
+                nengo.Connection(before[:n], entry[:n], synapse=0.01)
+            outputs.append(output)
+        _learn(net.all_ensembles, error, rng)
+        for output in outputs[1:11]:
+            nengo.Probe(output, synapse=0.01)
+    return net
+
+
+def _learn(ensembles, error, rng):
+    """Let 5 % of ensembles learn what they send to others."""
+    n_learning = max(1, len(ensembles) // 20)
+    for i in rng.choice(len(ensembles), n_learning, replace=False):
+        post = ensembles[rng.randint(len(ensembles))]
+        column = np.ones((post.dimensions, 1))
+        conn = nengo.Connection(
+            ensembles[i],
+            post,
+            function=lambda x: 0,
+            transform=column,
+            learning_rule_type=nengo.PES(1e-6),
+        )
+        nengo.Connection(error, conn.learning_rule, transform=column, synapse=None)
+
+
 def ensembles(n_ensembles=64, n_connections=256, n_neurons=50, seed=0):
     """Connect ensembles at random, with loops; ten of them are probed."""
     rng = np.random.RandomState(seed)
@@ -156,6 +215,21 @@ def random_network(n_ensembles=40, n_connections=120, seed=0):
                 synapse=synapses[rng.randint(0 if is_forward else 1, len(synapses))],
             )
         for ensemble in population[:10]:
+            nengo.Probe(ensemble, synapse=0.01)
+    return net
+
+
+def closed_loop(n_neurons=100, n_parts=1, python=True, seed=0):
+    """Let ensembles act on a world in Python, each on its own, which acts on them."""
+    with nengo.Network(label="closed_loop", seed=seed) as net:
+        stimulus = nengo.Node(lambda t: np.sin(20 * t))
+        for _ in range(n_parts):
+            ensemble = nengo.Ensemble(n_neurons, 1)
+            nengo.Connection(stimulus, ensemble)
+            if python:
+                world = nengo.Node(lambda t, x: 0.9 * x, size_in=1)
+                nengo.Connection(ensemble, world)
+                nengo.Connection(world, ensemble)
             nengo.Probe(ensemble, synapse=0.01)
     return net
 

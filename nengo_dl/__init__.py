@@ -3,6 +3,7 @@
 import nengo_dl.backend as _backend  # noqa: F401
 from nengo_dl import (
     callbacks,
+    coding,
     converter,
     dists,
     losses,
@@ -33,6 +34,7 @@ __all__ = [
     "__license__",
     "__version__",
     "callbacks",
+    "coding",
     "configure_settings",
     "converter",
     "dists",

@@ -28,7 +28,9 @@ def whole(
     value: Any, low: int, high: int | None = None, advice: str = DEFAULT_ADVICE
 ) -> int:
     """Return a whole number in a range as an int, or raise `InvalidValue`."""
-    is_whole = isinstance(value, Integral) and not isinstance(value, bool)
+    is_whole = type(value) is int or (
+        isinstance(value, Integral) and not isinstance(value, bool)
+    )
     is_high = is_whole and high is not None and value > high
     if not is_whole or value < low or is_high:
         limits = f"at most {high}" if is_high else f"at least {low}"

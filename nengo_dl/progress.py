@@ -6,7 +6,7 @@ bars. Whatever ends the ``with`` block, the display is closed first.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 from nengo.exceptions import ValidationError
@@ -27,6 +27,12 @@ class Display(Protocol):
 class _Hidden:
     """Show nothing."""
 
+    def __enter__(self) -> "_Hidden":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
     def update(self, n: int = 1) -> None:
         del n
 
@@ -41,13 +47,12 @@ class _NengoDisplay:
         self._total_progress.step(n)
 
 
-@contextmanager
 def progress(
     enabled: bool | ProgressBar | None,
     description: str,
     total: int | None = None,
     unit: str = "step",
-) -> Iterator[Display]:
+) -> AbstractContextManager[Display]:
     """Show how far a task has come.
 
     Parameters
@@ -63,10 +68,10 @@ def progress(
     unit : str, optional
         Name of one unit.
 
-    Yields
-    ------
-    display : `Display`
-        Call ``display.update(n)`` after each `n` units.
+    Returns
+    -------
+    context : context manager
+        Its value is a `Display`: call ``display.update(n)`` after each `n` units.
 
     Raises
     ------
@@ -87,20 +92,25 @@ def progress(
                display.update(100)
     """
     if isinstance(enabled, ProgressBar):
-        tracked = Progress(description, description, total or None)
-        with ProgressTracker(enabled, tracked):
-            yield _NengoDisplay(tracked)
-    elif enabled is None or enabled is False:
-        yield _Hidden()
-    elif enabled is True:
-        with _tqdm_display(description, total, unit) as display:
-            yield display
-    else:
-        raise ValidationError(
-            f"must be True, False, None or a nengo ProgressBar (got {enabled!r}). Pass "
-            "progress_bar=False to show nothing.",
-            attr="progress_bar",
-        )
+        return _nengo_display(enabled, description, total)
+    if enabled is None or enabled is False:
+        return _Hidden()
+    if enabled is True:
+        return _tqdm_display(description, total, unit)
+    raise ValidationError(
+        f"must be True, False, None or a nengo ProgressBar (got {enabled!r}). Pass "
+        "progress_bar=False to show nothing.",
+        attr="progress_bar",
+    )
+
+
+@contextmanager
+def _nengo_display(
+    bar: ProgressBar, description: str, total: int | None
+) -> Iterator[Display]:
+    tracked = Progress(description, description, total or None)
+    with ProgressTracker(bar, tracked):
+        yield _NengoDisplay(tracked)
 
 
 @contextmanager

@@ -5,8 +5,10 @@ replaces. Each stands here with its use. So an upgrade that takes one away fails
 and says in which files it is used.
 """
 
+import importlib
 import inspect
 import re
+import signal
 from functools import cache
 from operator import attrgetter
 from types import SimpleNamespace
@@ -19,6 +21,8 @@ import tensorflow as tf
 from nengo.builder.operator import BsrDotInc, Operator
 
 import nengo_dl
+from nengo_dl.engine.raw_call import raw_call
+from nengo_dl.engine.shared_array import SharedArray
 from nengo_dl.keras_model.layer import EngineLayer
 from nengo_dl.keras_model.objectives import NamedMetric
 from nengo_dl.keras_model.probe_model import ProbeModel
@@ -404,3 +408,54 @@ def test_names_of_built_signals(kind, name):
     """Parameters, probes and feeds are found as ``model.sig[obj][name]``."""
     signals = find("N.model").sig
     assert any(name in signals[obj] for obj in signals if isinstance(obj, kind))
+
+
+def test_traced_functions_are_called_by_name(monkeypatch):
+    """Needed for short steps, in engine/raw_call.py; without it, calls are public."""
+    made = tf.function(lambda x, y: (x + y, x - y)).get_concrete_function(
+        *[tf.TensorSpec((2,))] * 2
+    )
+    arguments = [tf.constant([1.0, 2.0]), tf.constant([3.0, 5.0])]
+    module = importlib.import_module("tensorflow.python.pywrap_tfe")
+    execute, names = module.TFE_Py_Execute, []
+
+    def counted(handle, device, name, *rest):
+        names.append(name)
+        return execute(handle, device, name, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "TFE_Py_Execute", counted)
+        found = [raw_call(made)(arguments)]
+    assert names == [made.name.decode()]
+
+    def fail(name):
+        raise ImportError(name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(importlib, "import_module", fail)
+        call = raw_call(made)
+    found.append(call(arguments))
+    for results in found:
+        assert [x.numpy().tolist() for x in results] == [[4, 7], [-2, -3]]
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (2, 5)])
+@pytest.mark.parametrize("dtype", ["int32", "float32", "float64"])
+def test_tensors_share_memory_with_arrays(shape, dtype):
+    """Nobody promises it; without it, engine/shared_array.py copies."""
+    shared = SharedArray(shape, dtype)
+    tensors = [shared.tensor]
+    for value in (1, 2):
+        shared.array[...] = value
+        tensors.append(shared.tensor)
+        np.testing.assert_array_equal(tensors[-1], np.full(shape, value))
+    assert shared.is_shared == (tensors[1] is tensors[2] is tensors[0])
+    assert shared.is_shared or tf.config.list_logical_devices("GPU")
+
+
+def test_signals_without_enums():
+    """Needed for short runs, in simulator/interrupts.py; all others work without."""
+    handlers = importlib.import_module("_signal")
+    before = signal.getsignal(signal.SIGINT)
+    assert handlers.getsignal(signal.SIGINT) is before
+    handlers.signal(signal.SIGINT, before)

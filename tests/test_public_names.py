@@ -107,8 +107,9 @@ def signature(name):
     has_init = isinstance(obj, type) and obj.__init__ is not object.__init__
     function = obj.__init__ if has_init else obj
     parameters = inspect.signature(function).parameters.values()
-    if dataclasses.is_dataclass(obj):  # the docstring of its base has the others
-        own = vars(obj).get("__annotations__", ())
+    if dataclasses.is_dataclass(obj):  # the docstring of a public base has the others
+        private = [base for base in obj.__mro__ if base.__name__.startswith("_")]
+        own = {x for c in (obj, *private) for x in vars(c).get("__annotations__", ())}
         return [p for p in parameters if p.name in own]
     return [p for p in parameters if p.name not in ("self", "cls")]
 

@@ -86,6 +86,8 @@ class Conversion:
     net: nengo.Network
     inputs: tuple[nengo.Node, ...]  # one for each input of the model
     outputs: tuple[nengo.Probe, ...]  # one for each output of the model
+    # those that are functions of the mean of what has arrived in all steps so far
+    averages: frozenset[nengo.Probe]
     made: Mapping[Hashable, Made]  # by the calls of layers, in the order of conversion
     # those that rules have asked for, in the order of conversion
     populations: tuple[Population, ...]

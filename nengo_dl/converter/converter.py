@@ -55,16 +55,14 @@ class Converter:
         types. All names of an activation mean the same, in arguments ``activation`` and
         as layers: ``"relu"``, ``tf.nn.relu``, ``keras.activations.relu``,
         ``keras.ops.relu`` and ``nengo.RectifiedLinear()`` are every rectifier of the
-        model. A name means the activation with any parameters, such as the slope of a
-        leaky rectifier; a neuron type means what is equal to it.
+        model. Names mean activations with any parameters, neuron types what is equal.
     scale_firing_rates : float or dict or "auto", optional
         Factor on the firing rates of all neurons, or of the layers that are the keys of
         a dict. The amplitude of the spikes is divided by it, so that the output stays
         the same, as far as the neurons are linear above their threshold. Weights and
-        biases stay as they are: a file of parameters that is saved at one scale can be
-        loaded at another. "auto" tunes each population of neurons by its activations on
-        ``calibration_data``, and has spiking neurons start half-way to their first
-        spike.
+        biases, and files of them, stay as they are. "auto" tunes each population by its
+        activations on ``calibration_data``, and has spiking neurons start half-way to
+        their first spike.
     synapse : Synapse or float or "auto", optional
         On all connections that start at neurons, and on the probes of neurons. "auto",
         together with automatic rates, chooses what makes the average output right
@@ -73,23 +71,25 @@ class Converter:
         Whether the axis after the minibatch is time. All layers must then work on each
         time step for itself, by nature or in a ``TimeDistributed``.
     calibration_data : array_like or list of array_like, optional
-        Typical inputs of the model, of the shape that Keras takes, with a minibatch
-        axis; needed by "auto" and `recommended_steps`. Labels are not needed.
+        Typical inputs of the model, of the shape that Keras takes, without labels;
+        needed by "auto" and `recommended_steps`.
     percentile : float
         Which of the activations of a population on that data is mapped to
         ``target_rate``. Less than 100 keeps outliers from slowing down all others.
     target_rate : float
         A firing rate, in Hz. More spikes are more exact, sooner, and cost more. With
         steps of 1 ms, 2000 is two spikes per step for the largest activations, which
-        `nengo_dl.IntegrateAndFire` can emit. LIF neurons get less than that, as far as
-        their refractory period demands it, and the gain, bias and amplitude with which
-        their average output over 32 steps is nearest to a rectified line.
+        `nengo_dl.IntegrateAndFire` can emit. LIF neurons get as much of that as their
+        refractory period allows, and are tuned to 32 steps.
     per_channel : bool
         Whether the percentile is that of each channel (the last axis of a layer's
         output, or the first with ``data_format="channels_first"``) instead of that of
         the whole population. Small channels become exact sooner, with more spikes.
-        ``layers`` then has, for populations whose spikes differ in height, a node that
-        multiplies them with it.
+        Where spikes differ in height, ``layers`` has a node that multiplies them.
+    output : "average" or "each_step"
+        From what outputs such as a softmax or a sigmoid are computed in a spiking
+        network: from the mean of what has arrived in all steps so far, or from each
+        step. Outputs without an activation are what arrives in each step in any case.
 
     Attributes
     ----------
@@ -101,13 +101,11 @@ class Converter:
     inputs : `ObjectMap`
         From input tensors (or layers) of the model to nodes.
     outputs : `ObjectMap`
-        From output tensors of the model to probes, which ``net.probes`` has in the
-        model's order; a tensor that is several outputs leads to the first.
+        From output tensors of the model to probes, in the order of ``net.probes``.
     layers : `ObjectMap`
-        From layers, or their output tensors, to the objects that hold the output: a
-        Node, Neurons or a TensorNode.
+        From layers, or their output tensors, to the objects that hold the output.
     synapse : Synapse or float or None
-        What was passed, or chosen.
+        Passed, or chosen.
     tunings : tuple of `nengo_dl.converter.calibration.Tuning` or None
         Gain, bias and amplitude of each population, if they come from data.
     conversion : Conversion
@@ -119,8 +117,8 @@ class Converter:
         If ``model`` is no functional or sequential model; if layers or activations have
         no native form and ``allow_fallback`` is False.
     ValueError
-        If shapes are unknown; if layers with weights are called several times; if an
-        activation is to be swapped for two different ones.
+        If shapes are unknown; if layers with weights are called several times; if one
+        activation is swapped for two.
 
     Warns
     -----
@@ -131,9 +129,8 @@ class Converter:
     Notes
     -----
     Signals are flattened tensors, in row-major order. Input nodes and probes have no
-    labels: the string keys of a simulator's inputs are "node", "node_1", ... and those
-    of its outputs "probe", "probe_1", ..., in the order of the model's inputs and
-    outputs, whatever its layers are called.
+    labels: their keys are "node", "node_1", ... and "probe", "probe_1", ..., in the
+    order of the model's inputs and outputs.
 
     Examples
     --------
@@ -168,6 +165,7 @@ class Converter:
         percentile: float = 99.9,
         target_rate: float = 2000.0,
         per_channel: bool = False,
+        output: str = "average",
     ):
         self.options = Options(
             model=functional(model),
@@ -180,18 +178,21 @@ class Converter:
             scale_firing_rates=scale_firing_rates,
             synapse=synapse,
             temporal_model=temporal_model,
+            output=output,
         )
         vars(self).update(vars(self.options))  # they are attributes, too
         self._convert = partial(convert, plan(self.options, self.converters))
         self._data = _calibration_data(self.options, calibration_data)
+        self._tune(Goal(percentile, target_rate, per_channel), synapse)
+        warn_of_options(self.conversion)
+        self.inputs, self.outputs, self.layers = maps(self.conversion)
+
+    def _tune(self, goal: Goal, synapse: Synapse | float | str | None) -> None:
         self.tunings: tuple[Tuning, ...] | None = None
-        if self._data is not None and scale_firing_rates == "auto":
-            goal = Goal(percentile, target_rate, per_channel)
+        if self._data is not None and self.options.scale_firing_rates == "auto":
             self.tunings, synapse = calibrate(self._convert, self._data, goal, synapse)
         self.conversion = self._convert(self.tunings, synapse)
         self.synapse, self.net = synapse, self.conversion.net
-        warn_of_options(self.conversion)
-        self.inputs, self.outputs, self.layers = maps(self.conversion)
 
     @classmethod
     def register(cls, layer_type: type | Callable | None, **fields) -> Callable:

@@ -1,7 +1,7 @@
 """From the plan of a Keras model to its network."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import nengo
@@ -49,7 +49,7 @@ def convert(
         sizes = (np.prod(x.shape[options.n_outer_axes :]) for x in model.inputs)
         inputs = [nengo.Node(np.zeros(int(size))) for size in sizes]
         objs: dict[int, Obj] = dict(zip(map(id, model.inputs), inputs, strict=True))
-        run.convert(plan.steps, objs)
+        run.convert(plan.steps, objs, set(map(id, model.outputs)))
         probes = [objects.probe(objs[id(tensor)]) for tensor in model.outputs]
     result = objects.conversion(KerasSource(plan), inputs, probes)
     return KerasConversion(
@@ -69,31 +69,42 @@ class _Run:
         self.shared = Shared()
         self.outputs: dict[Step, tuple[Obj, ...]] = {}
 
-    def convert(self, steps: tuple[Step, ...], objs: dict[int, Obj]) -> None:
-        """Convert steps, with objects by the ids of tensors."""
+    def convert(
+        self, steps: tuple[Step, ...], objs: dict[int, Obj], wanted: Container[int]
+    ) -> None:
+        """Convert steps, with objects by the ids of tensors, and ids of outputs."""
         for step in steps:
             inputs = [objs[id(tensor)] for tensor in step.call.inputs]
             if step.rule is None:
-                outputs = self._nested(step, inputs)
+                outputs = self._nested(step, inputs, wanted)
             else:
-                outputs = self._called(step, step.rule, inputs)
+                outputs = self._called(step, step.rule, inputs, wanted)
             self.outputs[step] = outputs
             objs.update(zip(map(id, step.call.outputs), outputs, strict=True))
 
-    def _called(self, step: Step, rule: Rule, inputs: list[Obj]) -> tuple[Obj, ...]:
+    def _called(
+        self, step: Step, rule: Rule, inputs: list[Obj], wanted: Container[int]
+    ) -> tuple[Obj, ...]:
         build = Build(self._objects, step.call, self._options, inputs, self.shared)
         return self._objects.make(
             step,
             lambda: rule.convert(step.call, build),
             self._options.scale_of(step.call.layer),
             step.reason,
+            self._options.averages_output
+            and any(id(tensor) in wanted for tensor in step.call.outputs),
         )
 
-    def _nested(self, step: Step, inputs: list[Obj]) -> tuple[Obj, ...]:
+    def _nested(
+        self, step: Step, inputs: list[Obj], wanted: Container[int]
+    ) -> tuple[Obj, ...]:
         model = step.call.layer
         inner = dict(zip(map(id, model.inputs), inputs, strict=True))
+        pairs = zip(step.call.outputs, model.outputs, strict=True)
         with nengo.Network(label=model.name):
-            self.convert(step.inner, inner)
+            self.convert(
+                step.inner, inner, {id(b) for a, b in pairs if id(a) in wanted}
+            )
         return tuple(inner[id(tensor)] for tensor in model.outputs)
 
 

@@ -23,6 +23,7 @@ from nengo_dl.converter.swaps import NO_SWAPS, Swap, Swaps
 from nengo_dl.converter.tuning import Tuning
 from nengo_dl.neurons import LeakyReLU
 from nengo_dl.nodes.array_node import ArrayNode, Constant, Softmax
+from nengo_dl.nodes.running_mean import RunningMean
 from nengo_dl.nodes.tensor_node import TensorNode
 
 AnySynapse: TypeAlias = Synapse | float | None
@@ -50,10 +51,11 @@ class Objects:
         self._swaps, self._synapse, self._tunings = swaps, synapse, tunings
         self._populations = Populations(net, tunings)
         self._made: dict[Hashable, Made] = {}
-        self._scale, self._reason = 1.0, ""
+        self._scale, self._reason, self._averages = 1.0, "", False
         self._one: ArrayNode | None = None
         self._constant: set[nengo.Connection] = set()
         self._spiking: set[Obj] = set()
+        self._of_means: set[Obj] = set()
         self._unfinished: dict[nengo.Node, Callable[[nengo.Node], Obj]] = {}
 
     def make(
@@ -62,16 +64,18 @@ class Objects:
         function: Callable[[], Obj | Iterable[Obj]],
         scale: float = 1.0,
         reason: str = "",
+        averages: bool = False,
     ) -> tuple[Obj, ...]:
         """Make the objects of one call of a layer, and record them for an owner.
 
         The function returns the object that holds the output, or several. The scale is
         a factor on the firing rates of its neurons, the reason is why a TensorNode
-        computes all of it, if one does.
+        computes all of it, if one does. With ``averages``, what is no spikes itself is
+        computed from the mean of the spikes so far.
         """
         net = nengo.Network.context[-1]
         before = [len(objs) for objs in _contents(net)]
-        self._scale, self._reason = scale, reason
+        self._scale, self._reason, self._averages = scale, reason, averages
         result = function()
         outputs = result if isinstance(result, list | tuple) else [result]
         outputs = tuple(self.finish(obj) for obj in outputs)
@@ -99,11 +103,13 @@ class Objects:
         outputs: Iterable[nengo.Probe],
     ) -> Conversion:
         """Return all that was made, for one input node and one probe each."""
+        outputs = tuple(outputs)
         return Conversion(
             source,
             self.net,
             tuple(inputs),
-            tuple(outputs),
+            outputs,
+            frozenset(probe for probe in outputs if probe.target in self._of_means),
             dict(self._made),
             tuple(self._populations.made),
             self._tunings,
@@ -132,7 +138,8 @@ class Objects:
         found, is_swapped = self._swapped(form)
         size = math.prod(shape)
         if isinstance(found, NeuronType):
-            return self._population(found, size, label, channels, 0.0, is_swapped)
+            neurons = self._population(found, size, label, channels, 0.0, is_swapped)
+            return neurons if found.spiking else self._after_mean(neurons, size, label)
         if found is None:
             return nengo.Node(size_in=size, label=label)
         if isinstance(found, Clipped | SoftmaxOver):
@@ -273,8 +280,34 @@ class Objects:
 
     def _softmax(self, function: Softmax, label: str, node: nengo.Node) -> ArrayNode:
         output = ArrayNode(function, label=label)
-        self.link(node, output, label=label)
+        self._link_mean(node, output, label)
         return output
+
+    def _after_mean(self, neurons: Neurons, size: int, label: str) -> Obj:
+        """Return what inputs of neurons are connected to."""
+        if not self._averages:
+            return neurons
+        node = nengo.Node(size_in=size, label=_joined(label, "input"))
+
+        def finish(node: nengo.Node) -> Obj:
+            self._link_mean(node, neurons, label)
+            return self._populations.output(neurons)
+
+        self._unfinished[node] = finish
+        return node
+
+    def _link_mean(self, node: nengo.Node, output: Obj, label: str) -> None:
+        """Connect a node to an output, through a mean if spikes are to be averaged."""
+        if self._averages and self.is_spiking(node):
+            size, name = node.size_out, _joined(label, "mean")
+            mean = nengo.Node(RunningMean(), size_in=size, size_out=size, label=name)
+            # the mean of spikes is none, so it is not linked as one
+            set_trainable(
+                self.net, nengo.Connection(node, mean, synapse=None, label=name), False
+            )
+            self._of_means.add(self._populations.output(output))
+            node = mean
+        self.link(node, output, label=label)
 
 
 def set_trainable(net: nengo.Network, obj: Any, trainable: bool) -> None:

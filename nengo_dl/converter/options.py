@@ -37,6 +37,7 @@ class Options:
     scale_firing_rates: float | Mapping[keras.Layer, float] | str | None = None
     synapse: Synapse | float | str | None = None
     temporal_model: bool = False
+    output: str = "average"
 
     def __post_init__(self) -> None:
         for name in FLAGS:
@@ -46,6 +47,11 @@ class Options:
                     f"Converter.{name}: expected True or False (got {value!r}). Leave "
                     "it out for the default."
                 )
+        if self.output not in ("average", "each_step"):
+            raise ValueError(
+                'Converter.output: expected "average" or "each_step" (got '
+                f"{self.output!r}). Leave it out for the default."
+            )
         scale = self.scale_firing_rates
         if self.synapse == "auto" and scale != "auto":
             raise ValueError(
@@ -60,6 +66,15 @@ class Options:
                     f'for each layer in a dict, or "auto" (got {value!r}). 1 leaves '
                     "rates as they are."
                 )
+
+    @property
+    def averages_output(self) -> bool:
+        """Whether outputs are functions of the mean of what spikes bring."""
+        return (
+            self.output == "average"
+            and not self.temporal_model
+            and self.swaps.have_spikes
+        )
 
     @property
     def n_outer_axes(self) -> int:

@@ -119,7 +119,10 @@ def chunks(
     sim.reset()
     for start in range(0, n_steps, length):
         stop = min(n_steps, start + length)
-        shown = {node: _steps(x[items], start, stop) for node, x in data.items()}
+        shown = {
+            node: x[items] if x.shape[1] == 1 else x[items, start:stop]
+            for node, x in data.items()
+        }
         sim.run_steps(stop - start, data=shown)
         values = {obj: sim.data[probe][:n_items] for obj, probe in probes.items()}
         yield Chunk(start, values)
@@ -146,9 +149,3 @@ def presented(
             shown = {node: x[items] for node, x in data.items()}
             (chunk,) = chunks(sim, probes, shown, n_steps, is_whole=True)
             yield chunk.values
-
-
-def _steps(x: np.ndarray, start: int, stop: int) -> np.ndarray:
-    if x.shape[1] == 1:
-        return np.repeat(x, stop - start, axis=1)
-    return x[:, start:stop]

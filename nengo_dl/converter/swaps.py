@@ -33,6 +33,12 @@ class Swaps:
     def __iter__(self) -> Iterator[Swap]:
         return iter(self.swaps)
 
+    @property
+    def have_spikes(self) -> bool:
+        """Whether anything is replaced by spiking neurons."""
+        values = (swap.value for swap in self.swaps)
+        return any(isinstance(v, NeuronType) and v.spiking for v in values)
+
     def find(self, form: Form) -> tuple[Form, tuple[Swap, ...]]:
         """Return what stands in for a form (or itself), and which swaps say so.
 

@@ -1,4 +1,4 @@
-"""Kernels bound to memory, and those among them that follow from parameters alone."""
+"""Kernels bound to memory, and those among them that are the same in all steps."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -21,10 +21,9 @@ class Bound(NamedTuple):
     reads, writes : tuple of tuple of `Part`
         One access for each argument, and for each result.
     fixed : tuple of bool
-        For each argument, whether it follows from parameters alone.
+        For each argument, whether it follows from parameters and held inputs alone.
     is_fixed : bool
-        Whether all results follow from parameters alone, so that they can be written
-        ahead of all steps.
+        Whether all results do, so that they can be written ahead of all steps.
     """
 
     number: int
@@ -35,7 +34,9 @@ class Bound(NamedTuple):
     is_fixed: bool
 
 
-def bind(kernels: Iterable[Kernel], layout: Layout) -> tuple[Bound, ...]:
+def bind(
+    kernels: Iterable[Kernel], layout: Layout, held: Access = ()
+) -> tuple[Bound, ...]:
     """Bind kernels to a layout.
 
     Parameters
@@ -44,6 +45,8 @@ def bind(kernels: Iterable[Kernel], layout: Layout) -> tuple[Bound, ...]:
         In the order of execution.
     layout : `Layout`
         The places of all signals.
+    held : tuple of `Part`
+        Feeds whose values are the same in all steps.
 
     Returns
     -------
@@ -51,6 +54,7 @@ def bind(kernels: Iterable[Kernel], layout: Layout) -> tuple[Bound, ...]:
         In the same order.
     """
     fixed = _Elements(layout, ("param", "transient"))
+    fixed.add(held)
     # what a step has used cannot be written ahead of it any more
     writable = _Elements(layout, ("transient",))
     return tuple(
@@ -88,6 +92,11 @@ class _Elements:
     def all(self, access: Access) -> bool:
         """Tell whether all elements of an access are members."""
         return all(self._blocks[part.block][_index(part)].all() for part in access)
+
+    def add(self, access: Access) -> None:
+        """Make the elements of an access members."""
+        for part in access:
+            self._blocks[part.block][_index(part)] = True
 
     def remove(self, access: Access) -> None:
         """Take the elements of an access out."""

@@ -6,11 +6,16 @@ numbers of steps up to the length.
 """
 
 import functools
-from typing import Any
+from collections.abc import Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from nengo_dl.engine.loop import simulate
+from nengo_dl.engine.raw_call import RawCall, public_call, raw_call
+from nengo_dl.engine.shapes import LoopShapes
+from nengo_dl.engine.shared_array import SharedArray
+from nengo_dl.engine.shared_functions import SHARED
 from nengo_dl.engine.step import Clock, Step, Tensors
 
 
@@ -21,12 +26,14 @@ class CompiledLoop:
     ----------
     step : `~.step.Step`
         The step.
+    shapes : `LoopShapes`
+        Those of feeds and outputs.
     length : int
         The largest number of steps of a call.
-    histories : tuple of TensorSpec
-        Shape (length or 1, size, minibatch_size or 1) of the buffer of each output.
     jit_compile : bool
         Whether the whole loop is compiled with XLA.
+    calls_python : bool
+        Whether steps call Python.
     unroll : int
         Number of steps in one iteration of the loop.
     use_loop : bool
@@ -35,21 +42,36 @@ class CompiledLoop:
     Attributes
     ----------
     function : tf.function
-        Takes and returns what a call of the object does. Other functions may call it
-        while they are being traced.
+        From ``(params, state, feeds, clock, n_steps)`` to ``(state, outputs)``, tensors
+        all of them: feeds and outputs of shape (length, size, n_items or 1), of which
+        the first ``n_steps`` rows are valid, or (1, size, n_items) for outputs of the
+        last step alone. Other functions may call it while they are being traced.
     """
 
     def __init__(
         self,
         step: Step,
+        shapes: LoopShapes,
         length: int,
-        histories: tuple[tf.TensorSpec, ...],
         *,
         jit_compile: bool,
+        calls_python: bool,
         unroll: int = 1,
         use_loop: bool = True,
     ):
         self.length = length
+        self._n_state = step.n_state
+        histories = shapes.histories(length)
+        self._feeds = [
+            SharedArray((length, size, shapes.n_items), shapes.dtype)
+            for size in shapes.feeds
+        ]
+        self._numbers = [SharedArray((), np.int32) for _ in range(3)]
+        self._row = tf.zeros((1, shapes.n_items), shapes.dtype)
+        self._make_call = public_call if calls_python else raw_call
+        self._call: RawCall | None = None
+        unroll = 1 if use_loop and jit_compile else unroll
+        self._content = (step, shapes, length, jit_compile, unroll, use_loop)
 
         def run(params, state, feeds, clock, n_steps):
             return simulate(
@@ -60,7 +82,7 @@ class CompiledLoop:
                 clock,
                 n_steps,
                 histories=histories,
-                unroll=1 if use_loop and jit_compile else unroll,
+                unroll=unroll,
                 use_loop=use_loop,
             )
 
@@ -69,39 +91,62 @@ class CompiledLoop:
         self.function = tf.function(
             functools.partial(run), jit_compile=jit_compile or None, autograph=False
         )
-        # shapes never change, so calls can go past the search for a matching trace
-        self._traced: Any = None
 
-    def __call__(
+    def feeds(self, n_steps: int) -> list[np.ndarray]:
+        """Return arrays to be filled with feeds, for the next call of `run`.
+
+        Of shape (n_steps, size, n_items), one for each block.
+        """
+        return [shared.array[:n_steps] for shared in self._feeds]
+
+    def run(
         self,
         params: Tensors,
-        state: Tensors,
-        feeds: Tensors,
-        clock: Clock,
-        n_steps: tf.Tensor,
-    ) -> tuple[Tensors, Tensors]:
+        state: Sequence[tf.Tensor],
+        feeds: Sequence[np.ndarray],
+        seed: int,
+        first_step: int,
+        n_steps: int,
+    ) -> tuple[Tensors, list[np.ndarray]]:
         """Run steps.
 
         Parameters
         ----------
         params, state : tuple of tensor
-            One of shape (size, minibatch_size or 1) per block of the kind.
-        feeds : tuple of tensor
-            One of shape (length, size, minibatch_size or 1) per block of feeds.
-        clock : `Clock`
-            The seed, and the number of steps that were run before.
-        n_steps : int32 scalar tensor
+            One of shape (size, n_items or 1) per block of the kind.
+        feeds : sequence of ndarray
+            What `feeds` has returned.
+        seed : int
+            Seed of all random numbers, a 32-bit number with a sign.
+        first_step : int
+            Number of steps that were run before.
+        n_steps : int
             Number of steps to run.
 
         Returns
         -------
         state : tuple of tensor
             The state after the last step.
-        outputs : tuple of tensor
-            The buffers, of which the first ``n_steps`` rows (or the only one) are
-            valid.
+        outputs : list of ndarray
+            Shape (n_steps or 1, size, n_items or 1) each.
         """
-        arguments = (params, state, feeds, clock, n_steps)
-        if self._traced is None:
-            self._traced = self.function.get_concrete_function(*arguments)
-        return self._traced(*arguments)
+        del feeds
+        for shared, number in zip(
+            self._numbers, (seed, first_step, n_steps), strict=True
+        ):
+            shared.array[...] = number
+        seed_tensor, first, count = (shared.tensor for shared in self._numbers)
+        blocks = tuple(shared.tensor for shared in self._feeds)
+        clock = Clock(seed_tensor, first, self._row)
+        if self._call is None:
+            # shapes never change: no call has to search for a matching trace
+            arguments = (params, tuple(state), blocks, clock, count)
+            traced = SHARED.get(
+                self._content,
+                arguments,
+                lambda: self.function.get_concrete_function(*arguments),
+            )
+            self._call = self._make_call(traced)
+        results = self._call([*params, *state, *blocks, *clock, count])
+        rows = [np.asarray(buffer)[:n_steps] for buffer in results[self._n_state :]]
+        return tuple(results[: self._n_state]), rows

@@ -5,6 +5,7 @@ back, so the caller decides what a failed or interrupted run leaves behind.
 """
 
 import contextlib
+import functools
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,7 +16,10 @@ from nengo import Probe
 from nengo.exceptions import BuildError, SimulationError
 
 from nengo_dl.engine.compiled_loop import CompiledLoop
-from nengo_dl.engine.step import Clock, Step
+from nengo_dl.engine.loops import Loops
+from nengo_dl.engine.python_loop import PythonLoop
+from nengo_dl.engine.shapes import LoopShapes
+from nengo_dl.engine.step import FeedRanges, Step
 from nengo_dl.engine.values import Values, ValueTable
 from nengo_dl.graph.kernel import Kernel
 from nengo_dl.graph.layout import place
@@ -24,7 +28,7 @@ from nengo_dl.graph.program import Feed, Program
 from nengo_dl.graph.rewrite import rewrite
 from nengo_dl.graph.simplify import DEFAULT
 from nengo_dl.ops import BuildContext, Builder
-from nengo_dl.ops.registry import Host
+from nengo_dl.ops.registry import Host, HostError
 from nengo_dl.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -65,8 +69,6 @@ class Engine:
         Whether steps call Python.
     layers : list of keras.Layer
         Layers that kernels call.
-    loop : `CompiledLoop`
-        The loop over up to ``chunk`` steps.
     losses : tuple of Signal
         State for training: signals with the sums, over all steps, of the losses that
         layers add when they are called.
@@ -99,14 +101,13 @@ class Engine:
         self.layers, self.losses = ctx.layers, tuple(ctx.losses)
         self.unroll, self.use_loop = unroll, use_loop
         self._host = ctx.host
-        blocks = self.layout.blocks
-        self._feed_sizes = [blocks[n].size for n in self.layout.of_kind("feed")]
-        self.chunk = self._choose_chunk() if use_loop else unroll
+        self._feeds = self.layout.of_kind("feed")
+        longest = int(np.clip(MAX_CHUNK_BYTES // self._row_bytes(), 1, MAX_CHUNK_STEPS))
+        self.chunk = longest if use_loop else unroll
         hosts = [kernel.host for kernel in self.kernels if kernel.host is not None]
         self.calls_python = bool(hosts)
         self.jit_compile = _choose_jit(settings.jit_compile, hosts)
         self._compile_segments = self.calls_python and settings.jit_compile is not False
-        self.loop = self._make_loop(self.chunk)
         logger.info(
             "%d operators in %d kernels; %s",
             len(self.program.operators),
@@ -176,35 +177,37 @@ class Engine:
         SimulationError
             If a function of the user fails.
         """
-        clock = Clock(
-            tf.constant(np.uint32(seed).astype(np.int32)),
-            tf.constant(values.n_steps, tf.int32),
-            tf.zeros((1, self.minibatch_size), self.dtype),
-        )
-        packed = self._pack(feeds, n_steps)
-        with self._host.restored_on_error():
-            try:
-                state, buffers = self.loop(
-                    values.params, values.state, packed, clock, tf.constant(n_steps)
-                )
-                rows = [buffer.numpy()[:n_steps] for buffer in buffers]
-            except tf.errors.OpError as exc:
+        arrays = self.loops.feeds(n_steps)
+        self._pack(feeds, arrays)
+        signed = seed - 2**32 if seed >= 2**31 else seed
+        self._host.error = None
+        streams = self._host.get()
+        try:
+            state, rows = self.loops.run(
+                values.params, values.state, arrays, signed, values.n_steps, n_steps
+            )
+        except BaseException as exc:
+            self._host.put(streams)
+            if isinstance(exc, tf.errors.OpError | HostError):
                 self._raise_host_error(exc)
+            raise
         outputs = {
-            probe: np.moveaxis(array, 2, 1).reshape((-1, array.shape[2], *signal.shape))
+            probe: array.transpose(0, 2, 1).reshape((-1, array.shape[2], *signal.shape))
             for (probe, signal), array in zip(
                 self.program.probes.items(), rows, strict=True
             )
         }
         return Values(values.params, state, values.n_steps + n_steps), outputs
 
-    def step(self, training: bool = False) -> Step:
+    def step(self, training: bool = False, feeds: FeedRanges | None = None) -> Step:
         """Build one time step.
 
         Parameters
         ----------
         training : bool
             Whether neurons and layers behave as in training.
+        feeds : `.FeedRanges`, optional
+            Which feeds are held; by default none.
         """
         return Step(
             self.program,
@@ -214,53 +217,64 @@ class Engine:
             dtype=self.dtype,
             training=training,
             compile_segments=self._compile_segments and not training,
+            feeds=feeds,
         )
 
-    def _choose_chunk(self) -> int:
-        size = sum(self._feed_sizes)
+    def _row_bytes(self) -> int:
+        """Return the size of feeds and outputs of a step."""
+        size = sum(self.layout.blocks[n].size for n in self._feeds)
         size += sum(
             signal.size
             for probe, signal in self.program.probes.items()
             if not self.program.kept_of(probe).last_only
         )
-        per_step = max(1, size * (self.minibatch_size or 1) * self.dtype.itemsize)
-        return int(np.clip(MAX_CHUNK_BYTES // per_step, 1, MAX_CHUNK_STEPS))
+        return max(1, size * (self.minibatch_size or 1) * self.dtype.itemsize)
 
-    def _make_loop(self, length: int) -> CompiledLoop:
-        """Make the loop over up to ``length`` steps, which the first call compiles."""
-        histories = tuple(
-            tf.TensorSpec(
-                (
-                    self.program.kept_of(probe).n_rows(length),
-                    signal.size,
-                    1 if self.values.is_shared(signal) else self.minibatch_size,
-                ),
-                self.dtype,
+    @property
+    def loop(self) -> CompiledLoop | PythonLoop:
+        """The loop over up to ``chunk`` steps, which the first run compiles."""
+        loops = self.loops
+        return loops.longest if isinstance(loops, Loops) else loops
+
+    @functools.cached_property
+    def loops(self) -> Loops | PythonLoop:
+        """The loop that is driven from Python, or the loops of all lengths."""
+        step = self.step(training=bool(self.settings.learning_phase))
+        probes = self.program.probes
+        shapes = LoopShapes(
+            feeds=tuple(self.layout.blocks[n].size for n in self._feeds),
+            outputs=tuple(
+                (s.size, 1 if self.values.is_shared(s) else self.minibatch_size or 1)
+                for s in probes.values()
+            ),
+            last_only=tuple(self.program.kept_of(p).last_only for p in probes),
+            n_items=self.minibatch_size or 1,
+            dtype=self.dtype,
+        )
+        if self.calls_python and not any(map(_needs_loop, self.kernels)):
+            compiles = self._compile_segments
+            return PythonLoop(step, self.layout, shapes, self._host, self.dt, compiles)
+
+        def make(length: int) -> CompiledLoop:
+            return CompiledLoop(
+                step,
+                shapes,
+                length,
+                jit_compile=self.jit_compile,
+                calls_python=self.calls_python,
+                unroll=self.unroll,
+                use_loop=self.use_loop,
             )
-            for probe, signal in self.program.probes.items()
-        )
-        return CompiledLoop(
-            self.step(training=bool(self.settings.learning_phase)),
-            length,
-            histories,
-            jit_compile=self.jit_compile,
-            unroll=self.unroll,
-            use_loop=self.use_loop,
-        )
 
-    def _pack(self, feeds: Mapping[Feed, np.ndarray], n_steps: int):
-        """Copy feeds into one array per block, of the length of a chunk."""
-        packed = [
-            np.zeros((self.chunk, size, self.minibatch_size or 1), dtype=self.dtype)
-            for size in self._feed_sizes
-        ]
-        numbers = self.layout.of_kind("feed")
+        return Loops(make, self.chunk, self._row_bytes())
+
+    def _pack(self, feeds: Mapping[Feed, np.ndarray], arrays: list[np.ndarray]) -> None:
+        """Copy feeds into one array per block, of shape (n_steps, size, n_items)."""
         for feed, array in feeds.items():
             if feed.signal is not None:
                 block, offset = self.layout.places[feed.signal.base]
-                target = packed[numbers.index(block)]
-                target[:n_steps, offset : offset + feed.size] = np.moveaxis(array, 1, 2)
-        return tuple(tf.convert_to_tensor(array) for array in packed)
+                target = arrays[self._feeds.index(block)]
+                target[:, offset : offset + feed.size] = array.transpose(0, 2, 1)
 
     @property
     def functions(self) -> Mapping[int, float]:
@@ -310,6 +324,11 @@ def _build_kernels(
     Builder.check(program.operators)
     groups = (settings.planner or plan)(program, Builder.traits)
     return tuple(Builder.build(group, ctx) for group in groups)
+
+
+def _needs_loop(kernel: Kernel) -> bool:
+    """Tell whether a kernel cannot run between calls of Python one time too often."""
+    return kernel.has_effects or (kernel.host is not None and kernel.python is None)
 
 
 def _choose_jit(setting: bool | str, hosts: list[str]) -> bool:

@@ -205,7 +205,7 @@ class FeedRunner:
         if first_step != self._next_step:
             self._drop_ahead()
         self._first_step = first_step
-        times = (self._dt * (first_step + np.arange(1, n_steps + 1))).tolist()
+        times = [self._dt * i for i in range(first_step + 1, first_step + n_steps + 1)]
         try:
             values = {
                 feed: self._time_major(data[feed.node])

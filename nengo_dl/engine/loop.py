@@ -112,8 +112,10 @@ def unfold(
     n_steps: int | tf.Tensor,
     *,
     histories: tuple[History, ...],
+    held: Tensors = (),
     unroll: int = 1,
     use_loop: bool = True,
+    length: int | None = None,
 ) -> tuple[Tensors, Tensors]:
     """Run steps one after the other, in a form through which gradients flow.
 
@@ -122,16 +124,21 @@ def unfold(
     step, params, state, clock
         As for `simulate`.
     feeds : tuple of tensor
-        One of shape (n_steps, size, minibatch_size or 1) per block fed from outside.
+        One of shape (n_steps, size, minibatch_size or 1) per range of varying feeds.
     n_steps : int or int32 scalar tensor
         Number of steps to run. A tensor must follow from shapes: XLA has to know the
         length of a loop to compile its gradient.
     histories : tuple of `History`
         The steps to keep of each output.
+    held : tuple of tensor
+        One of shape (size, minibatch_size or 1) per range of held feeds.
     unroll : int
         Number of steps in one iteration of the loop.
     use_loop : bool
         False runs all steps without a loop; their number must be an int then.
+    length : int, optional
+        How many steps feeds and outputs have, where `n_steps` is a tensor that may be
+        smaller. XLA cannot compile the gradient then.
 
     Returns
     -------
@@ -140,7 +147,7 @@ def unfold(
     outputs : tuple of tensor
         Shape (n_steps or 1, size, minibatch_size or 1) each.
     """
-    prepared = step.prepare(params)
+    prepared = step.prepare(params, held)
     if feeds and not (isinstance(n_steps, int) and n_steps == 1):
         feeds = step.join(prepared, feeds)
 
@@ -157,7 +164,9 @@ def unfold(
 
     if not use_loop or (isinstance(n_steps, int) and n_steps <= unroll):
         return _spell_out(advance, state, feeds, n_steps, histories)
-    return _run_loop(advance, state, feeds, n_steps, histories, clock.row, unroll)
+    return _run_loop(
+        advance, state, feeds, n_steps, histories, clock.row, unroll, length
+    )
 
 
 def _spell_out(advance, state, feeds, n_steps, histories):
@@ -173,16 +182,17 @@ def _spell_out(advance, state, feeds, n_steps, histories):
     )
 
 
-def _run_loop(advance, state, feeds, n_steps, histories, row, unroll):
+def _run_loop(advance, state, feeds, n_steps, histories, row, unroll, length):
     """Run `advance` in a loop over arrays of tensors, whose gradients are cheap."""
+    length = n_steps if length is None else length
     fed = tuple(
-        tf.TensorArray(feed.dtype, n_steps, element_shape=feed.shape[1:]).unstack(feed)
+        tf.TensorArray(feed.dtype, length, element_shape=feed.shape[1:]).unstack(feed)
         for feed in feeds
     )
     kept = tuple(
         tf.zeros((history.size, 1), history.dtype) + (0 if history.shared else row)
         if history.last_only
-        else tf.TensorArray(history.dtype, n_steps)
+        else tf.TensorArray(history.dtype, length)
         for history in histories
     )
 

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from nengo_dl.graph.layout import Access, Layout, Part
+from nengo_dl.engine.boxed import read_box, write_box
+from nengo_dl.graph.boxes import Box
+from nengo_dl.graph.layout import MAX_RANGES, Access, Layout, Part, gather
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +61,10 @@ class Memory:
         """Replace a whole block."""
         self._pieces[number] = (Piece(0, self._pieces[number][-1].stop, values),)
 
+    def put(self, part: Part, values: tf.Tensor) -> None:
+        """Replace a range of a block."""
+        self._set(part.block, part.start, part.stop, values)
+
     @property
     def pieces(self) -> tuple[tuple[Piece, ...], ...]:
         """The pieces of all blocks."""
@@ -79,7 +85,9 @@ class Memory:
         -------
         values : tensor of shape (number of elements, minibatch_size or 1)
         """
-        return self._join([self._read(part) for part in access])
+        parts, order = _by_block(access)
+        values = self._join([self._read(part) for part in parts])
+        return values if order is None else tf.gather(values, np.argsort(order))
 
     def write(self, access: Access, mode: str, value: tf.Tensor) -> None:
         """Replace elements, or add to them.
@@ -93,14 +101,18 @@ class Memory:
         value : tensor of shape (number of elements, minibatch_size or 1)
             In the order of the access.
         """
+        parts, order = _by_block(access)
+        value = value if order is None else tf.gather(value, order)
         offset = 0
-        for part in access:
+        for part in parts:
             values = value
-            if len(access) > 1:
+            if len(parts) > 1:
                 values = value[offset : offset + part.size]
             offset += part.size
-            if part.index is not None:
-                self._scatter(part, mode, values)
+            if part.boxes is not None:
+                self._write_boxes(part, mode, values)
+            elif part.index is not None:
+                self._scatter(part.block, part.index, mode, values)
             elif mode == "set":
                 self._set(part.block, part.start, part.stop, values)
             else:
@@ -113,15 +125,19 @@ class Memory:
                 self._set(part.block, part.start, part.stop, value)
             else:
                 values = tf.fill((part.size, 1), tf.cast(value, self._dtype))
-                self._scatter(part, "set", values)
+                self._scatter(part.block, part.index, "set", values)
 
     def _read(self, part: Part) -> tf.Tensor:
         if part.index is None:
             return self._range(part.block, part.start, part.stop)
-        index = np.asarray(part.index, dtype=np.int32)
-        low, high = int(index.min()), int(index.max()) + 1
+        if part.boxes is not None:
+            return self._join([self._read_box(part.block, box) for box in part.boxes])
+        low, high = int(part.index.min()), int(part.index.max()) + 1
         source = self._range(part.block, low, high)
-        return tf.gather(source, part.index - low)
+        return tf.gather(source, np.asarray(part.index - low, dtype=np.int32))
+
+    def _read_box(self, block: int, box: Box) -> tf.Tensor:
+        return read_box(self._range(block, box.start, box.stop), box)
 
     def _overlaps(self, block: int, start: int, stop: int):
         """Return the pieces that share elements with a range."""
@@ -173,16 +189,65 @@ class Memory:
             value = self._range(block, start, stop) + value
         self._set(block, start, stop, value)
 
-    def _scatter(self, part: Part, mode: str, value: tf.Tensor) -> None:
+    def _write_boxes(self, part: Part, mode: str, value: tf.Tensor) -> None:
+        offset = 0
+        for box in part.boxes or ():
+            values = value[offset : offset + box.size]
+            offset += box.size
+            self._write_box(part.block, box, mode, values)
+
+    def _write_box(self, block: int, box: Box, mode: str, value: tf.Tensor) -> None:
+        """Write a box as the whole range from its first element to its last."""
+        overlaps = {
+            piece.value if isinstance(piece.value, float) else None
+            for piece in self._overlaps(block, box.start, box.stop)
+        }
+        fill = overlaps.pop() if len(overlaps) == 1 else None
+        if box.repeats or (fill is None and mode == "set"):
+            self._scatter(block, box.elements, mode, value)
+            return
+        if fill is None:
+            old = self._range(block, box.start, box.stop)
+            new = old + write_box(value, box, 0.0)
+        else:
+            new = write_box(value if mode == "set" else value + fill, box, fill)
+        self._set(block, box.start, box.stop, new)
+
+    def _scatter(
+        self, block: int, index: np.ndarray, mode: str, value: tf.Tensor
+    ) -> None:
         """Write single elements, by rewriting the range that contains them."""
-        index = np.asarray(part.index, dtype=np.int32)
         low, high = int(index.min()), int(index.max()) + 1
-        old = self._range(part.block, low, high)
+        old = self._range(block, low, high)
         old, value = _with_all_items([old, value])
         scatter = (
             tf.tensor_scatter_nd_update if mode == "set" else tf.tensor_scatter_nd_add
         )
-        self._set(part.block, low, high, scatter(old, index[:, None] - low, value))
+        rows = np.asarray(index[:, None] - low, dtype=np.int32)
+        self._set(block, low, high, scatter(old, rows, value))
+
+
+def _by_block(access: Access) -> tuple[Access, np.ndarray | None]:
+    """Put parts of the same block together, if there are many.
+
+    Returns
+    -------
+    parts : tuple of `Part`
+        The same elements, with one part for each block.
+    order : ndarray of int, or None
+        Which element of the access each element of the parts is; None if the parts are
+        those of the access.
+    """
+    if len(access) <= MAX_RANGES:
+        return access, None
+    stops = np.cumsum([part.size for part in access])
+    found: dict[int, list[tuple[Part, np.ndarray]]] = {}
+    for part, stop in zip(access, stops, strict=True):
+        positions = np.arange(stop - part.size, stop, dtype=np.int32)
+        found.setdefault(part.block, []).append((part, positions))
+    parts = tuple(gather([part for part, _ in run]) for run in found.values())
+    order = np.concatenate([x for run in found.values() for _, x in run])
+    return parts, order
 
 
 def spread(value: tf.Tensor, row: tf.Tensor) -> tf.Tensor:

@@ -5,7 +5,7 @@ order. Blocks of kind "state" are carried to the next step.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -13,7 +13,7 @@ import tensorflow as tf
 from nengo_dl.engine.binding import Bound, bind
 from nengo_dl.engine.memory import Memory, Piece, spread
 from nengo_dl.graph.kernel import Kernel, view
-from nengo_dl.graph.layout import Access, Layout
+from nengo_dl.graph.layout import Access, Layout, Part
 from nengo_dl.graph.program import Program
 
 Tensors = tuple[tf.Tensor, ...]
@@ -43,8 +43,31 @@ class Clock(NamedTuple):
         return tf.stack((self.seed, self.step, items))
 
 
+@dataclass(frozen=True, eq=False)
+class FeedRanges:
+    """The ranges of feed blocks that get values together.
+
+    Parameters
+    ----------
+    varying : tuple of `Part`
+        Those with other values in each step.
+    held : tuple of `Part`
+        Those whose values are the same in all steps.
+    """
+
+    varying: Access
+    held: Access = ()
+
+
+def whole_blocks(layout: Layout) -> FeedRanges:
+    """Return all blocks of feeds, with other values in each step."""
+    return FeedRanges(
+        tuple(Part(n, 0, layout.blocks[n].size) for n in layout.of_kind("feed"))
+    )
+
+
 class Prepared(NamedTuple):
-    """Values that follow from parameters alone.
+    """Values that follow from parameters and held feeds alone.
 
     Parameters
     ----------
@@ -89,6 +112,18 @@ class Step:
     compile_segments : bool
         Whether the kernels between two host kernels are compiled with XLA, for a loop
         that cannot be compiled as a whole.
+    feeds : `FeedRanges`, optional
+        Which feeds are held; by default none, and there is one tensor for each block.
+
+    Attributes
+    ----------
+    segments : tuple of tuple of `Bound`
+        The kernels that run in every step, in order. Host kernels are segments of their
+        own.
+    n_state : int
+        Number of blocks of the state.
+    probes : list of tuple of `Part`
+        The memory that outputs are read from.
     """
 
     def __init__(
@@ -101,25 +136,37 @@ class Step:
         dtype,
         training: bool = False,
         compile_segments: bool = False,
+        feeds: FeedRanges | None = None,
     ):
         if training:
             kernels = tuple(map(_for_training, kernels))
         self._layout, self._dt, self._dtype = layout, dt, dtype
-        self._bound = bind(kernels, layout)
-        self._segments = tuple(_segments(x for x in self._bound if not x.is_fixed))
-        self._joined = [item for item in self._bound if _joins_steps(item, layout)]
-        self._run = _run_compiled if compile_segments else _run
+        self._feeds = whole_blocks(layout) if feeds is None else feeds
+        self._bound = bind(kernels, layout, self._feeds.held)
+        self.segments = tuple(_segments(x for x in self._bound if not x.is_fixed))
+        self._joined = [x for x in self._bound if _joins_steps(x, layout)]
+        self._run = _run_compiled if compile_segments else run
         self._resets = {
             kind: _resets(program, layout, kind) for kind in ("transient", "state")
         }
-        self._probes = [layout.access((view(s),)) for s in program.probes.values()]
+        self.n_state = len(layout.of_kind("state"))
+        self.probes = [layout.access((view(s),)) for s in program.probes.values()]
         self._time, _ = layout.places[program.time.base]
         self._number, _ = layout.places[program.step.base]
 
-    def prepare(self, params: Tensors) -> Prepared:
-        """Compute values that follow from parameters alone, ahead of the time loop."""
+    def prepare(self, params: Tensors, held: Tensors = ()) -> Prepared:
+        """Compute values that are the same in all steps, ahead of the time loop.
+
+        Parameters
+        ----------
+        params : tuple of tensor
+            Shape (size, 1) each.
+        held : tuple of tensor
+            Held feeds, of shape (size, minibatch_size or 1) each.
+        """
         memory = Memory(self._layout, {}, self._dtype)
         self._load(memory, "param", params)
+        _put(memory, self._feeds.held, held)
         _fill(memory, self._resets["transient"])
         arguments = []
         for item in self._bound:
@@ -128,7 +175,7 @@ class Step:
                 for i, is_fixed in enumerate(item.fixed)
             ]
             if item.is_fixed:
-                _write(item, memory, item.kernel.fn(*found))
+                write(item, memory, item.kernel.fn(*found))
             arguments.append(tuple(found))
         return Prepared(memory, tuple(arguments))
 
@@ -142,7 +189,7 @@ class Step:
         prepared : `Prepared`
             The result of `prepare`.
         feeds : tuple of tensor
-            Feeds of all steps, of shape (n_steps, size, minibatch_size).
+            Varying feeds of all steps, of shape (n_steps, size, minibatch_size).
 
         Returns
         -------
@@ -150,7 +197,12 @@ class Step:
             The same feeds, and the results.
         """
         memory = prepared.memory.copy()
-        self._load(memory, "feed", map(_side_by_side, feeds))
+        _put(memory, self._feeds.varying, map(_side_by_side, feeds))
+        for part in self._feeds.held:
+            value = memory.read((part,))
+            if value.shape[1] != 1:
+                value = tf.repeat(value, tf.shape(feeds[0])[0], axis=1)
+            memory.put(part, value)
         results = [
             _compute(item, memory, prepared.arguments[item.number])
             for item in self._joined
@@ -169,7 +221,17 @@ class Step:
         outputs : tuple of tensor
             One for each probe.
         """
-        n_feeds = len(self._layout.of_kind("feed"))
+        memory, context = self.begin(prepared, state, feeds, clock)
+        for segment in self.segments:
+            is_host = segment[0].kernel.host is not None
+            (run if is_host else self._run)(segment, memory, context)
+        return self.end(memory)
+
+    def begin(
+        self, prepared: Prepared, state: Tensors, feeds: Tensors, clock: Clock
+    ) -> tuple[Memory, Context]:
+        """Return the memory before the first kernel, and what else kernels need."""
+        n_feeds = len(self._feeds.varying)
         joined = zip(self._joined, feeds[n_feeds:], strict=False)
         context = Context(
             clock, prepared.arguments, {item.number: x for item, x in joined}
@@ -179,12 +241,13 @@ class Step:
         memory.load(self._number, tf.reshape(number, (1, 1)))
         memory.load(self._time, tf.reshape(number * self._dt, (1, 1)))
         self._load(memory, "state", state)
-        self._load(memory, "feed", feeds[:n_feeds])
+        _put(memory, self._feeds.varying, feeds[:n_feeds])
         _fill(memory, self._resets["state"])
-        for segment in self._segments:
-            is_host = segment[0].kernel.host is not None
-            (_run if is_host else self._run)(segment, memory, context)
-        outputs = tuple(memory.read(access) for access in self._probes)
+        return memory, context
+
+    def end(self, memory: Memory) -> tuple[Tensors, Tensors]:
+        """Return the state and the outputs after the last kernel."""
+        outputs = tuple(memory.read(access) for access in self.probes)
         state = tuple(memory.block(n) for n in self._layout.of_kind("state"))
         return state, outputs
 
@@ -199,21 +262,19 @@ def _for_training(kernel: Kernel) -> Kernel:
     return replace(kernel, fn=kernel.training_fn)
 
 
+def _put(memory: Memory, ranges: Access, tensors: Iterable[tf.Tensor]) -> None:
+    for part, tensor in zip(ranges, tensors, strict=True):
+        memory.put(part, tensor)
+
+
 def _joins_steps(item: Bound, layout: Layout) -> bool:
     """Tell whether all steps can be computed at once, in no more memory than feeds."""
-    fed = sum(
-        part.size
-        for access in item.reads
-        for part in access
-        if layout.blocks[part.block].kind == "feed"
-    )
+    read = [part for access in item.reads for part in access]
+    fed = sum(part.size for part in read if layout.blocks[part.block].kind == "feed")
     return (
         item.kernel.joins_steps
-        and all(
-            layout.blocks[part.block].kind in ("param", "feed")
-            for access in item.reads
-            for part in access
-        )
+        and not item.is_fixed
+        and all(layout.blocks[part.block].kind in ("param", "feed") for part in read)
         and len(item.writes) == 1
         and sum(part.size for part in item.writes[0]) <= fed
     )
@@ -284,21 +345,23 @@ def _compute(item: Bound, memory: Memory, prepared: tuple, clock: Clock | None =
     return item.kernel.fn(*arguments)
 
 
-def _run(segment: tuple[Bound, ...], memory: Memory, context: Context) -> None:
+def run(segment: tuple[Bound, ...], memory: Memory, context: Context) -> None:
+    """Run kernels one after the other."""
     for item in segment:
         if item.number in context.joined:
             results = (context.joined[item.number],)
         else:
             arguments = context.arguments[item.number]
             results = _compute(item, memory, arguments, context.clock)
-        _write(item, memory, results)
+        write(item, memory, results)
 
 
-def _write(item: Bound, memory: Memory, results: Tensors) -> None:
-    for write, access, value in zip(
+def write(item: Bound, memory: Memory, results: Tensors) -> None:
+    """Write the results of a kernel."""
+    for place, access, value in zip(
         item.kernel.writes, item.writes, results, strict=True
     ):
-        memory.write(access, write.mode, value)
+        memory.write(access, place.mode, value)
 
 
 def _run_compiled(segment: tuple[Bound, ...], memory: Memory, context: Context) -> None:
@@ -315,7 +378,7 @@ def _run_compiled(segment: tuple[Bound, ...], memory: Memory, context: Context) 
 
     def inner_fn():
         inner = memory.copy()
-        _run(segment, inner, context)
+        run(segment, inner, context)
         made.append(inner.pieces)
         return [p.value for pieces in inner.pieces for p in pieces if is_new(p)]
 

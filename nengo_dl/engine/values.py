@@ -21,14 +21,14 @@ class Values:
     ----------
     params : tuple of tensor
         One of shape (size, 1) per block that no kernel writes.
-    state : tuple of tensor
+    state : sequence of tensor
         One of shape (size, minibatch_size) per block that is carried from step to step.
     n_steps : int
         Number of steps that have been run.
     """
 
     params: tuple[tf.Tensor, ...]
-    state: tuple[tf.Tensor, ...]
+    state: Sequence[tf.Tensor]
     n_steps: int = 0
 
 

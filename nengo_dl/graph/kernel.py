@@ -80,7 +80,14 @@ class Kernel:
         trailing 1 means that all items of the minibatch share the values. Pure, unless
         ``host`` is given.
     host : str or None
-        Why Python has to run in every step, if it has to.
+        Why Python has to run in every step, or XLA cannot compile ``fn``, if so.
+    python : callable or None
+        The function that ``fn`` calls, where that is all that ``fn`` does. Takes the
+        time in seconds (exact, also where signals are float32), a list of arrays of
+        shape (minibatch_size, size of the slot), one for each argument, and such a
+        list for results, which it fills.
+    has_effects : bool
+        Whether ``fn`` may do more than return results, so that a call too many is one.
     prepare : mapping of int to callable
         By position in ``reads``: what is done to a slot before it goes to ``fn``. Where
         the slot holds parameters alone, it is done once, ahead of the time loop. May
@@ -102,6 +109,8 @@ class Kernel:
     writes: tuple[Write, ...]
     fn: Callable[..., Any]
     host: str | None = None
+    python: Callable[..., Any] | None = None
+    has_effects: bool = False
     prepare: Mapping[int, Callable[[Any], Any]] = field(default_factory=dict)
     keyed: bool = False
     training_fn: Callable[..., Any] | None = None
@@ -172,3 +181,26 @@ def slot(signals: Iterable[Signal]) -> Slot:
         minibatch_size or 1).
     """
     return tuple(view(signal) for signal in signals)
+
+
+def constant(values: Any, dtype: np.dtype, name: str) -> Slot:
+    """Describe numbers that are no signal of an operator, such as time constants.
+
+    What a kernel reads can be changed without compiling anew, unlike what its function
+    has captured: networks that differ in such numbers alone share what was compiled.
+
+    Parameters
+    ----------
+    values : float or ndarray
+        The numbers, of any shape.
+    dtype : dtype
+        Type of all signals.
+    name : str
+        Name for messages.
+
+    Returns
+    -------
+    slot : tuple of `View`
+        To be read as a tensor of shape (number of values, 1).
+    """
+    return (view(Signal(np.ravel(values).astype(dtype), name=name, readonly=True)),)

@@ -13,17 +13,21 @@ the minibatch. The kind of a signal's block follows from what the kernels declar
 import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 
 import numpy as np
 from nengo.builder import Signal
 
+from nengo_dl.graph.boxes import Box, boxes
 from nengo_dl.graph.kernel import Kernel, Slot, View, size_of, view
 from nengo_dl.graph.program import Program
 
 # Up to this many ranges are sliced and concatenated, more are gathered element-wise.
 MAX_RANGES = 8
+# Shorter indices stay what they are.
+MIN_BOXED = 512
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,13 @@ class Part:
         """Number of elements."""
         return self.stop - self.start if self.index is None else self.index.size
 
+    @cached_property
+    def boxes(self) -> tuple[Box, ...] | None:
+        """The index as boxes; None if there is none, or boxes are no simpler."""
+        if self.index is None or self.index.size < MIN_BOXED:
+            return None
+        return boxes(self.index)
+
 
 Access = tuple[Part, ...]
 
@@ -74,6 +85,7 @@ class Layout:
 
     blocks: tuple[Block, ...]
     places: Mapping[Signal, tuple[int, int]]
+    _accesses: dict[Slot, Access] = field(default_factory=dict, init=False, repr=False)
 
     def of_kind(self, kind: str) -> tuple[int, ...]:
         """Return the numbers of all blocks of a kind."""
@@ -81,6 +93,11 @@ class Layout:
 
     def access(self, slot: Slot) -> Access:
         """Return where the elements of a slot are, in as few parts as possible."""
+        if slot not in self._accesses:
+            self._accesses[slot] = self._find(slot)
+        return self._accesses[slot]
+
+    def _find(self, slot: Slot) -> Access:
         parts: list[Part] = []
         for piece in slot:
             if piece.size > 0:
@@ -115,10 +132,11 @@ def _gathers(parts: list[Part]) -> Iterable[Part]:
     """Turn runs of parts in the same block into one index each."""
     for _, run in itertools.groupby(parts, lambda part: part.block):
         first, *others = run
-        yield _gather([first, *others]) if others else first
+        yield gather([first, *others]) if others else first
 
 
-def _gather(run: list[Part]) -> Part:
+def gather(run: list[Part]) -> Part:
+    """Make one index of parts of the same block."""
     index = [np.arange(p.start, p.stop) if p.index is None else p.index for p in run]
     return Part(run[0].block, 0, 0, index=np.concatenate(index))
 

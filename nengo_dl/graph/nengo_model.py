@@ -9,6 +9,7 @@ from nengo.cache import get_default_decoder_cache
 from nengo.rc import rc
 from nengo.utils.progress import Progress, ProgressBar
 
+from nengo_dl.graph.decoders import SharedDecoders
 from nengo_dl.progress import Display, progress
 
 # Nengo's setting is one for all threads, so that only one at a time may build.
@@ -71,7 +72,7 @@ def build_model(
             model = Model(
                 dt=float(dt),
                 label=f"{network}, dt={float(dt):f}",
-                decoder_cache=get_default_decoder_cache(),
+                decoder_cache=SharedDecoders(get_default_decoder_cache()),
             )
         if network is not None:
             model.build(network, progress=BuildProgress(display))

@@ -77,7 +77,9 @@ class KerasNetwork:
             shapes = {TIME: (engine.minibatch_size, n_steps, 0)}
         inputs = keras_inputs(shapes, engine.dtype.name)
         with unbound():
-            self.predictor = ProbeModel(inputs, self.layer(inputs))
+            self.predictor = ProbeModel(
+                inputs, self.layer(inputs), time_input=self.layer.time_input
+            )
         # Keras itself would turn XLA on for GPUs alone
         self.predictor.jit_compile = self.layer.supports_jit
 
@@ -135,6 +137,12 @@ class KerasNetwork:
             and all(isinstance(feed.output, np.ndarray) for feed in feeds)
         )
 
+    def expect(self, n_steps: int, n_minibatches: int) -> None:
+        """Get ready to predict or evaluate minibatches with a number of steps."""
+        if self.layer.expect(n_steps, n_minibatches):
+            self.predictor.make_predict_function(force=True)
+            self.predictor.make_test_function(force=True)
+
     def in_float64(self) -> EngineLayer:
         """Return a layer with the same parameters, which computes in float64."""
         engine = self.layer.engine.variant(
@@ -161,7 +169,7 @@ class KerasNetwork:
         Parameters
         ----------
         given : mapping of Node to ndarray
-            Shape (n_items, n_steps, size_out) each.
+            Shape (n_items, n_steps or 1, size_out) each.
         n_items, n_steps : int
             Numbers of items and steps to generate.
         first_step : int
@@ -170,7 +178,8 @@ class KerasNetwork:
         Returns
         -------
         data : dict of str to ndarray
-            By name, for all inputs of the model.
+            By name, for all inputs of the model. If there is one with a single step,
+            which is held for all, an array of size 0 has the number of steps.
 
         Raises
         ------
@@ -188,9 +197,15 @@ class KerasNetwork:
                 generated = runner.run(first_step, n_steps, given)
             for feed, rows in generated.items():
                 if feed.node not in given:
-                    shape = (n_items, n_steps, feed.size)
-                    data[feed.node] = np.broadcast_to(np.moveaxis(rows, 0, 1), shape)
-        return {name: data[node] for node, name in names.items()}
+                    is_constant = isinstance(feed.output, np.ndarray)
+                    rows = np.moveaxis(rows[:1] if is_constant else rows, 0, 1)
+                    shape = (n_items, rows.shape[1], feed.size)
+                    data[feed.node] = np.broadcast_to(rows, shape)
+        found = {name: data[node] for node, name in names.items()}
+        if any(array.shape[1] < n_steps for array in found.values()):
+            time = np.zeros((n_items, n_steps, 0), self.layer.engine.dtype)
+            found[self.layer.time_input] = time
+        return found
 
     def _runner(self, feeds: list[Feed], n_items: int) -> FeedRunner:
         """Return a runner of feeds, with streams for a number of items."""

@@ -4,7 +4,6 @@ A call reads the weights, and runs all time steps as one differentiable function
 layer is stateful, it keeps the state for the next call.
 """
 
-import functools
 from collections.abc import Mapping, MutableMapping
 from dataclasses import replace
 from typing import Any
@@ -12,17 +11,18 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from nengo import Node, Probe
+from nengo import Node
 from nengo.exceptions import SimulationError, ValidationError
 
 from nengo_dl.engine.engine import Engine
-from nengo_dl.engine.loop import History, unfold
 from nengo_dl.engine.values import Values
 from nengo_dl.keras_model.compiled_metrics import without_compiled
 from nengo_dl.keras_model.layer_inputs import LayerInputs
 from nengo_dl.keras_model.layer_state import LayerState
 from nengo_dl.keras_model.learned_weights import LearnedWeights
+from nengo_dl.keras_model.network_loop import NetworkLoop
 from nengo_dl.keras_model.parameter_weights import ParameterWeights
+from nengo_dl.keras_model.steps_to_run import Length, current_steps
 from nengo_dl.keras_model.variable_slice import VariableSlice, layer_weights
 from nengo_dl.names import listing
 
@@ -59,6 +59,8 @@ class EngineLayer(keras.layers.Layer):
     ----------
     input_names, output_names : dict of Node or Probe to str
         The names of inputs and outputs.
+    time_input : str
+        The name of an input of size 0 that may say how many steps to run.
     keras_layers : list of keras.Layer
         Layers that the network calls.
     parameters : `ParameterWeights`
@@ -87,6 +89,7 @@ class EngineLayer(keras.layers.Layer):
         self._inputs = LayerInputs(engine, names, inputs)
         self._state = LayerState(engine, seed, stateful)
         self.input_names = self._inputs.names
+        self.time_input = self._inputs.time
         self.output_names = {probe: names[probe] for probe in engine.program.probes}
         self._shapes = [s.shape or (1,) for s in engine.program.probes.values()]
         self.supports_jit = engine.jit_compile and not self._inputs.calls_python
@@ -95,13 +98,7 @@ class EngineLayer(keras.layers.Layer):
         self.learned = LearnedWeights(engine, self.add_weight)
         models = [m for m in self.keras_layers if isinstance(m, keras.Model)]
         self._initial_models = [(model, model.get_weights()) for model in models]
-        # partial, for what TensorFlow counts traces of: see Engine
-        self._traced_loops = {
-            training: tf.function(
-                functools.partial(self._loop, training), autograph=False
-            )
-            for training in (False, True)
-        }
+        self._loop = NetworkLoop(engine, self._inputs, self.parameters)
         self.built = True
 
     @property
@@ -109,7 +106,9 @@ class EngineLayer(keras.layers.Layer):
         """(list of keras.Metric) The metrics of layers of the network."""
         return without_compiled(super().metrics, self)
 
-    def call(self, inputs: Any, training: bool | None = None) -> Any:
+    def call(
+        self, inputs: Any, training: bool | None = None, n_steps: Length | None = None
+    ) -> Any:
         """Run the network.
 
         Parameters
@@ -121,6 +120,9 @@ class EngineLayer(keras.layers.Layer):
             size 0.
         training : bool, optional
             Whether neurons and layers behave as in training.
+        n_steps : int, optional
+            Number of steps to run. Inputs may have the shape (minibatch_size, 1,
+            size_out) then, and stay the same in all steps. By default, the inputs tell.
 
         Returns
         -------
@@ -129,17 +131,16 @@ class EngineLayer(keras.layers.Layer):
             first axis has length 1 for values that all items share. Without probes,
             there is one output of size 0.
         """
-        inputs = self._inputs.by_name(inputs)
-        items, n_steps = self._inputs.extent(inputs)
+        n_steps = current_steps() if n_steps is None else n_steps
+        inputs = self._inputs.by_name(inputs, n_steps)
+        items, n_steps = self._inputs.extent(inputs, n_steps)
         training = self._is_training(training)
         clock = self._state.clock(items, training)
-        feeds = self._inputs.blocks(inputs, clock, items, n_steps)
         params = tuple(
             tf.convert_to_tensor(weight) for weight in self.parameters.variables
         )
-        before = self.learned.into(self._state.before(clock))
-        run = self._choose_loop(training)
-        state, outputs = run(params, before, feeds, clock, n_steps)
+        before = tuple(self.learned.into(self._state.before(clock)))
+        state, outputs = self._loop(params, before, inputs, clock, n_steps, training)
         # no time has passed if a function of the user's fails on the way
         with tf.control_dependencies([*state, *outputs]):
             self._state.after(before, state, n_steps)
@@ -149,22 +150,25 @@ class EngineLayer(keras.layers.Layer):
             self.add_loss(loss)
         if not self.output_names:
             return {NOTHING: tf.zeros((items, n_steps, 0), self.engine.dtype)}
-        return self._wrapped(list(map(_items_first, outputs, self._shapes)))
+        return self._wrapped(list(outputs))
 
-    def compute_output_shape(self, inputs_shape):
+    def compute_output_shape(self, inputs_shape, n_steps: Length | None = None):
         """Return the shapes of outputs, in the form of outputs.
 
         Parameters
         ----------
         inputs_shape : dict of str to tuple, or list of tuple, or tuple
             In the form of inputs.
+        n_steps : int, optional
+            Number of steps to run; by default, the inputs tell.
         """
         shape = inputs_shape
         if isinstance(shape, Mapping):
             shape = tuple(shape.values())
         if isinstance(shape[0], list | tuple):
             shape = shape[0]
-        items, n_steps, _ = shape
+        items, length, _ = shape
+        n_steps = length if n_steps is None else n_steps
         shapes = [
             (
                 1 if self.engine.values.is_shared(signal) else items,
@@ -177,15 +181,27 @@ class EngineLayer(keras.layers.Layer):
         ]
         return self._wrapped(shapes) or {NOTHING: (items, n_steps, 0)}
 
-    def compute_output_spec(self, inputs, training=None):
+    def compute_output_spec(self, inputs, training=None, n_steps=None):
         """Describe the outputs without running anything."""
         del training
-        inputs = self._inputs.by_name(inputs)
-        shapes = self.compute_output_shape({k: x.shape for k, x in inputs.items()})
+        inputs = self._inputs.by_name(inputs, n_steps)
+        shapes = self.compute_output_shape(
+            {k: x.shape for k, x in inputs.items()}, n_steps
+        )
         dtype = self.engine.dtype.name
         if self._unwraps:
             return keras.KerasTensor(shapes, dtype)
         return {name: keras.KerasTensor(shape, dtype) for name, shape in shapes.items()}
+
+    def expect(self, n_steps: int, n_calls: int) -> bool:
+        """Get ready for inference; tell whether that needs to be traced again.
+
+        Parameters
+        ----------
+        n_steps, n_calls : int
+            Number of steps of each call, and number of such calls.
+        """
+        return self._loop.expect(n_steps, n_calls, self._is_training(False))
 
     @property
     def keep(self) -> tf.Variable:
@@ -211,6 +227,15 @@ class EngineLayer(keras.layers.Layer):
         if self.learned.n_items != self.engine.values.n_items(values):
             return values
         return replace(values, state=self.learned.into(values.state))
+
+    def with_state(self, values: Values) -> Values:
+        """Return the parameters of a simulation with the state of the layer.
+
+        Copying the parameters of the layer would take time, and whoever needs them asks
+        for them.
+        """
+        state = self._state.values()
+        return self.with_learned(replace(state, params=values.params))
 
     def state_values(self) -> Values:
         """Return the current state, without parameters."""
@@ -306,48 +331,6 @@ class EngineLayer(keras.layers.Layer):
         if settings.learning_phase is not None:
             return settings.learning_phase
         return bool(training) and not settings.inference_only
-
-    def _choose_loop(self, training: bool):
-        """Return the loop over time, as a traced function if nothing else is traced.
-
-        If a shape depends on an inner function, XLA treats all its arguments as
-        constants, and compiles the outer function again whenever a weight changes. A
-        function that is being traced therefore gets no inner one.
-        """
-        if tf.executing_eagerly():
-            return self._traced_loops[training]
-        return functools.partial(self._loop, training)
-
-    def _loop(self, training, params, state, feeds, clock, n_steps):
-        engine = self.engine
-        return unfold(
-            engine.step(training),
-            self.parameters.blocks_of(params),
-            state,
-            feeds,
-            clock,
-            n_steps,
-            histories=tuple(_history(engine, probe) for probe in engine.program.probes),
-            unroll=engine.unroll,
-            use_loop=engine.use_loop,
-        )
-
-
-def _items_first(rows: tf.Tensor, shape: tuple[int, ...]) -> tf.Tensor:
-    """Turn (n_steps, size, items) into (items, n_steps, *shape)."""
-    output = tf.transpose(rows, (2, 0, 1))
-    if len(shape) == 1:
-        return output
-    items, n_steps = tf.unstack(tf.shape(output)[:2])
-    output = tf.reshape(output, (items, n_steps, *shape))
-    return tf.ensure_shape(output, (rows.shape[2], rows.shape[0], *shape))
-
-
-def _history(engine: Engine, probe: Probe) -> History:
-    program = engine.program
-    signal, last_only = program.probes[probe], program.kept_of(probe).last_only
-    shared = engine.values.is_shared(signal)
-    return History(signal.size, shared, engine.dtype, last_only)
 
 
 def _check_shapes(

@@ -1,7 +1,8 @@
 """The way from the inputs of a Keras layer to the blocks of an engine."""
 
+import itertools
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -12,8 +13,11 @@ from nengo.exceptions import ValidationError
 
 from nengo_dl.engine.engine import Engine
 from nengo_dl.engine.feeds import FeedRunner
-from nengo_dl.engine.step import Clock
+from nengo_dl.engine.step import Clock, FeedRanges, Tensors
+from nengo_dl.graph.kernel import size_of
+from nengo_dl.graph.layout import Layout, Part
 from nengo_dl.graph.program import Feed
+from nengo_dl.keras_model.steps_to_run import Length
 from nengo_dl.names import listing, suggestion, unused_name
 from nengo_dl.ops import host
 
@@ -22,9 +26,6 @@ from nengo_dl.ops import host
 TIME = "time"
 
 _OTHER_TENSORS = np.ndarray | keras.KerasTensor | keras.Variable
-
-# A number that may not be known before the graph runs
-Length: TypeAlias = int | tf.Tensor
 
 
 class InputsError(ValidationError):
@@ -36,6 +37,21 @@ class InputsError(ValidationError):
 
     def __init__(self, msg: str, attr: str = "inputs", obj: object = None):
         super().__init__(msg, attr=attr, obj=obj)
+
+
+class Feeds(NamedTuple):
+    """The values of all inputs, for an engine.
+
+    Parameters
+    ----------
+    varying : tuple of tensor
+        Shape (n_steps, size, items) each.
+    held : tuple of tensor
+        Values that are the same in all steps, of shape (size, items or 1) each.
+    """
+
+    varying: Tensors
+    held: Tensors
 
 
 class LayerInputs:
@@ -71,12 +87,19 @@ class LayerInputs:
         }
         self.time = unused_name(TIME, self._nodes)
         self._feed_runner: tuple[Any, FeedRunner] | None = None
+        self._ranges: dict[frozenset[Signal], FeedRanges] = {}
+        self._feeds = {f.signal.base: f for f in feeds if f.signal is not None}
         self.calls_python = any(
             not _is_constant(feed) for feed in feeds if feed.node not in nodes
         )
 
-    def by_name(self, inputs: Any) -> dict[str, tf.Tensor]:
-        """Return inputs of any form as a dict; check names and shapes."""
+    def by_name(
+        self, inputs: Any, n_steps: Length | None = None
+    ) -> dict[str, tf.Tensor]:
+        """Return inputs of any form as a dict; check names and shapes.
+
+        If the number of steps is given, inputs may also have one step.
+        """
         if not isinstance(inputs, Mapping):
             names = list(self.names.values()) or [self.time]
             listed = inputs if isinstance(inputs, list | tuple) else [inputs]
@@ -94,20 +117,44 @@ class LayerInputs:
                 )
         for name, x in inputs.items():
             self._check_shape(name, tuple(x.shape))
-        self._check_agreement({name: tuple(x.shape[:2]) for name, x in inputs.items()})
+        extents = {name: tuple(x.shape[:2]) for name, x in inputs.items()}
+        self._check_agreement(extents, n_steps)
         return dict(inputs)
 
-    def extent(self, inputs: Mapping[str, tf.Tensor]) -> tuple[Length, Length]:
-        """Return the numbers of items and steps, as ints where they are known."""
+    def extent(
+        self, inputs: Mapping[str, tf.Tensor], n_steps: Length | None = None
+    ) -> tuple[Length, Length]:
+        """Return the numbers of items and steps, as ints where they are known.
+
+        The number of steps is that of the inputs, unless it is given.
+        """
         first = next(iter(inputs.values()))
-        dynamic = tf.shape(first)
-        items, n_steps = first.shape[:2]
+        items, length = first.shape[:2]
         if items is None:
             items = self._engine.minibatch_size
-        return (
-            dynamic[0] if items is None else items,
-            dynamic[1] if n_steps is None else n_steps,
-        )
+        if items is None:
+            items = tf.shape(first)[0]
+        if n_steps is None:
+            n_steps = tf.shape(first)[1] if length is None else length
+        return items, n_steps
+
+    def ranges(self, inputs: Mapping[str, tf.Tensor], n_steps: Length) -> FeedRanges:
+        """Return which inputs have the same values in all steps.
+
+        These are constants, and inputs with a single step, if there are more to run.
+        Where a number of steps is not known, it counts as more than one.
+        """
+        held: frozenset[Signal] = frozenset()
+        if not isinstance(n_steps, int) or n_steps > 1:
+            lengths = {self._nodes[k]: x.shape[1] for k, x in self._given(inputs)}
+            held = frozenset(
+                base
+                for base, feed in self._feeds.items()
+                if lengths.get(feed.node, 1 if _is_constant(feed) else None) == 1
+            )
+        if held not in self._ranges:
+            self._ranges[held] = _ranges(self._engine.layout, held)
+        return self._ranges[held]
 
     def blocks(
         self,
@@ -115,33 +162,45 @@ class LayerInputs:
         clock: Clock,
         items: Length,
         n_steps: Length,
-    ) -> tuple[tf.Tensor, ...]:
-        """Return a tensor of shape (n_steps, size, items) for each block.
+    ) -> Feeds:
+        """Return a tensor for each of the `ranges`.
 
         Parameters
         ----------
         inputs : mapping of str to tensor
-            Shape (items, n_steps, size_out) each. All others are generated.
+            Shape (items, n_steps or 1, size_out) each. All others are generated.
         clock : `Clock`
             The time to start from.
         items, n_steps : int or int32 scalar tensor
             The result of `extent`.
         """
-        dtype, layout = self._engine.dtype, self._engine.layout
-        given = {self._nodes[k]: x for k, x in inputs.items() if k in self._nodes}
-        shape = tuple(n if isinstance(n, int) else None for n in (items, n_steps))
+        dtype, ranges = self._engine.dtype, self.ranges(inputs, n_steps)
+        given = {self._nodes[k]: x for k, x in self._given(inputs)}
+        n_items = items if isinstance(items, int) else None
         values, missing = {}, []
         for feed in self._engine.program.feeds:
             if feed.node not in given:
                 missing.append(feed)
             elif feed.signal is not None:
-                x = tf.ensure_shape(given[feed.node], (*shape, feed.size))
+                x = given[feed.node]
+                length = n_steps if isinstance(n_steps, int) else None
+                length = 1 if x.shape[1] == 1 else length
+                x = tf.ensure_shape(x, (n_items, length, feed.size))
                 values[feed.signal.base] = tf.transpose(tf.cast(x, dtype), (1, 2, 0))
         values |= self._generate(missing, clock, items, n_steps)
-        blocks = (sorted(layout.bases(n), key=_offset) for n in layout.of_kind("feed"))
-        return tuple(
-            tf.concat([values[base] for _, base in block], 1) for block in blocks
+
+        def read(part: Part) -> tf.Tensor:
+            bases = _bases(self._engine.layout, part)
+            return tf.concat([values[base] for base in bases], 1)
+
+        return Feeds(
+            tuple(map(read, ranges.varying)),
+            tuple(read(part)[0] for part in ranges.held),
         )
+
+    def _given(self, inputs: Mapping[str, tf.Tensor]) -> list[tuple[str, tf.Tensor]]:
+        """Return the inputs that are data of nodes."""
+        return [(name, x) for name, x in inputs.items() if name in self._nodes]
 
     def _check_shape(self, name: str, shape: tuple[int | None, ...]) -> None:
         if name in self._nodes:
@@ -165,7 +224,9 @@ class LayerInputs:
                 "none."
             )
 
-    def _check_agreement(self, extents: Mapping[str, tuple[int | None, ...]]) -> None:
+    def _check_agreement(
+        self, extents: Mapping[str, tuple[int | None, ...]], n_steps: Length | None
+    ) -> None:
         """Check that inputs exist, with equal numbers of items and steps."""
         if not extents:
             raise InputsError(
@@ -173,23 +234,35 @@ class LayerInputs:
                 "none). It tells the number of items and of time steps."
             )
         axes = zip(*extents.values(), strict=True)
-        known = [{n for n in axis if n is not None} for axis in axes]
-        if any(len(lengths) > 1 for lengths in known):
+        n_items, lengths = ({n for n in axis if n is not None} for axis in axes)
+        if n_steps is not None:
+            lengths -= {1}
+            if isinstance(n_steps, int) and lengths - {n_steps}:
+                raise InputsError(
+                    f"expected n_steps={n_steps} steps for all inputs, or 1 for those "
+                    f"that stay the same (got {listing(sorted(lengths))}). Repeat or "
+                    "cut what has other lengths."
+                )
+        if len(n_items) > 1 or len(lengths) > 1:
             shapes = ", ".join(f"{n} x {m} for '{k}'" for k, (n, m) in extents.items())
             raise InputsError(
                 f"expected the same number of items and steps for all inputs (got "
-                f"{shapes}). Repeat or cut what is shorter."
+                f"{shapes}). Repeat or cut what is shorter, or pass n_steps to hold "
+                "what has one step."
             )
 
     def _generate(
         self, feeds: Iterable[Feed], clock: Clock, items: Length, n_steps: Length
     ) -> dict[Signal, tf.Tensor]:
-        """Evaluate feeds, by signal. Python functions run on the host."""
+        """Evaluate feeds, by signal. Python functions run on the host.
+
+        Constants have a single step.
+        """
         dtype = self._engine.dtype
         values = {
             feed.signal.base: tf.broadcast_to(
                 tf.constant(np.reshape(feed.output, (1, -1, 1)), dtype),
-                (n_steps, feed.size, items),
+                (1, feed.size, items),
             )
             for feed in feeds
             if _is_constant(feed) and feed.signal is not None
@@ -233,3 +306,22 @@ def _is_constant(feed: Feed) -> bool:
 
 def _offset(pair: tuple[int, Signal]) -> int:
     return pair[0]
+
+
+def _ranges(layout: Layout, held: frozenset[Signal]) -> FeedRanges:
+    """Cut the blocks of feeds where what is held begins or ends."""
+    found: dict[bool, list[Part]] = {True: [], False: []}
+    for number in layout.of_kind("feed"):
+        bases = sorted(layout.bases(number), key=_offset)
+        for is_held, run in itertools.groupby(bases, lambda pair: pair[1] in held):
+            members = list(run)
+            last, base = members[-1]
+            part = Part(number, members[0][0], last + size_of(base))
+            found[is_held].append(part)
+    return FeedRanges(tuple(found[False]), tuple(found[True]))
+
+
+def _bases(layout: Layout, part: Part) -> list[Signal]:
+    """Return the signals in a range of a block, in order."""
+    bases = sorted(layout.bases(part.block), key=_offset)
+    return [base for offset, base in bases if part.start <= offset < part.stop]

@@ -9,6 +9,7 @@ from nengo_dl.engine.memory import spread
 from nengo_dl.engine.step import Clock
 from nengo_dl.engine.values import Values
 from nengo_dl.graph.kernel import size_of
+from nengo_dl.keras_model.inference import is_without_gradients
 
 # Far from the seeds of the next calls; any large odd number would do.
 REPLICA_SEED = 1_000_000_007
@@ -86,9 +87,16 @@ class LayerState:
         if self._blocks is None:
             return
         keep = tf.convert_to_tensor(self.keep)
-        for variable, old, new in zip(self._blocks, before, state, strict=True):
-            variable.assign(tf.where(keep, new, old))
-        self._start.assign_add(tf.where(keep, n_steps, 0))
+        if is_without_gradients():  # of what is outside of XLA, each copy takes time
+            tf.cond(keep, lambda: self._assign(state, n_steps), lambda: None)
+            return
+        chosen = [tf.where(keep, *pair) for pair in zip(state, before, strict=True)]
+        self._assign(chosen, tf.where(keep, n_steps, 0))
+
+    def _assign(self, blocks, n_steps) -> None:
+        for variable, block in zip(self._blocks or (), blocks, strict=True):
+            variable.assign(block)
+        self._start.assign_add(n_steps)
 
     def load(self, values: Values) -> None:
         """Take the state of a simulation."""

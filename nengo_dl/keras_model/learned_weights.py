@@ -5,7 +5,7 @@ Keras, they are parameters. Between two calls, their values are in the weights, 
 files and callbacks of Keras include them.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import keras
@@ -19,7 +19,7 @@ from nengo_dl.graph.kernel import size_of
 from nengo_dl.graph.parameters import Parameter
 from nengo_dl.keras_model.weights import stored_shape
 
-Blocks = tuple[tf.Tensor, ...]
+Blocks = Sequence[tf.Tensor]
 
 
 @dataclass(frozen=True, eq=False)

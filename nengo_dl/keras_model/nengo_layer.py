@@ -72,7 +72,9 @@ class NengoLayer(EngineLayer):
     Notes
     -----
     Inputs are tensors of shape (minibatch_size, n_steps, size_out): a single one for
-    the first node, a list in the order of `inputs`, or a dict by name. The output is a
+    the first node, a list in the order of `inputs`, or a dict by name. With
+    ``layer(x, n_steps=...)``, they may have the shape (minibatch_size, 1, size_out),
+    and stay the same in all steps. The output is a
     tensor of shape (minibatch_size, n_steps, size_in of the probe), or a dict by name
     if there are several probes.
 

@@ -5,6 +5,7 @@ target, and data can contain the number of steps.
 """
 
 import contextlib
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -13,12 +14,17 @@ import tensorflow as tf
 
 from nengo_dl.errors import InvalidValue, argument
 from nengo_dl.keras_model.compiled_metrics import without_compiled
+from nengo_dl.keras_model.inference import without_gradients
 from nengo_dl.keras_model.loss_kinds import LossKind
 from nengo_dl.keras_model.objectives import Objectives, build_objectives
 from nengo_dl.keras_model.replicas import for_replicas
+from nengo_dl.keras_model.steps_to_run import Length, steps_to_run
 from nengo_dl.keys import Keys, check_present
 
 N_STEPS = "n_steps"
+
+# Making a function changes the model for a moment, in whatever thread.
+_MAKING = threading.RLock()
 
 
 def keras_inputs(
@@ -51,6 +57,9 @@ class ProbeModel(keras.Model):
     ----------
     inputs, outputs : dict of str to `keras.KerasTensor`
         Inputs (see `keras_inputs`), and the outputs that are computed from them.
+    time_input : str, optional
+        Key of data, if the model has no such input, that says how many steps to run: an
+        array of shape (minibatch_size, n_steps, 0). Inputs may have a single step then.
     **kwargs
         See `keras.Model`.
 
@@ -65,14 +74,19 @@ class ProbeModel(keras.Model):
     ones are 1.
     """
 
+    jit_compile: Any  # a property of Keras'
+
     def __init__(
         self,
         inputs: Mapping[str, keras.KerasTensor],
         outputs: Mapping[str, keras.KerasTensor],
         name: str | None = None,  # Keras looks for just these arguments
+        *,
+        time_input: str | None = None,
         **kwargs: Any,
     ):
         super().__init__(inputs=inputs, outputs=outputs, name=name, **kwargs)
+        self._time_input = time_input
         self._objectives = Objectives()
 
     @property
@@ -151,20 +165,33 @@ class ProbeModel(keras.Model):
                 self.optimizer.build(self.trainable_variables)
         return super().make_train_function(force)
 
+    def make_test_function(self, force: bool = False) -> Any:
+        """Compile `test_step`, see ``keras.Model.make_test_function``."""
+        with self._uncompiled():
+            return super().make_test_function(force)
+
+    def make_predict_function(self, force: bool = False) -> Any:
+        """Compile `predict_step`, see ``keras.Model.make_predict_function``."""
+        with self._uncompiled():
+            return super().make_predict_function(force)
+
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Train on one minibatch; return the report."""
-        with _after(data):
-            return for_replicas(super().train_step(self._standard(data)))
+        standard, n_steps = self._standard(data)
+        with _after(data), steps_to_run(n_steps):
+            return for_replicas(super().train_step(standard))
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Evaluate one minibatch; return the report."""
-        with _after(data):
-            return for_replicas(super().test_step(self._standard(data)))
+        standard, n_steps = self._standard(data)
+        with _after(data), steps_to_run(n_steps), self._inference():
+            return for_replicas(super().test_step(standard))
 
     def predict_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Return the outputs for one minibatch."""
-        with _after(data):
-            return super().predict_step(self._standard(data))
+        standard, n_steps = self._standard(data)
+        with _after(data), steps_to_run(n_steps), self._inference():
+            return super().predict_step(standard)
 
     def compute_loss(
         self,
@@ -199,6 +226,25 @@ class ProbeModel(keras.Model):
         )
         return self.get_metrics_result()
 
+    @contextlib.contextmanager
+    def _uncompiled(self) -> Iterator[None]:
+        """Let Keras make functions that are not compiled with XLA as a whole.
+
+        The loops over time in them are, see `.Loops`.
+        """
+        with _MAKING:
+            jit_compile = self.jit_compile
+            if jit_compile:
+                self.jit_compile = False
+            try:
+                yield
+            finally:
+                if jit_compile:
+                    self.jit_compile = True
+
+    def _inference(self) -> contextlib.AbstractContextManager[None]:
+        return without_gradients() if self.jit_compile else contextlib.nullcontext()
+
     def _in_order(self, logs: dict[str, Any]) -> dict[str, Any]:
         """Return logs in the order of `metrics`, instead of the alphabetical order."""
         results = {metric.name: metric.result() for metric in self.metrics}
@@ -210,10 +256,18 @@ class ProbeModel(keras.Model):
         keys = [*keys, *(f"val_{key}" for key in keys), *logs]
         return {key: logs[key] for key in dict.fromkeys(keys) if key in logs}
 
-    def _standard(self, data: Any) -> tuple:
-        """Return inputs by name, with targets and sample weights as they are."""
+    def _standard(self, data: Any) -> tuple[tuple, Length | None]:
+        """Return inputs by name, with targets and sample weights as they are.
+
+        And the number of steps to run, if it is not that of the inputs.
+        """
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        return self._inputs_by_name(x), y, sample_weight
+        n_steps = None
+        if isinstance(x, Mapping) and self._time_input in set(x) - set(self.input):
+            x = dict(x)
+            time = x.pop(self._time_input)
+            n_steps = keras.ops.shape(time)[1]
+        return (self._inputs_by_name(x), y, sample_weight), n_steps
 
     def _inputs_by_name(self, x: Any) -> dict[str, Any]:
         """Drop the number of steps, after using it for missing inputs of width 0."""

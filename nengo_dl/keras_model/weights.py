@@ -20,8 +20,10 @@ from nengo_dl.graph.parameters import Parameter
 # those of an EnsembleArray, are stacked in one, since optimizers treat weights one by
 # one.
 MAX_SEPARATE = 8
-# Blocks of up to this many ranges of weights are concatenated, others are gathered.
+# Blocks of so few ranges of weights, or of so long ones, are concatenated, others are
+# gathered. An index of millions of elements would be copied with the graph many times.
 MAX_RANGES = 16
+MIN_RANGE = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +164,7 @@ class WeightTable:
                 constants[offset:stop] = stored_values(base)
         constant = tf.constant(constants)
         ranges = _ranges(index, starts)
-        if len(ranges) > MAX_RANGES:
+        if len(ranges) > max(MAX_RANGES, len(index) // MIN_RANGE):
             return lambda flat: tf.gather(tf.concat([*flat, constant], 0), index)
         return lambda flat: tf.concat(
             [[*flat, constant][i][start:stop] for i, start, stop in ranges], 0

@@ -3,8 +3,14 @@
 Importing this folder registers the kernels.
 """
 
-from nengo_dl.nodes import array_node_kernel, stencil_kernel, tensor_node_kernel
+from nengo_dl.nodes import (
+    array_node_kernel,
+    running_mean_kernel,
+    stencil_kernel,
+    tensor_node_kernel,
+)
 from nengo_dl.nodes.array_node import ArrayFunction, ArrayNode
+from nengo_dl.nodes.running_mean import RunningMean
 from nengo_dl.nodes.stencil import Stencil
 from nengo_dl.nodes.tensor_node import Layer, TensorNode, tensor_layer
 
@@ -12,9 +18,11 @@ __all__ = [
     "ArrayFunction",
     "ArrayNode",
     "Layer",
+    "RunningMean",
     "Stencil",
     "TensorNode",
     "array_node_kernel",
+    "running_mean_kernel",
     "stencil_kernel",
     "tensor_layer",
     "tensor_node_kernel",

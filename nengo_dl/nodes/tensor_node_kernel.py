@@ -73,6 +73,8 @@ def build_sim_tensor_node(ops, ctx):
         writes=tuple(writes),
         fn=fn,
         host=_why_not_xla(function, graph),
+        has_effects=_has_effects(graph)
+        or (function.layer is not None and bool(ctx.settings.learning_phase)),
         keyed=True,
         training_fn=None if function.layer is None else partial(fn, training=True),
     )
@@ -228,6 +230,14 @@ def _trace(call: _Call, op: SimTensorNode, ctx: BuildContext) -> tuple[tf.Graph,
         ):  # what fails in training alone says so then
             graph(True)
     return first, bool(found)
+
+
+def _has_effects(graph: tf.Graph) -> bool:
+    """Tell whether a function draws random numbers, prints, or changes variables."""
+    return any(
+        op.op_def.is_stateful and op.type != "ReadVariableOp"
+        for op in graph.get_operations()
+    )
 
 
 def _why_not_xla(function: TensorFunction, graph: tf.Graph) -> str | None:

@@ -6,8 +6,8 @@ of them that can run at the same time are one call into Python.
 """
 
 import warnings
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -19,6 +19,9 @@ from nengo_dl.graph.kernel import Kernel, Write, slot
 from nengo_dl.ops.registry import BuildContext, Builder, HostError
 
 Signals = list[Signal]
+Arrays = Sequence[np.ndarray]
+# Types of single numbers
+NUMBERS = frozenset((bool, int, float, np.float32, np.float64, np.int64))
 
 
 def owner(signal: Signal) -> str:
@@ -31,27 +34,26 @@ def _kernel(
     ctx: BuildContext,
     reads: list[Signals],
     writes: list[tuple[Signals, str]],
-    run: Callable[..., list[np.ndarray]],
+    run: Callable[[float, Arrays, Arrays], None],
     reason: str,
 ) -> Kernel:
-    """Build a kernel that calls ``run`` with the time and one array per slot.
+    """Build a kernel that calls ``run``, see `Kernel.python`.
 
-    The time is a float in seconds, and exact, also where signals are float32; after it
-    comes the number of minibatch items. Arrays have the shape (minibatch_size, size of
-    the slot). Exceptions of the user's code do not survive TensorFlow, so they are kept
-    in ``ctx.host``, from where the simulator raises them.
+    Exceptions of the user's code do not survive TensorFlow, so they are kept in
+    ``ctx.host``, from where the simulator raises them.
     """
     sizes = [sum(signal.size for signal in signals) for signals, _ in writes]
 
     def call(key, *arrays):
+        results = [np.empty((size, key[2]), ctx.dtype) for size in sizes]
         try:
-            seconds = float(key[1]) * ctx.dt
             with ctx.host.calling():
-                results = run(seconds, int(key[2]), *(x.T for x in arrays))
-            return [np.asarray(y.T, dtype=ctx.dtype, order="C") for y in results]
+                inputs = [x.T for x in arrays]
+                run(float(key[1]) * ctx.dt, inputs, [y.T for y in results])
         except BaseException as exc:
             ctx.host.error = exc
             raise HostError(reason) from exc
+        return results
 
     def fn(key, *tensors):
         results = tf.numpy_function(call, [key, *tensors], [ctx.dtype] * len(sizes))
@@ -65,6 +67,7 @@ def _kernel(
         writes=tuple(Write(slot(signals), mode) for signals, mode in writes),
         fn=fn,
         host=reason,
+        python=run,
         keyed=True,
     )
 
@@ -102,6 +105,17 @@ def _list(names: list[str]) -> str:
     return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
 
 
+class _Call(NamedTuple):
+    """A function, its name in messages, its part of the input, and of the results."""
+
+    fn: Callable[..., Any]
+    name: str
+    source: slice | None
+    x_shape: tuple[int, ...]
+    target: slice | None
+    y_shape: tuple[int, ...]
+
+
 @Builder.register(
     SimPyFunc,
     merge_key=lambda op: (op.t is None, op.x is None, op.output is None),
@@ -113,26 +127,37 @@ def build_sim_py_func(ops, ctx):
     inputs = [op.x for op in ops if op.x is not None]
     outputs = [op.output for op in ops if op.output is not None]
 
-    def run(t, n_items, *arrays):
-        items = []
-        for item in range(n_items):
-            args = [[] if op.t is None else [t] for op in ops]
-            if inputs:
-                for arg, x in zip(args, _pieces(arrays[0][item], inputs), strict=True):
-                    arg.append(x)
-            results = []
-            for op, arg, ctx.host.where in zip(ops, args, names, strict=True):
-                results.append(op.fn(*arg))
-            items.append(
-                _joined(
-                    [
-                        check_output(y, op.output.shape, name, ctx.dtype)
-                        for y, op, name in zip(results, ops, names, strict=True)
-                        if op.output is not None
-                    ]
-                )
-            )
-        return [np.stack(items)]
+    sources = _slices([op.x for op in ops])
+    targets = _slices([op.output for op in ops])
+    calls = [
+        _Call(op.fn, name, source, _shape(op.x), target, _shape(op.output))
+        for op, name, source, target in zip(ops, names, sources, targets, strict=True)
+    ]
+    takes_time = ops[0].t is not None
+    host, dtype = ctx.host, ctx.dtype
+    bound = float(np.finfo(dtype).max)
+
+    def run(t, arrays, results):
+        for item, y in enumerate(results[0]):
+            for fn, host.where, source, x_shape, target, y_shape in calls:
+                if source is None:
+                    value = fn(t) if takes_time else fn()
+                else:
+                    x = arrays[0][item, source].reshape(x_shape).copy()
+                    value = fn(t, x) if takes_time else fn(x)
+                if target is None:
+                    continue
+                # the usual values need no further checks, which would take longer than
+                # the usual function: if the square is bounded, so are all elements
+                if type(value) in NUMBERS:
+                    is_good = y_shape == (1,) and -bound < value < bound
+                elif type(value) is np.ndarray and value.dtype.kind == "f":
+                    is_good = value.shape == y_shape and value.dot(value) < bound
+                else:
+                    is_good = False
+                if not is_good:
+                    value = check_output(value, y_shape, host.where, dtype)
+                y[target] = value
 
     return _kernel(
         "SimPyFunc",
@@ -142,6 +167,20 @@ def build_sim_py_func(ops, ctx):
         run,
         f"{_list(names)} calls a Python function in every step",
     )
+
+
+def _slices(signals: Sequence[Signal | None]) -> list[slice | None]:
+    """Return where each of several signals is in a slot of all that there are."""
+    slices: list[slice | None] = []
+    stop = 0
+    for signal in signals:
+        start, stop = stop, stop + (0 if signal is None else signal.size)
+        slices.append(None if signal is None else slice(start, stop))
+    return slices
+
+
+def _shape(signal: Signal | None) -> tuple[int, ...]:
+    return () if signal is None else signal.shape
 
 
 def check_output(value, shape, name, dtype):
@@ -222,10 +261,8 @@ def _stepped(ops, ctx, kind: tuple[str, str, str], inputs: Signals, step, mode="
     states = {key: [op.state[key] for op in ops] for key in ops[0].state}
     reads = [inputs, *states.values()]
 
-    def run(t, n_items, *arrays):
-        y = np.empty((n_items, sum(signal.size for signal in outputs)))
-        new = [y, *map(np.empty_like, arrays[1:])]
-        for item in range(n_items):
+    def run(t, arrays, new):
+        for item in range(len(arrays[0])):
             x, *state = (
                 list(_pieces(array[item], signals))
                 for array, signals in zip(arrays, reads, strict=True)
@@ -236,7 +273,6 @@ def _stepped(ops, ctx, kind: tuple[str, str, str], inputs: Signals, step, mode="
                 results.append(step(item, i, t, x[i], own))
             for array, pieces in zip(new, (results, *state), strict=True):
                 array[item] = _joined(pieces)
-        return new
 
     writes = [(outputs, mode), *((signals, "set") for signals in states.values())]
     return _kernel(name, ctx, reads, writes, run, f"{reason} runs in Python")

@@ -9,38 +9,49 @@ import numpy as np
 import tensorflow as tf
 from nengo.builder.learning_rules import SimBCM, SimOja, SimPES, SimRLS, SimVoja
 
-from nengo_dl.graph.kernel import Kernel, Write, slot
+from nengo_dl.graph.kernel import Kernel, Write, constant, slot
 from nengo_dl.ops.registry import Builder
 
 
 def _rates(values):
-    """Stack one float per rule, in a shape that broadcasts over its weights."""
-    if all(value == values[0] for value in values):
-        return float(values[0])
-    return np.asarray(values, dtype=float).reshape(-1, 1, 1, 1)
+    """Collect one number per rule, or one for all rules if they are equal."""
+    return values[:1] if all(value == values[0] for value in values) else values
 
 
-def _kernel(name, ops, inputs, fn):
-    """Build a kernel that updates ``delta`` from the named signals of each operator."""
+def _kernel(name, ops, ctx, inputs, constants, fn):
+    """Build a kernel that updates ``delta`` from the named signals of each operator.
+
+    Constants, such as learning rates, follow as further arguments. There are as many
+    as rules, or as rules and neurons that learn.
+    """
     k = len(ops)
     n_post, n_pre = ops[0].delta.shape
     shapes = {
         "post": (k, n_post, 1, -1),
         "pre": (k, 1, n_pre, -1),
         "one": (k, 1, 1, -1),
+        "both": (k, n_post, n_pre, -1),
     }
-    shapes["both"] = (k, n_post, n_pre, -1)
+    kinds = list(inputs.values())
+    n_rules = [1 if np.size(values) == 1 else k for values in constants.values()]
 
     def compute(*args):
+        signals, numbers = args[: len(kinds)], args[len(kinds) :]
         shaped = [
             tf.reshape(arg, shapes[kind])
-            for arg, kind in zip(args, inputs.values(), strict=True)
+            for arg, kind in zip(signals, kinds, strict=True)
+        ]
+        shaped += [
+            tf.reshape(arg, (n, -1, 1, 1))
+            for arg, n in zip(numbers, n_rules, strict=True)
         ]
         return (tf.reshape(fn(*shaped), (k * n_post * n_pre, -1)),)
 
+    signals = (slot(getattr(op, attr) for op in ops) for attr in inputs)
+    numbers = (constant(x, ctx.dtype, f"{name}.{s}") for s, x in constants.items())
     return Kernel(
         name=name,
-        reads=tuple(slot(getattr(op, attr) for op in ops) for attr in inputs),
+        reads=(*signals, *numbers),
         writes=(Write(slot(op.delta for op in ops), "set"),),
         fn=compute,
     )
@@ -61,7 +72,12 @@ def build_sim_pes(ops, ctx):
     n_pre = ops[0].delta.shape[1]
     alpha = _rates([-op.learning_rate * ctx.dt / n_pre for op in ops])
     inputs = {"error": "post", "pre_filtered": "pre"}
-    return _kernel("PES", ops, inputs, lambda error, pre: (alpha * error) * pre)
+    constants = {"alpha": alpha}
+
+    def fn(error, pre, alpha):
+        return (alpha * error) * pre
+
+    return _kernel("PES", ops, ctx, inputs, constants, fn)
 
 
 @Builder.register(SimBCM, merge_key=_shape)
@@ -72,11 +88,13 @@ def build_sim_bcm(ops, ctx):
 
     Updates ``delta``, reads ``pre_filtered``, ``post_filtered``, ``theta``.
     """
-    alpha = _rates([op.learning_rate * ctx.dt for op in ops])
+    constants = {"alpha": _rates([op.learning_rate * ctx.dt for op in ops])}
     inputs = {"pre_filtered": "pre", "post_filtered": "post", "theta": "post"}
-    return _kernel(
-        "BCM", ops, inputs, lambda pre, post, theta: alpha * post * (post - theta) * pre
-    )
+
+    def fn(pre, post, theta, alpha):
+        return alpha * post * (post - theta) * pre
+
+    return _kernel("BCM", ops, ctx, inputs, constants, fn)
 
 
 @Builder.register(SimOja, merge_key=_shape)
@@ -87,15 +105,17 @@ def build_sim_oja(ops, ctx):
 
     Updates ``delta``, reads ``pre_filtered``, ``post_filtered``, ``weights``.
     """
-    alpha = _rates([op.learning_rate * ctx.dt for op in ops])
-    beta = _rates([op.beta for op in ops])
+    constants = {
+        "alpha": _rates([op.learning_rate * ctx.dt for op in ops]),
+        "beta": _rates([op.beta for op in ops]),
+    }
 
-    def fn(pre, post, weights):
+    def fn(pre, post, weights, alpha, beta):
         forget = -beta * weights * (alpha * post * post)
         return forget + alpha * post * pre
 
     inputs = {"pre_filtered": "pre", "post_filtered": "post", "weights": "both"}
-    return _kernel("Oja", ops, inputs, fn)
+    return _kernel("Oja", ops, ctx, inputs, constants, fn)
 
 
 @Builder.register(SimVoja, merge_key=_shape)
@@ -107,10 +127,12 @@ def build_sim_voja(ops, ctx):
     with a learning signal :math:`l` and encoder lengths :math:`s_i`. Updates ``delta``,
     reads ``pre_decoded``, ``post_filtered``, ``scaled_encoders``, ``learning_signal``.
     """
-    alpha = _rates([op.learning_rate * ctx.dt for op in ops])
-    scale = np.stack([op.scale for op in ops]).astype(ctx.dtype)[..., None, None]
+    constants = {
+        "alpha": _rates([op.learning_rate * ctx.dt for op in ops]),
+        "scale": np.stack([op.scale for op in ops]),
+    }
 
-    def fn(pre, post, encoders, learning):
+    def fn(pre, post, encoders, learning, alpha, scale):
         return alpha * learning * (scale * (post * pre) - post * encoders)
 
     inputs = {
@@ -119,7 +141,7 @@ def build_sim_voja(ops, ctx):
         "scaled_encoders": "both",
         "learning_signal": "one",
     }
-    return _kernel("Voja", ops, inputs, fn)
+    return _kernel("Voja", ops, ctx, inputs, constants, fn)
 
 
 @Builder.register(SimRLS, merge_key=_shape)

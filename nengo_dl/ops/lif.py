@@ -90,8 +90,7 @@ def lif_step(p, dt, J, voltage, refractory_time, emit):
     spiked = voltage > 1
     # the overshoot is at most 1 - exp(-dt / tau_rc) of J - 1 if v <= 1 before the step;
     # only a user's initial state can be larger
-    small = np.all(p.initial["voltage"] <= 1)
-    bound = dt / np.min(p.tau_rc) if small else np.inf
+    bound = dt / np.min(p.tau_rc) if p.starts_below_threshold else np.inf
     t_spike = dt + p.tau_rc * tf.stop_gradient(series.log1m(voltage - 1, J - 1, bound))
     zero = tf.zeros_like(voltage)
     spikes = tf.where(spiked, zero + p.amplitude / dt, zero)

@@ -11,7 +11,7 @@ In training, a spiking neuron type is stood in for by its rate or computes its s
 with surrogate gradients, as the settings ``training_mode`` and ``surrogate`` say.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -131,6 +131,7 @@ def build_sim_neurons(ops, ctx):
 def _functions(ops, ctx, step):
     """Return a function from ``emit`` to one of slots, and one of slots for rates."""
     names = tuple(ops[0].state)
+    kind = type(ops[0].neurons).__name__
     p = stack_parameters(ops, step)
     p.settings = ctx.settings
     stream = ctx.next_stream() if step.random else 0
@@ -141,7 +142,7 @@ def _functions(ops, ctx, step):
         result = result if isinstance(result, tuple) else (result,)
         if len(result) != 1 + len(names):
             raise ValueError(
-                f"Step function of {type(ops[0].neurons).__name__}: expected the "
+                f"Step function of {kind}: expected the "
                 f"output and {len(names)} states {names} (got {len(result)} tensors). "
                 "Return one tensor for each."
             )
@@ -190,7 +191,7 @@ def _uniform(key, J):
 def stack_parameters(ops, step: NeuronStep) -> SimpleNamespace:
     """Collect the parameters and flags of merged populations, by name.
 
-    ``initial`` is the initial state by name, as an array over all populations.
+    ``starts_below_threshold`` is whether no voltage is above 1 before the first step.
     """
     sizes = [op.output.size for op in ops]
     values: dict[str, Any] = {
@@ -198,11 +199,9 @@ def stack_parameters(ops, step: NeuronStep) -> SimpleNamespace:
         for name in step.parameters
     }
     values |= {name: getattr(ops[0].neurons, name) for name in step.flags}
-    initial: Mapping[str, np.ndarray] = {
-        name: np.concatenate([op.state[name].initial_value for op in ops])
-        for name in ops[0].state
-    }
-    return SimpleNamespace(initial=initial, **values)
+    voltages = (op.state["voltage"] for op in ops if "voltage" in op.state)
+    below = all(np.all(signal.initial_value <= 1) for signal in voltages)
+    return SimpleNamespace(starts_below_threshold=below, **values)
 
 
 def _stack(values, sizes):

@@ -4,7 +4,7 @@ A process without input is no kernel: it depends on time alone and is evaluated 
 host ahead of the time loop (`nengo_dl.engine.feeds`).
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, NamedTuple
 
 import nengo
@@ -13,7 +13,7 @@ import tensorflow as tf
 from nengo.builder.processes import SimProcess
 from nengo.synapses import LinearFilter
 
-from nengo_dl.graph.kernel import Kernel, Write, slot
+from nengo_dl.graph.kernel import Kernel, Write, constant, slot
 from nengo_dl.ops import host
 from nengo_dl.ops.registry import Builder
 
@@ -25,8 +25,25 @@ MAX_UNROLLED_ORDER = 6
 class ProcessStep(NamedTuple):
     """A registered process type."""
 
-    build: Callable[..., Callable]
+    build: Callable[..., "Callable | WithConstants"]
     merge_key: Callable[[Any], Hashable]
+
+
+class WithConstants(NamedTuple):
+    """The step of a process that gets numbers as further arguments.
+
+    Nothing has to be compiled anew for other numbers, if their sizes are the same.
+
+    Parameters
+    ----------
+    fn : callable
+        The step.
+    constants : mapping of str to float or ndarray
+        The numbers, which become tensors of shape (size, 1).
+    """
+
+    fn: Callable[..., tuple]
+    constants: Mapping[str, Any]
 
 
 steps: dict[type, ProcessStep] = {}
@@ -48,7 +65,7 @@ def register(*process_types: type, merge_key: Callable[[Any], Hashable]) -> Call
         Takes a function and returns it. That function gets the merged operators and a
         `BuildContext`, and returns a function from the input and the state variables,
         each of shape (total size, minibatch_size or 1), to a tuple of the output and
-        the new state variables.
+        the new state variables; or a ``WithConstants``.
     """
 
     def decorate(build):
@@ -77,11 +94,16 @@ def build_sim_process(ops, ctx):
     output = Write(
         slot(op.output for op in ops), "inc" if ops[0].mode == "inc" else "set"
     )
+    kind, fn = type(ops[0].process).__name__, step.build(ops, ctx)
+    constants: Mapping[str, Any] = {}
+    if isinstance(fn, WithConstants):
+        fn, constants = fn
+    numbers = (constant(x, ctx.dtype, f"{kind}.{s}") for s, x in constants.items())
     return Kernel(
-        name=type(ops[0].process).__name__,
-        reads=(slot(op.input for op in ops), *states),
+        name=kind,
+        reads=(slot(op.input for op in ops), *states, *numbers),
         writes=(output, *(Write(views, "set") for views in states)),
-        fn=step.build(ops, ctx),
+        fn=fn,
     )
 
 
@@ -106,15 +128,15 @@ def build_lowpass(ops, ctx):
     sizes = [op.input.size for op in ops]
     if systems[0].order == 0:
         d = _per_element([system.D for system in systems], sizes)
-        return lambda u, X: (d * u, X)
+        return WithConstants(lambda u, X, d: (d * u, X), {"d": d})
     a = _per_element([system.A.item() for system in systems], sizes)
     b = _per_element([system.B.item() * system.C.item() for system in systems], sizes)
 
-    def fn(u, X):
+    def fn(u, X, a, b):
         X = a * X + b * u
         return X, X
 
-    return fn
+    return WithConstants(fn, {"a": a, "b": b})
 
 
 def _filter_key(op):

@@ -6,7 +6,7 @@ Look-up is by exact type, because a subclass may compute something else.
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, NamedTuple
@@ -86,26 +86,9 @@ class Host:
         self.streams.clear()
         self.made[:] = [make(streams) for make in self.makers]
 
-    @contextmanager
-    def calling(self):
+    def calling(self) -> AbstractContextManager[None]:
         """Mark that this thread runs functions of the user's."""
-        thread = threading.get_ident()
-        self.functions[thread] = time.monotonic()
-        try:
-            yield
-        finally:
-            self.functions.pop(thread, None)
-
-    @contextmanager
-    def restored_on_error(self):
-        """Put random streams back to where they were if the block raises."""
-        self.error = None
-        before = self.get()
-        try:
-            yield
-        except BaseException:
-            self.put(before)
-            raise
+        return _Calling(self.functions)
 
     def get(self) -> dict[tuple[Operator, str], np.ndarray]:
         """Return where all random streams are, in arrays of shape (n_items, 627)."""
@@ -119,6 +102,25 @@ class Host:
         for (op, name, item), stream in self.streams.items():
             if item < len(arrays.get((op, name), ())):
                 unpack(stream, arrays[op, name][item])
+
+
+class _Calling(AbstractContextManager[None]):
+    """Marks a thread that is in functions; a class, because a generator takes longer.
+
+    Parameters
+    ----------
+    functions : dict of int to float
+        The threads, and when the functions were called.
+    """
+
+    def __init__(self, functions: dict[int, float]):
+        self._functions, self._thread = functions, threading.get_ident()
+
+    def __enter__(self) -> None:
+        self._functions[self._thread] = time.monotonic()
+
+    def __exit__(self, *error: object) -> None:
+        self._functions.pop(self._thread, None)
 
 
 @dataclass(frozen=True)

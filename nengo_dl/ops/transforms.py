@@ -39,12 +39,13 @@ def _check(op):
         )
 
 
-def _kernel(name, ops, convolve):
+def _kernel(name, ops, convolve, gradient_of=None):
     """Build a kernel that increments ``Y``, reads ``W``, ``X``.
 
     Operators of a group share their weights, so they are a batch to the convolution,
     together with the items of the minibatch. The convolution wants that batch as the
-    first axis and the channels as the last.
+    first axis and the channels as the last. In training, the gradient may be that of
+    another function of slots.
     """
     k, conv = len(ops), ops[0].conv
     shape_in = conv.input_shape.shape
@@ -69,15 +70,17 @@ def _kernel(name, ops, convolve):
         Y = tf.transpose(tf.reshape(Y, (k, batch, *Y.shape[1:])), after)
         return (tf.reshape(Y, (k * conv.output_shape.size, batch)),)
 
-    return _conv_kernel(name, ops, fn)
+    training_fn = None if gradient_of is None else _with_gradient_of(fn, gradient_of)
+    return _conv_kernel(name, ops, fn, training_fn)
 
 
-def _conv_kernel(name, ops, fn):
+def _conv_kernel(name, ops, fn, training_fn=None):
     return Kernel(
         name=name,
         reads=(slot([ops[0].W]), slot(op.X for op in ops)),
         writes=(Write(slot(op.Y for op in ops), "inc"),),
         fn=fn,
+        training_fn=training_fn,
     )
 
 
@@ -123,7 +126,7 @@ def _depthwise(ops):
 
 
 def _patches(ops):
-    """Build a convolution as one product of its weights with all windows.
+    """Return a convolution as one product of its weights with all windows.
 
     This needs no transposition of single numbers, because the minibatch stays the last
     axis. Where windows are small, that takes longer than to copy them.
@@ -149,7 +152,23 @@ def _patches(ops):
         Y = tf.transpose(tf.reshape(Y, (conv.n_filters, k, *shape_out, -1)), after)
         return (tf.reshape(Y, (k * conv.output_shape.size, -1)),)
 
-    return _conv_kernel("Convolution", ops, fn)
+    return fn
+
+
+def _with_gradient_of(fn, other):
+    """Return a function with the values of one and the gradient of another."""
+
+    @tf.custom_gradient
+    def values(*arguments):
+        def gradient(upstream):
+            with tf.GradientTape() as tape:
+                tape.watch(arguments)
+                (Y,) = other(*arguments)
+            return tape.gradient(Y, arguments, upstream)
+
+        return fn(*arguments)[0], gradient
+
+    return lambda *arguments: (values(*arguments),)
 
 
 def _n_products(conv):
@@ -193,21 +212,27 @@ def _padding(conv):
 @Builder.register(ConvInc, merge_key=_key)
 def build_conv_inc(ops, ctx):
     """Build a convolution. Increments ``Y``, reads ``W``, ``X``."""
-    del ctx
     _check(ops[0])
     conv = ops[0].conv
     is_depthwise = conv.groups > 1 and conv.groups == conv.input_shape.n_channels
     if is_depthwise and math.prod(conv.kernel_size) <= MAX_TAPS:
         return _depthwise(ops)
-    if conv.groups == 1 and _n_products(conv) <= MAX_PRODUCTS:
-        return _patches(ops)
+    # TensorFlow's own convolutions are faster than products of windows. So are XLA's,
+    # but on the CPU not their gradients, which take 20 times longer within a loop
+    # (benchmarks/kernels.py)
+    compiled = ctx.settings.jit_compile is not False
+    if compiled and conv.groups == 1 and _n_products(conv) <= MAX_PRODUCTS:
+        return _conv_kernel("Convolution", ops, _patches(ops))
 
     def convolve(W, X):
         return tf.nn.convolution(
             X, W, strides=conv.strides, padding=conv.padding.upper()
         )
 
-    return _kernel("Convolution", ops, convolve)
+    on_cpu = not tf.config.list_physical_devices("GPU")
+    by_windows = compiled and conv.groups == 1 and on_cpu
+    gradient_of = _patches(ops) if by_windows else None
+    return _kernel("Convolution", ops, convolve, gradient_of)
 
 
 @Builder.register(ConvTransposeInc, merge_key=_key)

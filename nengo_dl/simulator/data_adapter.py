@@ -108,6 +108,12 @@ class DataAdapter:
             arguments["sample_weight"] = data.weights
         return arguments
 
+    def expect(self, data: ArrayData | Dataset) -> None:
+        """Let the network get ready for the steps of the data, if they are known."""
+        if isinstance(data, ArrayData):
+            n_minibatches = data.n_items // self._setup.minibatch_size
+            self._network.expect(data.n_steps, n_minibatches)
+
     def fit_arguments(
         self, x: Any, y: Any, n_steps: int | None, stateful: bool, kwargs: Arguments
     ) -> tuple[Arguments, bool]:

@@ -2,7 +2,8 @@
 
 Pure functions on arrays: they know nodes, names and sizes, but no simulator. An array
 that leaves this module has the shape (items, n_steps, size_out), numbers only, all of
-them finite, and agrees with all other arrays on items and steps.
+them finite, and agrees with all other arrays on items and steps; or it has one step,
+which stays the same for all of a known number.
 """
 
 import warnings
@@ -44,7 +45,8 @@ def check_inputs(
     minibatch_size : int
         Number of items simulated at a time.
     n_steps : int, optional
-        Number of time steps; None to take it from the data.
+        Number of time steps; None to take it from the data. If it is given, arrays may
+        have a single step, which is held for all steps.
     on_batch : bool, optional
         True: the data must have exactly `minibatch_size` items. False: at least as
         many; what exceeds a multiple of `minibatch_size` is dropped with a warning.
@@ -90,6 +92,27 @@ def read_inputs(
             attr=N_STEPS,
         )
     return arrays, steps, sizes
+
+
+def steps_of(array: np.ndarray, start: int, stop: int) -> np.ndarray:
+    """Return some steps of data, of which one may stand for all.
+
+    Parameters
+    ----------
+    array : ndarray of shape (items, n_steps or 1, size)
+        The data of a node.
+    start, stop : int
+        The steps.
+
+    Returns
+    -------
+    steps : ndarray of shape (items, stop - start, size)
+        A view.
+    """
+    if array.shape[1] == 1:
+        items, _, size = array.shape
+        return np.broadcast_to(array, (items, stop - start, size))
+    return array[:, start:stop]
 
 
 def assign(data: Any, keys: Keys[K]) -> tuple[dict[K, Any], Any]:
@@ -240,12 +263,14 @@ def _agreed_steps(found: Mapping[str, int], n_steps: Any) -> int | None:
             raise InvalidValue(
                 f"must be 0 or more (got {n_steps}). A simulation runs forward only."
             )
+        held = {name for name, steps in found.items() if steps == 1 and n_steps > 1}
+        found = {name: steps for name, steps in found.items() if name not in held}
         found = {"the n_steps argument": int(n_steps), **found}
     if len(set(found.values())) > 1:
         got = ", ".join(f"{steps} for {name}" for name, steps in found.items())
         raise InvalidValue(
             f"must be the same everywhere (got {got}). Give all data the number of "
-            "time steps to run."
+            "time steps to run, or a single step, which n_steps= holds for all of them."
         )
     return next(iter(found.values()), None)
 

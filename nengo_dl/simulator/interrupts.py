@@ -1,10 +1,12 @@
 """Ctrl-C at moments when nothing is half done."""
 
+import importlib
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 
 @contextmanager
@@ -15,7 +17,8 @@ def interrupts_held() -> Iterator[None]:
     keeping it, so a chunk of steps is either run as a whole or not at all. Only the
     main thread receives signals, and only those with a handler of Python's can be held.
     """
-    before = signal.getsignal(signal.SIGINT)
+    handlers = _handlers()
+    before = handlers.getsignal(signal.SIGINT)
     is_main = threading.current_thread() is threading.main_thread()
     if not is_main or not callable(before):
         yield
@@ -28,10 +31,21 @@ def interrupts_held() -> Iterator[None]:
             before(number, frame)
         held.append((number, frame))
 
-    signal.signal(signal.SIGINT, hold)
+    handlers.signal(signal.SIGINT, hold)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        handlers.signal(signal.SIGINT, before)
         if held:
             before(*held[0])
+
+
+def _handlers() -> Any:
+    """Return the module of `signal` that does not look for members of enums.
+
+    The search takes as long as a step of a small network.
+    """
+    try:
+        return importlib.import_module("_signal")
+    except ImportError:
+        return signal

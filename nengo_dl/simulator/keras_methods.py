@@ -113,7 +113,8 @@ class KerasMethods:
         ----------
         x : None or dict or list or ndarray or dataset, optional
             Data for the input nodes, see `predict`; arrays of shape (n_items, n_steps,
-            size_out). Datasets and generators give pairs of inputs and targets.
+            size_out), or (n_items, 1, size_out) together with `n_steps`. Datasets and
+            generators give pairs of inputs and targets.
         y : dict or list or ndarray, optional
             Targets: by probe or name, in the order of the probes, or one for the first
             probe; of shape (n_items, n_steps, size). Probes without a loss need none.
@@ -192,7 +193,8 @@ class KerasMethods:
             is not given is generated from the nodes. Datasets and generators give all
             inputs, in batches of any size or item by item.
         n_steps : int, optional
-            Number of steps to simulate; needed if `x` does not tell.
+            Number of steps to simulate; needed if `x` does not tell. With it, arrays
+            may have a single step, which is held for all steps.
         stateful : bool
             Whether each minibatch starts where the last one ended, and the simulation
             keeps the state. Otherwise, all start from the state there was before.

@@ -50,7 +50,7 @@ class MethodLock:
 
     def alone(self, method: str) -> AbstractContextManager[None]:
         """Let nothing else go on meanwhile; SimulationError if something does."""
-        return self._going_on(_Call(method, False), lambda: not self._calls)
+        return _GoingOn(self, _Call(method, False), lambda: not self._calls)
 
     def beside(
         self, method: str, shares: bool = False, keeps_state: bool = False
@@ -66,7 +66,7 @@ class MethodLock:
                 return self._in_callback() and not keeps_state
             return not self._calls or (shares and all(c.shares for c in self._calls))
 
-        return self._going_on(_Call(method, shares), can_begin)
+        return _GoingOn(self, _Call(method, shares), can_begin)
 
     @contextmanager
     def in_keras(self) -> Iterator[None]:
@@ -102,21 +102,21 @@ class MethodLock:
         in_function = threading.get_ident() in self._functions()
         return bool(mine) and mine[-1].in_keras and not in_function
 
-    @contextmanager
-    def _going_on(self, call: _Call, can_begin: Callable[[], bool]) -> Iterator[None]:
-        try:
-            with self._changed:
-                while not can_begin():
-                    if not self._may_wait(call):
-                        raise self._refusal(call.method)
-                    self._changed.wait(_POLL)
-                self._calls.append(call)
-            yield
-        finally:
-            with self._changed:
-                if call in self._calls:
-                    self._calls.remove(call)
-                self._changed.notify_all()
+    def begin(self, call: _Call, can_begin: Callable[[], bool]) -> None:
+        """Wait until a call can begin; SimulationError if it must not wait."""
+        with self._changed:
+            while not can_begin():
+                if not self._may_wait(call):
+                    raise self._refusal(call.method)
+                self._changed.wait(_POLL)
+            self._calls.append(call)
+
+    def end(self, call: _Call) -> None:
+        """Let others begin."""
+        with self._changed:
+            if call in self._calls:
+                self._calls.remove(call)
+            self._changed.notify_all()
 
     def _may_wait(self, call: _Call) -> bool:
         """Tell whether a prediction only has to wait for others, in other threads."""
@@ -138,6 +138,23 @@ class MethodLock:
             f"{call.method} is running, in {here} thread). Call it before or after; in "
             "callbacks, predict, evaluate and save_params are possible."
         )
+
+
+class _GoingOn(AbstractContextManager[None]):
+    """The time of a call; a class, because a generator takes longer."""
+
+    def __init__(self, lock: MethodLock, call: _Call, can_begin: Callable[[], bool]):
+        self._lock, self._call, self._can_begin = lock, call, can_begin
+
+    def __enter__(self) -> None:
+        try:
+            self._lock.begin(self._call, self._can_begin)
+        except BaseException:
+            self._lock.end(self._call)
+            raise
+
+    def __exit__(self, *error: object) -> None:
+        self._lock.end(self._call)
 
 
 def _is_readable(call: _Call) -> bool:

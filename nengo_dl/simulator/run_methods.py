@@ -139,7 +139,8 @@ class RunMethods:
         data : dict or list or ndarray, optional
             Replaces the output of input nodes: arrays of shape (minibatch_size,
             n_steps, size_out) by node or name, in the order of the nodes, or one for
-            the first node. Nodes that are not named keep their own output.
+            the first node. An array with a single step is held for all steps. Nodes
+            that are not named keep their own output.
         progress_bar : bool or ProgressBar, optional
             Overrides that of the simulator.
         stateful : bool

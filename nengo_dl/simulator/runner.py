@@ -24,6 +24,7 @@ from nengo_dl.keras_model.layer import EngineLayer
 from nengo_dl.keras_model.variable_slice import layer_weights
 from nengo_dl.keras_model.weights import stack
 from nengo_dl.progress import Display
+from nengo_dl.simulator.inputs import steps_of
 from nengo_dl.simulator.interrupts import interrupts_held
 from nengo_dl.simulator.pace import Pace
 from nengo_dl.simulator.recording import Recording
@@ -155,8 +156,7 @@ class Runner:
     ) -> None:
         """Take over the random streams of another simulation of the same network.
 
-        They have started with `streams_seed`, and are where `n_steps` steps have
-        brought them; training has drawn from them `draws` times.
+        They began with `streams_seed`, and training has drawn from them `draws` times.
         """
         self._feeds.reset(streams_seed)
         self.engine.reset(streams_seed)
@@ -176,19 +176,19 @@ class Runner:
     ) -> None:
         """Run steps and record them.
 
-        `data`, of shape (minibatch_size, n_steps, size_out), replaces the output of
-        nodes. Unless `stateful`, state and random streams are put back afterwards,
+        `data`, of shape (minibatch_size, n_steps or 1, size_out), replaces the output
+        of nodes. Unless `stateful`, state and random streams are put back afterwards,
         also after an error, all but what learning rules have changed.
         """
         chunks: Iterable[tuple[int, int]] = [(0, n_steps)]
-        if self._pace is not None:
+        if self._pace is not None and n_steps > 1:
             chunks = self._pace.chunks(n_steps, self.engine.chunk)
         before = self.values
         streams = {} if stateful else self.streams()
         self.replace_values(before)
         try:
             for start, stop in chunks:
-                chunk = {node: x[:, start:stop] for node, x in data.items()}
+                chunk = {node: steps_of(x, start, stop) for node, x in data.items()}
                 with interrupts_held():
                     self._run_chunk(stop - start, chunk)
                     self.replace_values(self._recording.values)
@@ -200,20 +200,12 @@ class Runner:
                 self.go_on(streams, before.n_steps)
 
     def value(self, signal: Signal) -> np.ndarray | None:
-        """Return the current value of a parameter or state, None for other signals.
-
-        Of shape (minibatch_size or 1, ...).
-        """
+        """Return a parameter or state, with an axis of items; None if it is neither."""
         value = None if self.layer is None else self.layer.parameters.value(signal)
-        if value is None:
-            value = self.engine.values.get(self.state(), signal)
-        return value
+        return self.engine.values.get(self.state(), signal) if value is None else value
 
     def parameters(self) -> dict[str, np.ndarray]:
-        """Return all parameters that no learning rule changes, by name.
-
-        The weights of layers that the network calls are among them.
-        """
+        """Return parameters that no learning rule changes, and weights of layers."""
         if self.layer is not None:
             slices, found = self.layer.named_variables(), {}
         else:
@@ -250,7 +242,8 @@ class Runner:
         if self.layer is not None and self._n_lent:
             self.layer.load(values)
             return
-        self._recording = replace(self._recording, values=values)
+        if values is not self._recording.values:
+            self._recording = replace(self._recording, values=values)
         if self.layer is not None:
             self.layer.learned.load(values.state)
 
@@ -282,7 +275,7 @@ class Runner:
         with self._replacing:
             kept = bool(layer.keep) if self._n_lent else False
             if not self._n_lent:
-                layer.load(self.values)
+                layer.load(layer.with_learned(self._recording.values))
             streams = self.engine.host.get()
             self._n_lent += 1
         try:
@@ -296,7 +289,7 @@ class Runner:
                 if not stateful:
                     self.engine.host.put(streams)
                 if not self._n_lent:
-                    self.replace_values(layer.values())
+                    self.replace_values(layer.with_state(self._recording.values))
 
     def clear_probes(self) -> None:
         """Drop what has been recorded."""

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 
 import keras
 import tensorflow as tf
@@ -17,7 +17,10 @@ def scope(
     device: str | None, dtype: str, strategy: tf.distribute.Strategy | None = None
 ) -> AbstractContextManager[None]:
     """Choose a device, Keras' precision and a strategy; restore what there was."""
-    if device is None and strategy is None:  # entered in every run: nothing in vain
+    # entered in every run: nothing in vain
+    if device is None and strategy is None:
+        if not _chosen and keras.config.floatx() == dtype:
+            return nullcontext()
         return _precision(dtype)
     return _placed(device, dtype, strategy)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from nengo import Node
 from nengo.builder import Signal
 from nengo.exceptions import SimulatorClosed
 from nengo.utils.progress import ProgressBar
@@ -142,9 +143,11 @@ class Simulation:
         if n_steps == 0:
             warnings.warn("n_steps=0: nothing is run.", stacklevel=user_level())
             return
-        arrays, n_steps = check_inputs(
-            data, self.input_names, setup.minibatch_size, n_steps
-        )
+        arrays: dict[Node, np.ndarray] = {}
+        if data is not None:
+            arrays, n_steps = check_inputs(
+                data, self.input_names, setup.minibatch_size, n_steps
+            )
         if not self.built.settings.use_loop:
             check_steps_without_loop(n_steps, setup.unroll)
         stateful = stateful and self.built.settings.stateful

@@ -95,6 +95,7 @@ class Trainer:
             checked = adapter.check("evaluate", x, y, weights, n_steps)
             stateful = adapter.check_stateful(checked, stateful)
             arguments = adapter.arguments(checked)
+            adapter.expect(checked)
             with (
                 adapter.errors(),
                 self._lent(network, stateful),
@@ -123,6 +124,7 @@ class Trainer:
         shares = not stateful and adapter.is_pure(checked)
         with self._simulation.lock.beside(method, shares, stateful):
             arguments = adapter.arguments(checked)
+            adapter.expect(checked)
             with adapter.errors(), self._lent(network, stateful):
                 if on_batch:
                     x = arguments["x"]
@@ -220,5 +222,6 @@ def _explained(
     """Return a context that says why nothing is trained, if it is so."""
     layer, targets = network.layer, network.model.targets
     probes = {p: name for p, name in layer.output_names.items() if name in targets}
-    n_steps = next(iter(x.values())).shape[1] if isinstance(x, dict) else None
+    # some may have a single step, which is held
+    n_steps = max(a.shape[1] for a in x.values()) if isinstance(x, dict) else None
     return gradients_explained(layer.engine, probes, n_steps)

@@ -102,10 +102,10 @@ def test_results_are_those_of_steps_that_compute_everything(case, monkeypatch):
     kernels, _ = case
     found = run(kernels)
 
-    def bind_nothing(kernels, layout):
+    def bind_nothing(kernels, layout, held):
         return tuple(
             item._replace(fixed=(False,) * len(item.fixed), is_fixed=False)
-            for item in bind(kernels, layout)
+            for item in bind(kernels, layout, held)
         )
 
     monkeypatch.setattr(step_module, "bind", bind_nothing)

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nengo_dl.engine.memory import Memory
+from nengo_dl.graph import boxes, layout
 from nengo_dl.graph.layout import Block, Layout, Part
 
 SIZES = (6, 4, 1)
@@ -85,6 +86,15 @@ def matches(tensor, expected):
     )
 
 
+@pytest.fixture(params=[1, layout.MIN_BOXED], autouse=True, scope="module")
+def min_boxed(request):
+    """Boxes stand for all indices that they can stand for, or for long ones alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(layout, "MIN_BOXED", request.param)
+        patch.setattr(boxes, "MIN_SIZE", request.param)
+        yield
+
+
 @settings(max_examples=200, deadline=None)
 @given(
     batch=st.sampled_from([1, 3]),
@@ -110,6 +120,29 @@ def test_memory_behaves_like_arrays(batch, shared, todo):
             value = draw_values(seed, (size, 1 if is_shared else batch))
             memory.write(access, kind, tf.constant(value))
             model.write(access, kind, value)
+    for number, expected in enumerate(model.blocks):
+        matches(memory.block(number), expected)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    order=st.permutations([(i, j) for i, n in enumerate(SIZES) for j in range(n)]),
+    mode=st.sampled_from(["set", "inc"]),
+    as_index=st.booleans(),
+)
+def test_many_parts(order, mode, as_index):
+    """Each is one element, and blocks alternate."""
+    access = tuple(
+        Part(i, 0, 0, np.array([j])) if as_index else Part(i, j, j + 1)
+        for i, j in order
+    )
+    values = {i: draw_values(i, (size, 2)) for i, size in enumerate(SIZES)}
+    tensors = {i: tf.constant(value) for i, value in values.items()}
+    memory, model = Memory(LAYOUT, tensors, tf.float64), Model(values, 2)
+    matches(memory.read(access), model.read(access))
+    value = draw_values(3, (len(access), 2))
+    memory.write(access, mode, tf.constant(value))
+    model.write(access, mode, value)
     for number, expected in enumerate(model.blocks):
         matches(memory.block(number), expected)
 

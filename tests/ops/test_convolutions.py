@@ -5,6 +5,7 @@ import itertools
 import nengo
 import numpy as np
 import pytest
+import tensorflow as tf
 from nengo.builder.transforms import ConvInc, ConvTransposeInc
 from nengo.exceptions import BuildError
 
@@ -88,6 +89,53 @@ def test_transposed_convolution_in_3d_is_the_adjoint(form, rng):
     np.testing.assert_allclose(
         np.dot(forward, y), np.dot(x, apply(transposed, kernel, y)), rtol=1e-10
     )
+
+
+# More products than are computed as one matrix product of windows
+LARGE = [
+    nengo.Convolution(3, (6, 7, 35), kernel_size=(3, 3), strides=(2, 1)),
+    nengo.Convolution(3, (6, 7, 35), padding="same", strides=(2, 2)),
+    nengo.Convolution(3, (35, 6, 7), padding="same", channels_last=False),
+    nengo.Convolution(2, (3, 3, 300), kernel_size=(1, 1), strides=(2, 1)),
+    nengo.Convolution(2, (9, 90), kernel_size=(3,), strides=(2,)),
+    nengo.Convolution(
+        2, (3, 4, 3, 40), kernel_size=(2, 2, 2), strides=(1, 2, 1), padding="same"
+    ),
+]
+
+
+@pytest.mark.parametrize("conv", LARGE, ids=str)
+@pytest.mark.parametrize("n_ops", (1, 2))
+def test_gradients_in_training_are_those_of_the_convolution(conv, n_ops, rng):
+    bench = Bench(seed=0)
+    W = bench.signal(*conv.kernel_shape)
+    ops = [
+        ConvInc(W, bench.signal(conv.size_in), bench.signal(conv.size_out), conv)
+        for _ in range(n_ops)
+    ]
+    kernel = Builder.build(tuple(ops), BuildContext(0.001, np.dtype("float64")))
+    arguments = (
+        tf.constant(rng.uniform(-1, 1, size=(W.size, 1))),
+        tf.constant(rng.uniform(-1, 1, size=(n_ops * conv.size_in, 3))),
+    )
+
+    @tf.function(autograph=False)
+    def derivatives(fn):
+        with tf.GradientTape() as outer:
+            outer.watch(arguments)
+            with tf.GradientTape() as inner:
+                inner.watch(arguments)
+                (y,) = fn(*arguments)
+                loss = tf.reduce_sum(y * y)
+            first = inner.gradient(loss, arguments)
+            total = tf.add_n([tf.reduce_sum(g * g) for g in first])
+        return [y, *first, *outer.gradient(total, arguments)]
+
+    assert kernel.training_fn is not None
+    for got, expected in zip(
+        derivatives(kernel.training_fn), derivatives(kernel.fn), strict=True
+    ):
+        np.testing.assert_allclose(got, expected, rtol=1e-9, atol=1e-9)
 
 
 def test_too_many_dimensions():

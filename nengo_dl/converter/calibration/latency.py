@@ -41,7 +41,7 @@ def errors(
     return [
         np.max(
             [
-                _relative(found[probe], values)
+                _relative(found[probe], values, probe in conversion.averages)
                 for probe, values in zip(conversion.outputs, wanted, strict=True)
             ],
             axis=0,
@@ -50,11 +50,11 @@ def errors(
     ]
 
 
-def _relative(found: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+def _relative(found: np.ndarray, wanted: np.ndarray, is_average: bool) -> np.ndarray:
     """Compare averages over the steps so far, of (n_items, n_steps, size) arrays."""
     wanted = wanted.astype(float)
     n = np.arange(1, found.shape[1] + 1)[:, None]
-    averages = np.cumsum(found, axis=1, dtype=float) / n
+    averages = found if is_average else np.cumsum(found, axis=1, dtype=float) / n
     if wanted.shape[1] > 1:
         wanted = np.cumsum(wanted, axis=1) / n
     size = np.sqrt(np.mean(wanted**2))

@@ -116,7 +116,7 @@ class Course(Counter):
     Keras, of the mean over the steps so far; in a model with an axis of time, of each
     step. Of ``n_labels``, ``n_right_mean`` and ``n_right_last``, of the same shape, are
     right by the mean over the steps so far, and by that step, and ``n_right_keras`` by
-    Keras.
+    Keras. What is an average itself is its own mean.
     """
 
     def __init__(
@@ -125,8 +125,10 @@ class Course(Counter):
         shape: tuple[int, ...],
         labels: np.ndarray | None,
         n_steps: int,
+        is_average: bool,
     ):
         self._probe, self._shape, self._labels = probe, shape, labels
+        self._is_average = is_average
         self._n_items = 0
         self.n_labels = 0 if labels is None else labels.size
         self.squares = np.zeros(n_steps)
@@ -155,6 +157,8 @@ class Course(Counter):
         sums = self._outputs + np.cumsum(values, axis=1, dtype=float)
         self._outputs = sums[:, -1:]
         means = sums / np.arange(steps.start + 1, steps.stop + 1)[:, None]
+        if self._is_average:
+            means = values
         compared = means if self._expected.shape[1] == 1 else values
         differences = compared - _slice(self._expected, chunk, values)
         self.squares[steps] += np.sum(differences**2, axis=(0, 2))

@@ -186,11 +186,10 @@ class _Run:
             ]
             for row in self.rows
         }
+        specs = conversion.source.outputs
         self.courses = {
-            probe: Course(probe, spec.signal_shape, wanted, n_steps)
-            for probe, spec, wanted in zip(
-                conversion.outputs, conversion.source.outputs, labels, strict=True
-            )
+            p: Course(p, spec.signal_shape, wanted, n_steps, p in conversion.averages)
+            for p, spec, wanted in zip(conversion.outputs, specs, labels, strict=True)
         }
         self.firing = {
             obj: Firing(obj, _some(obj.size_out, rng), dt)

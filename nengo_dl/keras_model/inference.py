@@ -1,0 +1,204 @@
+"""Inference with a few compiled loops, which serve all numbers of steps.
+
+What Keras compiles with XLA has the number of steps of its data. A loop here has a
+fixed length, and gets the number of steps to run as an argument. Plain TensorFlow calls
+it, as often as it takes, and hands the state on.
+"""
+
+import contextlib
+import functools
+import math
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import tensorflow as tf
+
+Blocks = tuple[tf.Tensor, ...]
+
+# Longer runs are cut into chunks, so that buffers do not grow with the number of steps.
+MAX_LENGTH = 1000
+# A better length is compiled after so many calls of loops that do not fit.
+MAX_MISFITS = 500
+
+_scope = threading.local()
+
+
+@contextlib.contextmanager
+def without_gradients() -> Iterator[None]:
+    """Say that nobody will ask for gradients of what is computed in this context."""
+    before = is_without_gradients()
+    _scope.active = True
+    try:
+        yield
+    finally:
+        _scope.active = before
+
+
+def is_without_gradients() -> bool:
+    """Tell whether this is called in the context of `without_gradients`."""
+    return getattr(_scope, "active", False)
+
+
+class Loops:
+    """Loops over time of a few lengths, each compiled with XLA.
+
+    Parameters
+    ----------
+    run : callable
+        Traced for each loop, with its length (an int), parameters, state, inputs
+        (mapping of str to tensor), the seed, the number of steps that were run before,
+        and the number of steps to run. Returns the state and the outputs. The second
+        axis of inputs and outputs has the length of the loop, or 1 for inputs that are
+        held and outputs that keep only the last step.
+    last_only : tuple of bool
+        For each output, whether it keeps only the last step.
+    default : int
+        Length of the first loop, if its first call has an unknown number of steps.
+
+    Attributes
+    ----------
+    lengths : tuple of int
+        The lengths of the loops so far, in ascending order.
+    """
+
+    def __init__(
+        self, run: Callable[..., Any], last_only: tuple[bool, ...], default: int
+    ):
+        self._run, self._last_only, self._default = run, last_only, default
+        self._functions: dict[int, Any] = {}
+        self._misfits: dict[int, int] = {}
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """The lengths of the loops so far, in ascending order."""
+        return tuple(sorted(self._functions))
+
+    def expect(self, n_steps: int, n_calls: int) -> bool:
+        """Get ready for calls with a number of steps; tell whether that adds a loop.
+
+        What was traced before does not use the new loop. The first loop is that of the
+        first call.
+        """
+        if not self._functions:
+            return False
+        length, best = self._choose(n_steps), _best_length(n_steps)
+        n_chunks = math.ceil(n_steps / length)
+        if length == best or (n_chunks == 1 and length < 2 * n_steps):
+            return False
+        self._misfits[n_steps] = self._misfits.get(n_steps, 0) + n_calls * n_chunks
+        if self._misfits[n_steps] <= MAX_MISFITS:
+            return False
+        self._add(best)
+        return True
+
+    def __call__(
+        self,
+        params: Blocks,
+        state: Blocks,
+        inputs: Mapping[str, tf.Tensor],
+        seed: tf.Tensor,
+        start: tf.Tensor,
+        n_steps: int | tf.Tensor,
+    ) -> tuple[Blocks, Blocks]:
+        """Run steps; return the state and the outputs.
+
+        Inputs and outputs have the shape (minibatch_size, n_steps, size), or 1 step for
+        outputs that keep only the last one.
+        """
+        is_known = isinstance(n_steps, int)
+        if not self._functions:
+            self._add(_best_length(n_steps) if is_known else self._default)
+        run = functools.partial(
+            self._in_chunks, params, state, inputs, seed, start, n_steps
+        )
+        if is_known:
+            return run(self._choose(n_steps))
+        lengths = self.lengths
+        if len(lengths) == 1:
+            return run(lengths[0])
+        # the smallest that is long enough, or else the last
+        longer = tf.cast(n_steps > tf.constant(lengths[:-1]), tf.int32)
+        branches = [functools.partial(run, length) for length in lengths]
+        return tf.switch_case(tf.reduce_sum(longer), branches)
+
+    def _choose(self, n_steps: int) -> int:
+        """Return the smallest length that is enough, or else the largest."""
+        enough = [length for length in self.lengths if length >= n_steps]
+        return enough[0] if enough else self.lengths[-1]
+
+    def _add(self, length: int) -> None:
+        self._functions[length] = tf.function(
+            functools.partial(self._run, length), jit_compile=True, autograph=False
+        )
+
+    def _in_chunks(self, params, state, inputs, seed, start, n_steps, length):
+        """Call one loop, as often as it takes."""
+
+        is_one = isinstance(n_steps, int) and n_steps == 1
+
+        def call(done, state):
+            fed = {
+                # what has a single step of several is held
+                k: x if x.shape[1] == 1 and not is_one else _chunk(x, done, length)
+                for k, x in inputs.items()
+            }
+            n = tf.minimum(n_steps - done, length)
+            return self._functions[length](params, state, fed, seed, start + done, n)
+
+        state, first = call(0, state)
+        if isinstance(n_steps, int) and n_steps <= length:
+            return state, self._trimmed(first, n_steps)
+        n_chunks = -(-n_steps // length)
+
+        def body(i, state, kept):
+            state, outputs = call(i * length, state)
+            return i + 1, state, self._kept(i, kept, outputs)
+
+        arrays = tuple(tf.TensorArray(output.dtype, n_chunks) for output in first)
+        carried = (tf.constant(1), state, self._kept(0, arrays, first))
+        _, state, kept = tf.while_loop(
+            lambda i, *_: i < n_chunks, body, carried, parallel_iterations=1
+        )
+        outputs = tuple(
+            rows if last_only else _joined(rows)
+            for rows, last_only in zip(kept, self._last_only, strict=True)
+        )
+        return state, self._trimmed(outputs, n_steps)
+
+    def _kept(self, i, kept, outputs):
+        """Add the outputs of a chunk to those of the chunks before."""
+        return tuple(
+            output if last_only else array.write(i, output)
+            for array, output, last_only in zip(
+                kept, outputs, self._last_only, strict=True
+            )
+        )
+
+    def _trimmed(self, outputs, n_steps):
+        return tuple(
+            output if last_only or output.shape[1] == n_steps else output[:, :n_steps]
+            for output, last_only in zip(outputs, self._last_only, strict=True)
+        )
+
+
+def _best_length(n_steps: int) -> int:
+    """Return the length of chunks that are equal, and as few as possible."""
+    return math.ceil(n_steps / math.ceil(n_steps / MAX_LENGTH))
+
+
+def _chunk(x: tf.Tensor, start: int | tf.Tensor, length: int) -> tf.Tensor:
+    """Return the steps of a chunk, with zeros where there are no more."""
+    if x.shape[1] == length:
+        return x
+    x = x[:, start : start + length]
+    x = tf.pad(x, ((0, 0), (0, length - tf.shape(x)[1]), (0, 0)))
+    return tf.ensure_shape(x, (x.shape[0], length, x.shape[2]))
+
+
+def _joined(rows: tf.TensorArray) -> tf.Tensor:
+    """Put chunks of shape (items, length, ...) one after the other."""
+    chunks = rows.stack()
+    _, items, _, *shape = chunks.shape
+    order = (1, 0, *range(2, chunks.shape.rank))
+    return tf.reshape(tf.transpose(chunks, order), (items, -1, *shape))
