@@ -7,6 +7,7 @@ import numpy as np
 
 from benchmarks import report
 from benchmarks.measure import in_new_process, in_turns, prepare, ratio
+from benchmarks.spiking_cases import CASES, make_data, make_weights
 
 # Numbers of different minibatches, and how often they are shown in a call
 N_MINIBATCHES, N_REPEATS = 4, 4
@@ -28,13 +29,10 @@ def measure(name, n_rounds):
     import nengo_dl
     from benchmarks import spiking_by_hand as by_hand
 
-    case = by_hand.CASES[name]
-    weights = by_hand.make_weights(case)
+    case = CASES[name]
+    weights = make_weights(case)
     net, node, probe = by_hand.make_network(case, weights)
-    rng = np.random.default_rng(1)
-    n = N_MINIBATCHES * case.n_items
-    images = rng.random((n, 1, case.size_in), dtype=np.float32)
-    labels = rng.integers(0, by_hand.N_CLASSES, (n, 1, 1))
+    images, labels = make_data(case, N_MINIBATCHES)
     train, infer = by_hand.make_functions(case, weights)
     rows = []
     with nengo_dl.Simulator(
@@ -107,8 +105,6 @@ def _row(name, ours, other, n_rounds):
 
 def main():
     """Measure all networks, each in a process of its own."""
-    from benchmarks.spiking_by_hand import CASES
-
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.spiking", description=__doc__
     )

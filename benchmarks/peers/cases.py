@@ -1,55 +1,25 @@
-"""The networks that are compared, as shapes and data. Needs NumPy alone."""
+"""The cases that are compared: networks, with inputs that change or are held."""
 
-from dataclasses import dataclass
+from benchmarks import spiking_cases
 
-import numpy as np
-
-N_CLASSES = 10
-# LIF neurons lose 5 % of their voltage in a step, the filter of the output 18 %.
-VOLTAGE_DECAY, FILTER_DECAY = 0.951, 0.819
-
-
-@dataclass(frozen=True)
-class Case:
-    """A network with LIF neurons and a filtered output, and how it is run.
-
-    Parameters
-    ----------
-    kind : "convolutional", "dense" or "recurrent"
-        28x28 pixels, two convolutions (12 and 64 channels, the second with strides of
-        2); 784 inputs and 256 neurons; or 64 inputs and 128 neurons with connections
-        among them.
-    is_static : bool
-        Whether the input is the same in all steps.
-    n_steps, minibatch, n_batches : int
-        How much is run in one call.
-    """
-
-    kind: str
-    is_static: bool
-    n_steps: int
-    minibatch: int
-    n_batches: int
-
-    @property
-    def n_inputs(self):
-        """Number of inputs."""
-        return 64 if self.kind == "recurrent" else 784
-
-    def data(self):
-        """Return inputs (items, steps or 1, inputs) and labels (items,)."""
-        rng = np.random.default_rng(0)
-        n_items = self.minibatch * self.n_batches
-        shape = (n_items, 1 if self.is_static else self.n_steps, self.n_inputs)
-        inputs = rng.random(shape, dtype=np.float32)
-        return inputs, rng.integers(0, N_CLASSES, n_items)
-
-
-CASES = {
-    "conv static": Case("convolutional", True, 10, 32, 4),
-    "conv varying": Case("convolutional", False, 10, 32, 4),
-    "dense static": Case("dense", True, 25, 128, 8),
-    "dense varying": Case("dense", False, 25, 128, 8),
-    "recurrent varying": Case("recurrent", False, 100, 64, 8),
-}
+VOLTAGE_DECAY, FILTER_DECAY = 0.951, spiking_cases.DECAY
+N_CLASSES, N_MINIBATCHES = spiking_cases.N_CLASSES, 4
 USES = ("train", "infer")
+# By name: the network, and whether its input is the same in all steps
+CASES = {
+    f"{name}, {'held' if is_held else 'varying'}": (case, is_held)
+    for name, case in spiking_cases.CASES.items()
+    for is_held in (False, True)
+}
+
+
+def data(case, is_held):
+    """Return inputs (items, n_steps or 1, size) and labels (items,) in minibatches."""
+    images, labels = spiking_cases.make_data(case, N_MINIBATCHES)
+    if not is_held:
+        images = images.repeat(case.n_steps, axis=1)
+    labels = labels.ravel()
+    starts = range(0, len(images), case.n_items)
+    return [
+        (images[i : i + case.n_items], labels[i : i + case.n_items]) for i in starts
+    ]

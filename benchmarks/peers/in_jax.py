@@ -4,7 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.peers.cases import FILTER_DECAY, N_CLASSES, VOLTAGE_DECAY
+from benchmarks import spiking_cases
+from benchmarks.peers.cases import FILTER_DECAY, VOLTAGE_DECAY, data
 
 
 @jax.custom_jvp
@@ -26,35 +27,21 @@ def lif(current, voltage):
     return spikes, voltage - jax.lax.stop_gradient(spikes)
 
 
-def convolve(x, weights, stride):
-    """Convolve images (items, rows, columns, channels)."""
+def convolve(x, weights):
+    """Convolve images (items, rows, columns, channels), with strides of 2."""
     return jax.lax.conv_general_dilated(
         x,
         weights,
-        (stride, stride),
+        (2, 2),
         "VALID",
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
     )
 
 
-def initial(case):
-    """Draw weights."""
-    rng = np.random.default_rng(0)
-    shapes = {
-        "convolutional": [(3, 3, 1, 12), (3, 3, 12, 64), (64 * 12 * 12, N_CLASSES)],
-        "dense": [(784, 256), (256, N_CLASSES)],
-        "recurrent": [(64, 128), (128, 128), (128, N_CLASSES)],
-    }[case.kind]
-    return [
-        jnp.asarray(rng.standard_normal(s) / np.sqrt(np.prod(s[:-1])), jnp.float32)
-        for s in shapes
-    ]
-
-
 def currents(case, weights, x):
     """Return the input of the first layer; x is (items, inputs)."""
-    if case.kind == "convolutional":
-        return convolve(x.reshape((-1, 28, 28, 1)), weights[0], 1)
+    if case.kind == "conv":
+        return convolve(x.reshape((-1, 28, 28, 1)), weights[0])
     return x @ weights[0]
 
 
@@ -65,41 +52,37 @@ def advance(case, weights, state, current):
         current = current + spikes @ weights[1]
     spikes, voltages[0] = lif(current, voltages[0])
     first = spikes
-    if case.kind == "convolutional":
-        spikes, voltages[1] = lif(convolve(spikes, weights[1], 2), voltages[1])
+    if case.kind == "conv":
+        spikes, voltages[1] = lif(convolve(spikes, weights[1]), voltages[1])
     output = spikes.reshape((len(spikes), -1)) @ weights[-1]
     filtered = FILTER_DECAY * filtered + (1 - FILTER_DECAY) * output
     return [first, *voltages, filtered]
 
 
-def outputs(case, weights, x):
+def outputs(case, is_held, weights, x):
     """Return the filtered output of the last step; x is (items, steps, inputs)."""
     held = currents(case, weights, x[:, 0])
     state = [jnp.zeros_like(held), jnp.zeros_like(held)]
-    if case.kind == "convolutional":
-        state.append(jnp.zeros_like(convolve(held, weights[1], 2)))
-    state.append(jnp.zeros((len(x), N_CLASSES)))
+    if case.kind == "conv":
+        state.append(jnp.zeros_like(convolve(held, weights[1])))
+    state.append(jnp.zeros((len(x), weights[-1].shape[1])))
 
     def step(state, x):
-        current = held if case.is_static else currents(case, weights, x)
+        current = held if is_held else currents(case, weights, x)
         return advance(case, weights, state, current), None
 
-    steps = None if case.is_static else jnp.swapaxes(x, 0, 1)
+    steps = None if is_held else jnp.swapaxes(x, 0, 1)
     state, _ = jax.lax.scan(step, state, steps, length=case.n_steps)
     return state[-1]
 
 
-def make(case, use):
+def make(case, is_held, use):
     """Return a function that trains on, or predicts, all minibatches."""
-    weights = initial(case)
-    x, y = case.data()
-    batches = [
-        (x[i : i + case.minibatch], y[i : i + case.minibatch])
-        for i in range(0, len(x), case.minibatch)
-    ]
+    weights = [jnp.asarray(matrix) for matrix in spiking_cases.make_weights(case)]
+    batches = data(case, is_held)
 
     def loss(weights, images, labels):
-        log_p = jax.nn.log_softmax(outputs(case, weights, images))
+        log_p = jax.nn.log_softmax(outputs(case, is_held, weights, images))
         return -jnp.mean(jnp.take_along_axis(log_p, labels[:, None], 1))
 
     @jax.jit
@@ -107,7 +90,7 @@ def make(case, use):
         gradients = jax.grad(loss)(weights, images, labels)
         return [w - 1e-3 * g for w, g in zip(weights, gradients, strict=True)]
 
-    predict = jax.jit(lambda weights, images: outputs(case, weights, images))
+    predict = jax.jit(lambda weights, images: outputs(case, is_held, weights, images))
 
     def train():
         nonlocal weights

@@ -5,35 +5,34 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from benchmarks.peers.cases import FILTER_DECAY, N_CLASSES, VOLTAGE_DECAY
+from benchmarks.peers.cases import FILTER_DECAY, N_CLASSES, VOLTAGE_DECAY, data
 
 
 class Network(nn.Module):
     """Layers of LIF neurons, step by step as in snnTorch's tutorials."""
 
-    def __init__(self, case):
+    def __init__(self, case, is_held):
         super().__init__()
-        self.case = case
-        convolutional = [
-            nn.Sequential(nn.Unflatten(1, (1, 28, 28)), nn.Conv2d(1, 12, 3)),
-            nn.Conv2d(12, 64, 3, stride=2),
-        ]
-        layers = {
-            "convolutional": convolutional,
-            "dense": [nn.Linear(784, 256)],
-            "recurrent": [nn.Linear(64, 128)],
-        }[case.kind]
+        self.case, self.is_held = case, is_held
+        first, n_last = case.sizes
+        layers = [nn.Linear(first, n_last)]
+        if case.kind == "conv":
+            layers = [
+                nn.Sequential(nn.Unflatten(1, (1, 28, 28)), nn.Conv2d(1, first, 5, 2)),
+                nn.Conv2d(first, n_last, 5, 2),
+            ]
+            n_last *= 16
         self.layers = nn.ModuleList(layers)
         self.neurons = nn.ModuleList(snntorch.Leaky(VOLTAGE_DECAY) for _ in layers)
-        n_last = {"convolutional": 64 * 12 * 12, "dense": 256, "recurrent": 128}
-        self.output = nn.Linear(n_last[case.kind], N_CLASSES)
-        self.recurrent = nn.Linear(128, 128) if case.kind == "recurrent" else None
+        self.output = nn.Linear(n_last, N_CLASSES)
+        is_recurrent = case.kind == "recurrent"
+        self.recurrent = nn.Linear(n_last, n_last) if is_recurrent else None
 
     def forward(self, x):
         """Return the filtered output of the last step; x is (items, steps, inputs)."""
         voltages = [neurons.init_leaky() for neurons in self.neurons]
         filtered, spikes = 0.0, None
-        first = self.layers[0](x[:, 0]) if self.case.is_static else None
+        first = self.layers[0](x[:, 0]) if self.is_held else None
         for i in range(self.case.n_steps):
             current = self.layers[0](x[:, i]) if first is None else first
             if self.recurrent is not None and spikes is not None:
@@ -47,12 +46,13 @@ class Network(nn.Module):
         return filtered
 
 
-def make(case, use):
+def make(case, is_held, use):
     """Return a function that trains on, or predicts, all minibatches."""
     torch.manual_seed(0)
-    network = Network(case)
-    x, y = map(torch.from_numpy, case.data())
-    batches = list(zip(x.split(case.minibatch), y.split(case.minibatch), strict=True))
+    network = Network(case, is_held)
+    batches = [
+        (torch.from_numpy(x), torch.from_numpy(y)) for x, y in data(case, is_held)
+    ]
     optimizer = torch.optim.SGD(network.parameters(), 1e-3)
 
     def train():

@@ -8,20 +8,20 @@ import importlib
 import sys
 import time
 
-from benchmarks.peers.cases import CASES
+from benchmarks.peers.cases import CASES, N_MINIBATCHES
 
 
 def main():
     """Prepare the case, say "ready", and answer lines until they end."""
     module, name, use = sys.argv[1:]
-    case = CASES[name]
-    run = importlib.import_module(f"benchmarks.peers.{module}").make(case, use)
+    peer = importlib.import_module(f"benchmarks.peers.{module}")
+    run = peer.make(*CASES[name], use)
     run()
     print("ready", flush=True)
     for _ in sys.stdin:
         began = time.perf_counter()
         run()
-        print((time.perf_counter() - began) / case.n_batches, flush=True)
+        print((time.perf_counter() - began) / N_MINIBATCHES, flush=True)
 
 
 if __name__ == "__main__":
