@@ -202,6 +202,9 @@ class KerasNetwork:
                     shape = (n_items, rows.shape[1], feed.size)
                     data[feed.node] = np.broadcast_to(rows, shape)
         found = {name: data[node] for node, name in names.items()}
+        if not self.layer.engine.use_loop:  # inputs have the length of the network then
+            for name, x in found.items():
+                found[name] = np.broadcast_to(x, (len(x), n_steps, x.shape[2]))
         if any(array.shape[1] < n_steps for array in found.values()):
             time = np.zeros((n_items, n_steps, 0), self.layer.engine.dtype)
             found[self.layer.time_input] = time

@@ -14,9 +14,13 @@ from tests.random_networks import draw_specs
 N_ITEMS, N_STEPS = 4, 6
 
 
-def make_sim(net, minibatch_size=2, **kwargs):
+def make_sim(net, minibatch_size=2, unroll_simulation=1, **kwargs):
     sim = nengo_dl.Simulator(
-        net, minibatch_size=minibatch_size, progress_bar=False, device="/cpu:0"
+        net,
+        minibatch_size=minibatch_size,
+        unroll_simulation=unroll_simulation,
+        progress_bar=False,
+        device="/cpu:0",
     )
     if kwargs:
         sim.compile(keras.optimizers.SGD(1e-3), **kwargs)
@@ -30,12 +34,15 @@ def draw(sim, n_items=N_ITEMS):
     return {k: rng.normal(size=(n_items, 1, x.shape[2])) for k, x in nodes.items()}
 
 
-def test_training_and_inference():
+@pytest.mark.parametrize("use_loop", [True, False])
+def test_training_and_inference(use_loop):
     x = None
     results = []
     for hold in (True, False):
-        net = images(jit_compile=False)
-        with make_sim(net, loss={"out": "mse"}, metrics={"out": "mae"}) as sim:
+        net = images(jit_compile=False, use_loop=use_loop)
+        unroll = 1 if use_loop else N_STEPS
+        targets = {"loss": {"out": "mse"}, "metrics": {"out": "mae"}}
+        with make_sim(net, unroll_simulation=unroll, **targets) as sim:
             x = draw(sim) if x is None else x
             n_steps, data = (N_STEPS, x) if hold else (None, repeated(x))
             y = {"out": np.ones((N_ITEMS, N_STEPS, 2))}
