@@ -1,6 +1,7 @@
 """Every kernel equals the NumPy step of the Nengo operators that it computes."""
 
 import itertools
+from functools import partial
 from typing import NamedTuple
 
 import nengo
@@ -39,6 +40,7 @@ from nengo_dl.nodes.array_node import (
     SimArrayFunction,
     Softmax,
 )
+from nengo_dl.nodes.running_mean import RunningMean
 from nengo_dl.nodes.stencil import Stencil, StencilInc
 from nengo_dl.nodes.tensor_function import SimTensorNode
 from nengo_dl.ops import Builder, neurons, processes
@@ -348,6 +350,11 @@ def ring_position(n_taps):
     return lambda rng: rng.randint(n_taps, size=1)
 
 
+def counts(rng, size):
+    """Draw how many steps there have been."""
+    return rng.randint(50, size=size)
+
+
 def process_case(name, make_process, shape=vector, mode="update", merges=True):
     """Step a process with input."""
     covers = type(make_process(np.random.RandomState(0)))
@@ -358,6 +365,8 @@ def process_case(name, make_process, shape=vector, mode="update", merges=True):
         state = {}
         for key, value in initial.items():
             draw = ring_position(len(initial["X"])) if key == "Xi" else None
+            if key == "n_steps":
+                draw = partial(counts, size=value.shape)
             state[key] = bench.signal(*value.shape, draw=draw, name=key)
         x, y = bench.signal(*shape(n)), bench.signal(*shape(n), name="y")
         return SimProcess(process, x, y, bench.time, mode=mode, state=state)
@@ -404,6 +413,8 @@ PROCESSES = [
     process_case("triangle", lambda r: Triangle(0.004)),
     process_case("triangle of a matrix", lambda r: Triangle(0.004), matrix),
     process_case("triangle of one tap", lambda r: Triangle(0)),
+    process_case("running mean", lambda r: RunningMean(), mode="set"),
+    process_case("running mean of a matrix", lambda r: RunningMean(), matrix),
     process_case("without TensorFlow step", lambda r: Differences()),
     process_case(
         "without TensorFlow step that adds", lambda r: Differences(), mode="inc"
