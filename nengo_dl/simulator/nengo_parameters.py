@@ -194,9 +194,10 @@ def _shared(value: Weights, ndim: int, what: str) -> Weights:
     """Return the one value of a parameter; raise ValueError if items differ."""
     if value.ndim == ndim:
         return value
-    if not np.array_equal(
-        value, np.broadcast_to(value[0], value.shape), equal_nan=True
-    ):
+    # compiled code may round items of a minibatch differently
+    largest = np.max(np.abs(value), where=np.isfinite(value), initial=0)
+    tolerance = 64 * np.finfo(value.dtype).eps * largest
+    if not np.allclose(value, value[:1], rtol=0, atol=tolerance, equal_nan=True):
         raise ValueError(
             f"Simulator: expected {what} to be the same for all minibatch items (got "
             f"{len(value)} that have learned different ones). Learn with "
