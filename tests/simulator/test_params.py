@@ -603,12 +603,15 @@ def test_equal_minibatch_items_are_one(minibatch_size):
         sim.freeze_params(net)
         weights, built = sim.data[conn].weights, sim.model.params
         scaled = sim.data[ens].scaled_encoders
-    weights, scaled = weights.reshape(-1, 1, 5)[-1], scaled.reshape(-1, 5, 1)[-1]
+    # what is frozen is that of the first item; others may be rounded differently
+    weights, scaled = weights.reshape(-1, 1, 5), scaled.reshape(-1, 5, 1)
+    np.testing.assert_allclose(weights, weights[:1].repeat(len(weights), 0), rtol=1e-5)
+    weights, scaled = weights[0], scaled[0]
     assert not np.allclose(weights, built[conn].weights)
     assert not np.allclose(scaled, built[ens].scaled_encoders)
     with nengo_sim(net) as rebuilt:
-        np.testing.assert_allclose(rebuilt.data[conn].weights, weights, rtol=1e-5)
-        np.testing.assert_allclose(rebuilt.data[ens].scaled_encoders, scaled, rtol=1e-5)
+        np.testing.assert_allclose(rebuilt.data[conn].weights, weights)
+        np.testing.assert_allclose(rebuilt.data[ens].scaled_encoders, scaled, rtol=1e-6)
 
 
 def test_different_minibatch_items():
