@@ -14,6 +14,7 @@ from nengo_dl import (
 )
 from nengo_dl.config import configure_settings
 from nengo_dl.converter import Converter
+from nengo_dl.converter.report.network import report
 from nengo_dl.keras_model.nengo_layer import NengoLayer
 from nengo_dl.neurons import IntegrateAndFire, LeakyReLU, SoftLIFRate, SpikingLeakyReLU
 from nengo_dl.nodes import Layer, TensorNode, tensor_layer
@@ -42,6 +43,7 @@ __all__ = [
     "metrics",
     "neurons",
     "plots",
+    "report",
     "surrogates",
     "tensor_layer",
 ]
