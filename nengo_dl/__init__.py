@@ -6,6 +6,7 @@ from nengo_dl import (
     coding,
     converter,
     dists,
+    layers,
     losses,
     metrics,
     neurons,
@@ -19,6 +20,7 @@ from nengo_dl.neurons import IntegrateAndFire, LeakyReLU, SoftLIFRate, SpikingLe
 from nengo_dl.nodes import Layer, TensorNode, tensor_layer
 from nengo_dl.simulator import Simulator
 from nengo_dl.version import __copyright__, __license__, __version__
+from nengo_dl.wrapped import WrappedModel, wrap
 
 __all__ = [
     "Converter",
@@ -30,6 +32,7 @@ __all__ = [
     "SoftLIFRate",
     "SpikingLeakyReLU",
     "TensorNode",
+    "WrappedModel",
     "__copyright__",
     "__license__",
     "__version__",
@@ -38,10 +41,12 @@ __all__ = [
     "configure_settings",
     "converter",
     "dists",
+    "layers",
     "losses",
     "metrics",
     "neurons",
     "plots",
     "surrogates",
     "tensor_layer",
+    "wrap",
 ]

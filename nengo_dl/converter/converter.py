@@ -1,6 +1,6 @@
 """`Converter`: from a Keras model to a Nengo network."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any
 
@@ -90,6 +90,8 @@ class Converter:
         From what outputs such as a softmax or a sigmoid are computed in a spiking
         network: from the mean of what has arrived in all steps so far, or from each
         step. Outputs without an activation are what arrives in each step in any case.
+    tunings : sequence of `nengo_dl.converter.calibration.Tuning`, optional
+        Those of another converter of the same model, in place of calibration.
 
     Attributes
     ----------
@@ -166,6 +168,7 @@ class Converter:
         target_rate: float = 2000.0,
         per_channel: bool = False,
         output: str = "average",
+        tunings: Sequence[Tuning] | None = None,
     ):
         self.options = Options(
             model=functional(model),
@@ -183,12 +186,12 @@ class Converter:
         vars(self).update(vars(self.options))  # they are attributes, too
         self._convert = partial(convert, plan(self.options, self.converters))
         self._data = _calibration_data(self.options, calibration_data)
+        self.tunings = None if tunings is None else tuple(tunings)
         self._tune(Goal(percentile, target_rate, per_channel), synapse)
         warn_of_options(self.conversion)
         self.inputs, self.outputs, self.layers = maps(self.conversion)
 
     def _tune(self, goal: Goal, synapse: Synapse | float | str | None) -> None:
-        self.tunings: tuple[Tuning, ...] | None = None
         if self._data is not None and self.options.scale_firing_rates == "auto":
             self.tunings, synapse = calibrate(self._convert, self._data, goal, synapse)
         self.conversion = self._convert(self.tunings, synapse)
