@@ -18,6 +18,7 @@ from nengo_dl.converter import Converter
 from nengo_dl.keras_model.nengo_layer import NengoLayer
 from nengo_dl.neurons import IntegrateAndFire, LeakyReLU, SoftLIFRate, SpikingLeakyReLU
 from nengo_dl.nodes import Layer, TensorNode, tensor_layer
+from nengo_dl.resuming import resume_fit
 from nengo_dl.simulator import Simulator
 from nengo_dl.version import __copyright__, __license__, __version__
 from nengo_dl.wrapped import WrappedModel, wrap
@@ -46,6 +47,7 @@ __all__ = [
     "metrics",
     "neurons",
     "plots",
+    "resume_fit",
     "surrogates",
     "tensor_layer",
     "wrap",

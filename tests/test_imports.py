@@ -27,7 +27,7 @@ LAYERS = (
     ("nodes", "engine"),
     ("keras_model",),
     ("simulator", "layers"),
-    ("callbacks", "converter", "tensor_node"),
+    ("callbacks", "converter", "resuming", "tensor_node"),
     ("wrapped",),
     ("__init__",),
     ("testing",),

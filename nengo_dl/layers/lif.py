@@ -5,10 +5,16 @@ from typing import Any
 import nengo
 import numpy as np
 from keras.saving import register_keras_serializable
+from nengo.dists import Choice
 
 from nengo_dl import surrogates
 from nengo_dl.layers.lif_cell import LIFCell
-from nengo_dl.layers.network_layer import NetworkLayer, serialized, weights
+from nengo_dl.layers.network_layer import (
+    NetworkLayer,
+    population,
+    serialized,
+    weights,
+)
 from nengo_dl.nodes.tensor_node import TensorNode
 
 
@@ -38,7 +44,7 @@ class LIF(NetworkLayer):
     trainable_tau : bool
         Whether each neuron's time constant of the membrane is trained.
     return_sequences : bool
-        Whether to return all steps, or the last one alone (of those that a mask leaves).
+        Whether to return all steps, or only the last one that a mask leaves.
     kernel_initializer, bias_initializer : str or keras.Initializer
         Of weights and biases. A current of 1 is the threshold.
     surrogate : str or callable
@@ -98,7 +104,9 @@ class LIF(NetworkLayer):
     ):
         super().__init__(units, return_sequences, dt, surrogate, **kwargs)
         # which checks the numbers
-        self._neuron_type = nengo.LIF(tau_rc, tau_ref, amplitude=dt)
+        self._neuron_type = nengo.LIF(
+            tau_rc, tau_ref, amplitude=dt, initial_state={"voltage": Choice([0])}
+        )
         self.tau_rc, self.tau_ref, self.synapse = tau_rc, tau_ref, synapse
         self.trainable_tau = trainable_tau
         self.kernel_initializer = kernel_initializer
@@ -120,15 +128,7 @@ class LIF(NetworkLayer):
         kind = self._neuron_type
         bias = weights(self.bias_initializer, (self.units,))
         if not self.trainable_tau:
-            ensemble = nengo.Ensemble(
-                self.units,
-                1,
-                neuron_type=kind,
-                gain=np.ones(self.units),
-                bias=bias,
-                label="neurons",
-            )
-            return ensemble.neurons
+            return population(kind, bias)
         constants = (kind.tau_rc, kind.tau_ref, kind.amplitude, kind.min_voltage)
         cell = LIFCell(self.units, *constants, bias, self.dt, self.surrogate)
         shape = (self.units,)

@@ -11,10 +11,14 @@ from scipy.linalg import expm
 
 from nengo_dl import surrogates
 from nengo_dl.arguments import whole
-from nengo_dl.config import configure_settings
 from nengo_dl.descriptions import described, restored
 from nengo_dl.errors import argument, arguments_of
-from nengo_dl.layers.network_layer import NetworkLayer, serialized, weights
+from nengo_dl.layers.network_layer import (
+    NetworkLayer,
+    population,
+    serialized,
+    weights,
+)
 
 ONE_STEP = nengo.Lowpass(0)
 
@@ -62,7 +66,7 @@ class LMU(NetworkLayer):
         Whether the length of the memory is trained. The system is then stepped by
         Euler's method, and theta has to be large compared with the order.
     return_sequences : bool
-        Whether to return all steps, or the last one alone (of those that a mask leaves).
+        Whether to return all steps, or only the last one that a mask leaves.
     kernel_initializer, recurrent_initializer : str or keras.Initializer
         Of :math:`W_u, W_x, W_m`, and of :math:`W_h`. Biases start at 0.
     surrogate : str or callable
@@ -119,8 +123,8 @@ class LMU(NetworkLayer):
                 self.memory_d = whole(memory_d, 1)
             if not theta >= 1:
                 raise ValidationError(
-                    f"must be a number of steps, at least 1 (got {theta!r}). Pass about "
-                    "as many as the sequences have.",
+                    f"must be a number of steps, at least 1 (got {theta!r}). Pass "
+                    "about as many as the sequences have.",
                     attr="theta",
                 )
         self.theta, self.trainable_theta = theta, trainable_theta
@@ -132,14 +136,7 @@ class LMU(NetworkLayer):
         """Make an input, a memory, neurons and a probe."""
         stimulus = nengo.Node(np.zeros(size_in), label="input")
         written = nengo.Node(size_in=self.memory_d, label="written")
-        neurons = nengo.Ensemble(
-            self.units,
-            1,
-            neuron_type=self.neuron_type,
-            gain=np.ones(self.units),
-            bias=np.zeros(self.units),
-            label="neurons",
-        ).neurons
+        neurons = population(self.neuron_type, np.zeros(self.units))
         memory = self._memory(written)
         self._weigh(stimulus, written, "encoder")
         self._weigh(stimulus, neurons, "kernel")
@@ -180,7 +177,6 @@ class LMU(NetworkLayer):
     ) -> None:
         """Connect nodes by one matrix for each of the signals."""
         network = nengo.Network.context[-1]
-        configure_settings(trainable=None)
         transform = np.kron(np.eye(self.memory_d), matrix)
         conn = nengo.Connection(pre, post, transform=transform, synapse=synapse)
         network.config[conn].trainable = False
@@ -210,4 +206,5 @@ class LMU(NetworkLayer):
         layer : `LMU`
             A layer with new weights.
         """
-        return cls(**{**config, "neuron_type": restored(config["neuron_type"])})
+        neuron_type = restored(config["neuron_type"])
+        return super().from_config({**config, "neuron_type": neuron_type})

@@ -1,12 +1,17 @@
 """A base of Keras layers that make a network when they know the size of their input."""
 
+import inspect
 from typing import Any
 
 import keras
 import nengo
+import numpy as np
+from nengo.ensemble import Neurons
+from nengo.neurons import NeuronType
 
 from nengo_dl.arguments import check_dt, whole
 from nengo_dl.config import configure_settings
+from nengo_dl.descriptions import described, restored
 from nengo_dl.errors import argument, arguments_of
 from nengo_dl.keras_model.nengo_layer import NengoLayer
 from nengo_dl.over_time import reduce_steps, relative, weights_of_steps
@@ -33,7 +38,7 @@ class NetworkLayer(keras.layers.Layer):
         self.return_sequences, self.dt = return_sequences, dt
         self.surrogate = surrogate
         self.supports_masking = True
-        self.network_layer: NengoLayer | None = None
+        self.network_layer: Any = None  # until the layer is built
 
     def make_network(self, size_in: int) -> None:
         """Make the objects of the network, for an input of some size."""
@@ -42,14 +47,15 @@ class NetworkLayer(keras.layers.Layer):
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Make the network."""
         with nengo.Network(seed=0, label=self.name) as net:
-            configure_settings(training_mode="spiking", surrogate=self.surrogate)
+            configure_settings(
+                training_mode="spiking", surrogate=self.surrogate, trainable=None
+            )
             net.config[nengo.Connection].synapse = None
-            self.make_network(input_shape[-1])
+            self.make_network(int(input_shape[-1] or 0))
         self.network_layer = NengoLayer(net, self.dt, name="network")
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Run the network."""
-        assert self.network_layer is not None
         outputs = self.network_layer(inputs, training=training)
         if self.return_sequences:
             return outputs
@@ -69,11 +75,46 @@ class NetworkLayer(keras.layers.Layer):
     def get_config(self):
         """Return the arguments to make the same layer with."""
         own = ("units", "return_sequences", "dt")
-        surrogate = self.surrogate
-        if callable(surrogate):
-            surrogate = keras.saving.serialize_keras_object(surrogate)
-        config = {**super().get_config(), "surrogate": surrogate}
+        is_function = inspect.isfunction(self.surrogate)
+        serialize = keras.saving.serialize_keras_object if is_function else described
+        config = {**super().get_config(), "surrogate": serialize(self.surrogate)}
         return config | {name: getattr(self, name) for name in own}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "NetworkLayer":
+        """Make a layer from the result of `get_config`.
+
+        Parameters
+        ----------
+        config : dict
+            The arguments of the class.
+
+        Returns
+        -------
+        layer : `NetworkLayer`
+            A layer with new weights.
+        """
+        surrogate = config["surrogate"]
+        is_function = isinstance(surrogate, dict) and "class_name" in surrogate
+        restore = keras.saving.deserialize_keras_object if is_function else restored
+        return cls(**{**config, "surrogate": restore(surrogate)})
+
+
+def population(neuron_type: NeuronType, bias: Any) -> Neurons:
+    """Make neurons with trained biases of shape (units,), in the current network."""
+    units = len(bias)
+    ensemble = nengo.Ensemble(
+        units,
+        1,
+        neuron_type=neuron_type,
+        gain=np.ones(units),
+        bias=bias,
+        label="neurons",
+    )
+    network = nengo.Network.context[-1]
+    network.config[ensemble].trainable = False  # encoders, which nothing uses
+    network.config[ensemble.neurons].trainable = True
+    return ensemble.neurons
 
 
 def weights(initializer: Any, shape: tuple[int, ...]) -> Any:

@@ -29,8 +29,7 @@ def size_of_minibatches(x: Any, batch_size: int | None) -> int | None:
         The next power of two for data that is smaller than a minibatch, so that there
         are few sizes. None for what is not an array, such as datasets.
     """
-    leaves = keras.tree.flatten(x)
-    shapes = [getattr(leaf, "shape", None) for leaf in leaves]
+    shapes: list[tuple] = [getattr(leaf, "shape", ()) for leaf in keras.tree.flatten(x)]
     if not shapes or not all(shapes):
         return None
     n_items, size = shapes[0][0], batch_size or DEFAULT_SIZE

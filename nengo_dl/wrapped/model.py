@@ -188,11 +188,11 @@ class WrappedModel(keras.Model):
         XLA is used by default, see the notes of the class.
         """
         layer = self._origin.layer
-        is_chosen = jit_compile != "auto"
-        self._uses_xla = jit_compile if is_chosen else layer.supports_jit
-        self._trains_with_xla = (
-            jit_compile if is_chosen else pays_in_training(layer, self.network)
-        )
+        if jit_compile == "auto":
+            self._uses_xla = layer.supports_jit
+            self._trains_with_xla = pays_in_training(layer, self.network)
+        else:
+            self._uses_xla = self._trains_with_xla = bool(jit_compile)
         super().compile(
             optimizer=optimizer,
             loss=loss,
@@ -228,10 +228,9 @@ class WrappedModel(keras.Model):
             If a network was wrapped instead of a function that makes it, or if an
             option cannot be saved.
         """
-        arguments = {k: v for k, v in self._origin.arguments.items() if k != "options"}
         return {
             "name": self.name,
-            "arguments": {k: described(v) for k, v in arguments.items()},
+            "arguments": {k: described(v) for k, v in self._origin.arguments.items()},
             **described_source(self._origin.source, self.converter),
         }
 
@@ -323,11 +322,11 @@ class WrappedModel(keras.Model):
             self._predicts.active = before
 
     @contextlib.contextmanager
-    def _compiling(self, jit_compile: bool | str) -> Iterator[None]:
+    def _compiling(self, jit_compile: bool) -> Iterator[None]:
         """Let Keras make functions that XLA compiles as a whole, or not."""
         with _MAKING:
             before = self.jit_compile
-            self.jit_compile = bool(jit_compile)
+            self.jit_compile = jit_compile
             try:
                 yield
             finally:

@@ -34,7 +34,7 @@ class Origins:
     """
 
     def __init__(self, converter: Converter):
-        self._weights = converter.model.weights
+        self._weights = converter.conversion.plan.options.model.weights
         self._shapes = [tuple(weight.shape) for weight in self._weights]
         sizes = [int(np.prod(shape)) for shape in self._shapes]
         self._starts = np.cumsum([0, *sizes])
@@ -74,12 +74,16 @@ class Origins:
         flat = np.where(np.isnan(given), flat, given)
         self._assign(flat)
 
-    def _find(self, converter: Converter) -> tuple[Values, Values]:
+    def _find(
+        self, converter: Converter
+    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """Return the number of the element that each element is, and its sign."""
         size = self._starts[-1]
         is_single = all(weight.dtype == "float32" for weight in self._weights)
         base = SINGLE_BASE if is_single else BASE
-        numbers, signs, power = {}, {}, 1
+        numbers: dict[str, np.ndarray] = {}
+        signs: dict[str, np.ndarray] = {}
+        power = 1
         while power <= size:
             digits = np.arange(size) // power % base + 1  # no zeros, which vanish
             for name, found in self._converted(converter, digits).items():

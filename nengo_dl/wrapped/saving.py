@@ -32,7 +32,10 @@ def described_source(
         )
     found: dict[str, Any] = {"source": keras.saving.serialize_keras_object(source)}
     if converter is not None:
-        weights = [described(array(weight)) for weight in source.weights]
+        model = (
+            converter.conversion.plan.options.model
+        )  # with the same weights, in the same order
+        weights = [described(array(weight)) for weight in model.weights]
         found |= {"weights": weights, "options": _described_options(converter)}
     return found
 
@@ -53,7 +56,7 @@ def restored_source(config: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
 
 
 def _described_options(converter: Converter) -> dict[str, Any]:
-    options = vars(converter.options) | {"synapse": converter.synapse}
+    options = vars(converter.conversion.plan.options) | {"synapse": converter.synapse}
     scale = options["scale_firing_rates"]
     if isinstance(scale, Mapping):
         scale = {layer.name: float(factor) for layer, factor in scale.items()}

@@ -53,7 +53,7 @@ def _cells(converter: Converter, layer: SourceLayer) -> tuple[str, str, str]:
 
 
 def _sums(converter: Converter) -> tuple[str, ...]:
-    model = converter.model
+    model = converter.conversion.plan.options.model
     trained = sum(math.prod(weight.shape) for weight in model.trainable_weights)
     every = sum(math.prod(weight.shape) for weight in model.weights)
     neurons = {

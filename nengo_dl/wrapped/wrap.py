@@ -120,8 +120,8 @@ def wrap(
     with argument("n_steps", wrap):
         n_steps = None if n_steps is None else whole(n_steps, 1)
     reduce = _chosen(reduce, n_steps)
-    arguments = {"n_steps": n_steps, "reduce": reduce, "dt": dt, "seed": seed}
-    arguments |= {"settings": dict(settings or {}), "options": options}
+    arguments: dict[str, Any] = {"n_steps": n_steps, "reduce": reduce, "dt": dt}
+    arguments |= {"seed": seed, "settings": dict(settings or {})}
     if isinstance(model, keras.Model):
         if reduce == "last":
             options = {"output": "each_step", **options}
@@ -132,7 +132,7 @@ def wrap(
             f"{', '.join(options)}, and a {type(model).__name__}). Leave them out."
         )
     if isinstance(model, Converter):
-        return _of_converter(model, model.model, arguments)
+        return _of_converter(model, model.conversion.plan.options.model, arguments)
     return _of_network(model, arguments)
 
 
@@ -162,7 +162,7 @@ def _of_converter(
     layer = _layer(network, arguments, conversion.inputs, conversion.outputs)
     inputs = keras.tree.map_structure(
         lambda x: keras.Input(x.shape[1:], dtype=x.dtype, name=x.name),
-        converter.model.input,
+        converter.conversion.plan.options.model.input,
     )
     taken = [x.name for x in keras.tree.flatten(inputs)]
     outputs = []
@@ -176,7 +176,9 @@ def _of_converter(
     found = _connected(layer, keras.tree.flatten(inputs), outputs, n_steps)
     return WrappedModel(
         inputs,
-        keras.tree.pack_sequence_as(converter.model.output, found),
+        keras.tree.pack_sequence_as(
+            converter.conversion.plan.options.model.output, found
+        ),
         name=source.name,
         origin=Origin(source, converter, network, layer, arguments),
     )
@@ -186,9 +188,8 @@ def _of_network(
     source: nengo.Network | Callable[[], nengo.Network], arguments: dict[str, Any]
 ) -> WrappedModel:
     """Wrap a network; a single input or output is a tensor, several are a dict."""
-    network = source
-    if callable(source) and not isinstance(source, nengo.Network):
-        network = source()
+    is_network = isinstance(source, nengo.Network)
+    network: Any = source() if callable(source) and not is_network else source
     if isinstance(network, nengo.Network):  # the layer raises errors otherwise
         with network:
             configure_settings(**arguments["settings"])
