@@ -154,7 +154,7 @@ class _Order:
         positions = number * self._size + tf.range(self._size, dtype=tf.int64)
         if not self._are_whole:
             positions = positions[positions < self._n_items]
-        seed = tf.stack([tf.constant(self._seed, tf.int64), epoch, 0])
+        seed = tf.stack([tf.constant(self._seed, tf.int64), epoch])
         # a permutation that is computed for each number by itself
         return tf.random.experimental.index_shuffle(positions, seed, self._n_items - 1)
 

@@ -1,6 +1,5 @@
 """Options of a conversion, as the user chose them, checked."""
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from numbers import Real
@@ -24,10 +23,12 @@ class Options:
     """A model, and how it is to be converted.
 
     Fields are arguments of `nengo_dl.Converter`; ``swaps`` is the meaning of
-    ``swap_activations``, and ``synapse`` is "auto" until it is chosen.
+    ``swap_activations``, and ``synapse`` is "auto" until it is chosen. ``model`` is the
+    functional form of the one that the user passed.
     """
 
     model: keras.Model
+    passed: keras.Model
     allow_fallback: bool = True
     inference_only: bool = False
     max_to_avg_pool: bool = False
@@ -102,12 +103,7 @@ def functional(model: Any) -> keras.Model:
                 f"Converter: expected a model whose shapes are known (got Sequential "
                 f"'{model.name}' without an input shape). Put keras.Input(shape) first."
             )
-        warnings.warn(
-            f"Sequential model '{model.name}' is converted as a functional model, "
-            "Converter.model. Look tensors up in that one.",
-            stacklevel=3,
-        )
-        return keras.Model(model.inputs, model.outputs, name=model.name)
+        return keras.Model(model.inputs, model.outputs[0], name=model.name)
     if not keras_graph.is_graph(model):
         raise TypeError(
             f"Converter: expected a functional or sequential model (got "

@@ -1,19 +1,15 @@
 """Running a network and its source model on data, and comparing them."""
 
-import contextlib
 import math
-import operator
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import nengo
 import numpy as np
-import tensorflow as tf
 from nengo.builder import Model
 from nengo.ensemble import Neurons
 
-from nengo_dl.config import get_setting
 from nengo_dl.converter.conversion import Conversion, Made, SourceLayer, check_series
 from nengo_dl.converter.populations import Obj
 from nengo_dl.converter.presentation import (
@@ -22,6 +18,10 @@ from nengo_dl.converter.presentation import (
     chunks,
     flat,
     minibatches,
+    positive,
+    probed,
+    simulator,
+    steps_of,
 )
 from nengo_dl.converter.report.counters import (
     Activity,
@@ -44,7 +44,6 @@ from nengo_dl.converter.report.report import (
 from nengo_dl.converter.report.spikes import Spikes
 from nengo_dl.simulator import Simulator
 
-DEFAULT_STEPS = 32
 N_IN_RASTER = 20
 LATENCY_PART = 0.99
 
@@ -61,69 +60,16 @@ def measure(
     """Run a network and its model on data, see `Converter.report`."""
     check_series(conversion.source, "Converter.report")
     inputs = checked_inputs("Converter.report", conversion.source.inputs, x)
-    n_steps = _steps(conversion, inputs, n_steps)
-    labels = classes(conversion.source, y, len(inputs[0]))
-    minibatch_size = min(_positive("minibatch_size", minibatch_size), len(inputs[0]))
+    n_steps = steps_of("Converter.report", conversion.source, inputs, n_steps)
+    labels = classes("Converter.report", conversion.source, y, len(inputs[0]))
+    minibatch_size = positive("Converter.report", "minibatch_size", minibatch_size)
+    minibatch_size = min(minibatch_size, len(inputs[0]))
     run = _Run(conversion, labels, len(inputs[0]), n_steps, dt)
-    with _probed(conversion.net, run.probed()) as probes:
-        with Simulator(
-            conversion.net,
-            dt=dt,
-            minibatch_size=minibatch_size,
-            progress_bar=False,
-            device=None if tf.config.list_physical_devices("GPU") else "/cpu:0",
-        ) as sim:
+    with probed(conversion.net, run.probed()) as probes:
+        with simulator(conversion.net, dt, minibatch_size) as sim:
             run.show(sim, probes, inputs)
             built = sim.model
     return _Summary(run, built).report(devices)
-
-
-def _positive(name: str, value: Any) -> int:
-    """Return a whole number that is at least 1."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = 0
-    if number < 1:
-        raise ValueError(
-            f"Converter.report: expected {name} to be a whole number of at least 1 "
-            f"(got {value!r}). Leave it out for the default."
-        )
-    return number
-
-
-def _steps(conversion: Conversion, inputs: Arrays, n_steps: int | None) -> int:
-    """Return how many steps each item takes."""
-    if conversion.source.n_outer_axes == 1:
-        return _positive("n_steps", DEFAULT_STEPS if n_steps is None else n_steps)
-    given = inputs[0].shape[1]
-    if n_steps not in (None, given):
-        raise ValueError(
-            f"Converter.report: expected n_steps={given}, the length of x along its "
-            f"axis of time, because temporal_model=True (got {n_steps}). Leave it out."
-        )
-    return given
-
-
-@contextlib.contextmanager
-def _probed(net: nengo.Network, objs: Iterable[Obj]) -> Iterator[dict]:
-    """Add probes of objects (or of what other probes record), and take them away."""
-    n_before = len(net.probes)
-    try:
-        with net:
-            probes = {obj: _probe(obj) for obj in objs}
-        for probe in probes.values():
-            if get_setting(net, "keep_history", obj=probe) is False:
-                net.config[probe].keep_history = True
-        yield probes
-    finally:
-        del net.probes[n_before:]
-
-
-def _probe(obj: Obj | nengo.Probe) -> nengo.Probe:
-    if isinstance(obj, nengo.Probe):
-        return nengo.Probe(obj.target, synapse=obj.synapse)
-    return nengo.Probe(obj, synapse=None)
 
 
 def _is_spiking(obj: Obj) -> bool:

@@ -25,12 +25,17 @@ LAYER_COLUMNS = (
 
 
 def render(report: Report) -> str:
-    """Return the tables of a `Report`, at most 100 characters wide."""
+    """Return the tables of a `Report`."""
+    return rendered(_blocks(report))
+
+
+def rendered(blocks: Iterable) -> str:
+    """Return texts and tables as one text, at most 100 characters wide."""
     console = Console(
         width=WIDTH, color_system=None, force_terminal=False, highlight=False
     )
     with console.capture() as captured:
-        for block in _blocks(report):
+        for block in blocks:
             console.print(block, soft_wrap=False, markup=False)
     lines = captured.get().splitlines()
     return "\n".join(line.rstrip() for line in lines).strip("\n")
@@ -70,7 +75,7 @@ def _layers(report: Report) -> Table:
         for layer in report.layers
     ]
     cells.append((*_cells("total", report.total, None)[:-1], ""))
-    return _table(LAYER_COLUMNS, cells, has_total=True)
+    return table(LAYER_COLUMNS, cells, has_total=True)
 
 
 def _cells(name: str, counts: Counts, error: float | None) -> tuple[str, ...]:
@@ -124,7 +129,7 @@ def _outputs(report: Report) -> Table:
                 "",
             )
         )
-    return _table(header, rows, n_names=2)
+    return table(header, rows, n_names=2)
 
 
 def _energies(report: Report) -> Table:
@@ -144,22 +149,23 @@ def _energies(report: Report) -> Table:
         )
         for energy in report.energy
     ]
-    return _table(header, rows, n_names=2)
+    return table(header, rows, n_names=2)
 
 
-def _table(header: Sequence[str], rows, has_total=False, n_names=1) -> Table:
-    table = Table(box=BOX, pad_edge=False, padding=(0, 0, 0, 1), show_edge=False)
+def table(header: Sequence[str], rows, has_total=False, n_names=1) -> Table:
+    """Return a table, of which the first columns are names, and the rest numbers."""
+    found = Table(box=BOX, pad_edge=False, padding=(0, 0, 0, 1), show_edge=False)
     for i, name in enumerate(header):
         is_name = i < n_names
-        table.add_column(
+        found.add_column(
             name,
             justify="left" if is_name else "right",
             overflow="fold" if is_name else "ellipsis",
             no_wrap=not is_name,
         )
     for i, row in enumerate(rows):
-        table.add_row(*row, end_section=has_total and i == len(rows) - 2)
-    return table
+        found.add_row(*row, end_section=has_total and i == len(rows) - 2)
+    return found
 
 
 def _shown(n_steps: int) -> list[int]:
