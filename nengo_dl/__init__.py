@@ -15,6 +15,7 @@ from nengo_dl import (
 )
 from nengo_dl.config import configure_settings
 from nengo_dl.converter import Converter
+from nengo_dl.converter.report.network import report
 from nengo_dl.keras_model.nengo_layer import NengoLayer
 from nengo_dl.neurons import IntegrateAndFire, LeakyReLU, SoftLIFRate, SpikingLeakyReLU
 from nengo_dl.nodes import Layer, TensorNode, tensor_layer
@@ -47,6 +48,7 @@ __all__ = [
     "metrics",
     "neurons",
     "plots",
+    "report",
     "resume_fit",
     "surrogates",
     "tensor_layer",

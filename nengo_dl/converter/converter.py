@@ -162,6 +162,7 @@ class Converter(RunMethods, CheckMethods):
     """
 
     converters: Registry = REGISTRY
+    tunings: tuple[Tuning, ...] | None
 
     def __init__(
         self,
@@ -182,40 +183,41 @@ class Converter(RunMethods, CheckMethods):
         output: str = "average",
         tunings: Sequence[Tuning] | None = None,
     ):
-        swaps = swaps_of(swap_activations)  # which checks them
-        if calibration_data is not None and swaps.have_spikes:
-            if scale_firing_rates is None:  # then data chooses all of it
-                scale_firing_rates = "auto"
-                synapse = "auto" if synapse is None else synapse
-                per_channel = True if per_channel is None else per_channel
-        self._options = Options(
+        options = Options(
             model=functional(model),
             passed=model,
             allow_fallback=allow_fallback,
             inference_only=inference_only,
             max_to_avg_pool=max_to_avg_pool,
             split_shared_weights=split_shared_weights,
-            swaps=swaps,
+            swaps=swaps_of(swap_activations),  # which checks them
             swap_activations=dict(swap_activations or {}),
             scale_firing_rates=scale_firing_rates,
             synapse=synapse,
             temporal_model=temporal_model,
             output=output,
+            has_data=calibration_data is not None,
         )
-        # they are attributes, too
-        vars(self).update({name: vars(self._options)[name] for name in ATTRIBUTES})
-        data = _calibration_data(self._options, calibration_data)
-        goal = Goal(percentile, target_rate, bool(per_channel))
-        make = partial(convert, plan(self._options, self.converters))
+        if per_channel is None:
+            per_channel = options.data_chooses
+        goal = Goal(percentile, target_rate, per_channel)
         self.tunings = None if tunings is None else tuple(tunings)
-        if data is not None and scale_firing_rates == "auto":
+        self._start(options.chosen(), calibration_data, goal)
+
+    def _start(self, options: Options, calibration_data: Any, goal: Goal) -> None:
+        self._options = options
+        # they are attributes, too
+        vars(self).update({name: vars(options)[name] for name in ATTRIBUTES})
+        make = partial(convert, plan(options, self.converters))
+        data, synapse = _calibration_data(options, calibration_data), options.synapse
+        if data is not None and options.scale_firing_rates == "auto":
             self.tunings, synapse = calibrate(make, data, goal, synapse)
         conversion = make(self.tunings, synapse)
         RunMethods.__init__(self, conversion, data)
         CheckMethods.__init__(self, conversion)
         self.synapse, self.net = synapse, conversion.net
-        warn_of_options(self.conversion)
-        self.inputs, self.outputs, self.layers = maps(self.conversion)
+        warn_of_options(conversion)
+        self.inputs, self.outputs, self.layers = maps(conversion)
 
     @classmethod
     def register(cls, layer_type: type | Callable | None, **fields) -> Callable:

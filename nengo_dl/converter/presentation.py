@@ -158,8 +158,8 @@ def _probe(obj: Obj | nengo.Probe) -> nengo.Probe:
 
 def flat(source: Source, inputs: Sequence[np.ndarray]) -> Arrays:
     """Return data in the form of nodes, of shape (n_items, n_steps or 1, size) each."""
-    n_steps = inputs[0].shape[1] if source.n_outer_axes > 1 else 1
-    return tuple(x.reshape(len(x), n_steps, -1) for x in inputs)
+    is_series = source.n_outer_axes > 1
+    return tuple(x.reshape(len(x), x.shape[1] if is_series else 1, -1) for x in inputs)
 
 
 def minibatches(n_items: int, size: int) -> Iterator[slice]:
@@ -181,7 +181,8 @@ def chunks(
     one that stays. There may be less items than the minibatch has. All steps are one
     chunk if it is to be whole, however many values it has.
     """
-    n_items = len(next(iter(data.values())))
+    # without data, all items are the same
+    n_items = len(next(iter(data.values()), range(sim.minibatch_size)))
     size = sum(obj.size_in for obj in probes.values())
     size += sum(node.size_out for node in data)
     length = max(1, MAX_VALUES // (size * sim.minibatch_size))

@@ -141,14 +141,20 @@ class RunMethods:
 
         Parameters
         ----------
-        x, n_steps, dt, minibatch_size
-            As for `predict`.
+        x : array_like or list of array_like
+            As for `predict`, one for each input of the model.
         y : array_like, or list or dict of array_like
             Targets, in any form that the model takes.
+        n_steps : int, optional
+            As for `predict`.
         sample_weight : array_like, or list or dict of array_like, optional
             Weights of the items, in any form that the model takes.
         return_dict : bool
             Whether to return them by their names.
+        dt : float
+            Length of a step, in seconds.
+        minibatch_size : int
+            How many items are run side by side.
 
         Returns
         -------
@@ -187,7 +193,7 @@ class RunMethods:
         Parameters
         ----------
         x : array_like or list of array_like
-            Inputs of the model, such as those that it was trained on.
+            Data such as the model was trained on, one for each of its inputs.
         y : array_like or list of array_like, optional
             Labels, as for `report`. Targets of classifiers are then half the
             probabilities of the model, half the labels.

@@ -440,15 +440,22 @@ def test_accuracy_over_time(classifier):
         error = np.linalg.norm(mean - wanted) / np.linalg.norm(wanted)
         assert output.error[t - 1] == pytest.approx(error, rel=1e-4)
     assert report.layers[-1].error == pytest.approx(output.error[-1], rel=1e-4)
-    assert output.latency_seconds == output.latency * DT
+    assert output.latency == latency(np.array(output.accuracy), output.keras_accuracy)
+    if output.latency is not None:
+        assert output.latency_seconds == output.latency * DT
 
 
 @pytest.mark.parametrize(
     "accuracy, steps",
-    [([1.0], 1), ([0, 0, 1], 3), ([0.99, 1, 1], 1), ([1, 0.9, 1, 1], 3), ([0, 0], 1)],
+    [
+        *(([1.0], 1), ([0, 0, 1], 3), ([0.99, 1, 1], 1), ([1, 0.9, 1, 1], 3)),
+        *(([0, 0], None), ([1, 1, 0.5], None)),
+    ],
 )
 def test_latency_is_when_accuracy_stays(accuracy, steps):
-    assert latency(np.array(accuracy)) == steps
+    """Near to that of Keras."""
+    assert latency(np.array(accuracy), 1.0) == steps
+    assert latency(np.array(accuracy), 0.0) == 1
 
 
 @pytest.mark.parametrize("minibatch_size, max_values", [(3, 2**25), (100, 1), (2, 900)])

@@ -51,8 +51,10 @@ CASES = {
 
 
 def make(model, neuron_type=None, **options):
-    neuron_type = neuron_type or nengo.LIF()
-    scale = {"scale_firing_rates": 2000} if "temporal_model" in options else {}
+    is_series = "temporal_model" in options
+    if neuron_type is None:
+        neuron_type = nengo_dl.IntegrateAndFire() if is_series else nengo.LIF()
+    scale = {"scale_firing_rates": 300} if is_series else {}
     converter = Converter(
         model,
         swap_activations={"relu": neuron_type},
