@@ -119,6 +119,7 @@ def resume_fit(
             initial_epoch=begun,
             epochs=epochs,
             steps_per_epoch=order.n_batches,
+            shuffle=False,
             callbacks=[*callbacks, progress],
             **kwargs,
         )

@@ -66,6 +66,8 @@ class WrappedModel(keras.Model):
         See `keras.Model`.
     origin : `Origin`
         The network, and where it comes from.
+    **kwargs
+        See `keras.Model`.
 
     Notes
     -----
