@@ -5,7 +5,6 @@ from pathlib import Path
 
 import keras
 import pytest
-import sklearn.datasets
 
 import nengo_dl
 
@@ -18,7 +17,7 @@ MAX_LINES = 25
 def short(monkeypatch, tmp_path):
     """Train for an epoch, simulate for a few steps, and do without XLA."""
     fit, run = keras.Model.fit, nengo_dl.Simulator.run
-    load, compiled = sklearn.datasets.load_digits, keras.Model.compile
+    compiled = keras.Model.compile
 
     def plainly(self, *args, **kwargs):
         return compiled(self, *args, **{**kwargs, "jit_compile": False})
@@ -29,11 +28,6 @@ def short(monkeypatch, tmp_path):
     monkeypatch.setattr(keras.Model, "compile", plainly)
     monkeypatch.setattr(
         nengo_dl.Simulator, "run", lambda self, seconds: run(self, seconds / 50)
-    )
-    monkeypatch.setattr(
-        sklearn.datasets,
-        "load_digits",
-        lambda **kwargs: tuple(a[-560:] for a in load(**kwargs)),
     )
     monkeypatch.chdir(tmp_path)
 
