@@ -266,16 +266,23 @@ class WrappedModel(keras.Model):
         return super().get_compile_config()
 
     def evaluate(
-        self, x: Any = None, y: Any = None, batch_size: int | None = None, **kwargs: Any
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        *args: Any,
+        **kwargs: Any,
     ) -> Any:
         """Return the loss and the metrics of data, see ``keras.Model.evaluate``."""
         self._size = size_of_minibatches(x, batch_size)
-        return super().evaluate(x, y, batch_size=batch_size, **kwargs)
+        return super().evaluate(x, y, batch_size, *args, **kwargs)
 
-    def predict(self, x: Any, batch_size: int | None = None, **kwargs: Any) -> Any:
+    def predict(
+        self, x: Any, batch_size: int | None = None, *args: Any, **kwargs: Any
+    ) -> Any:
         """Return the outputs for data, see ``keras.Model.predict``."""
         self._size = size_of_minibatches(x, batch_size)
-        return super().predict(x, batch_size=batch_size, **kwargs)
+        return super().predict(x, batch_size, *args, **kwargs)
 
     def test_on_batch(self, *args: Any, **kwargs: Any) -> Any:
         """Return the loss and the metrics of a minibatch, see `keras.Model`."""
