@@ -18,6 +18,7 @@ from nengo_dl.keras_model.nengo_layer import NengoLayer
 from nengo_dl.neurons import IntegrateAndFire, LeakyReLU, SoftLIFRate, SpikingLeakyReLU
 from nengo_dl.nodes import Layer, TensorNode, tensor_layer
 from nengo_dl.simulator import Simulator
+from nengo_dl.stepped import SteppedLI, SteppedLIF
 from nengo_dl.version import __copyright__, __license__, __version__
 
 __all__ = [
@@ -29,6 +30,8 @@ __all__ = [
     "Simulator",
     "SoftLIFRate",
     "SpikingLeakyReLU",
+    "SteppedLI",
+    "SteppedLIF",
     "TensorNode",
     "__copyright__",
     "__license__",

@@ -19,7 +19,7 @@ LAYERS = (
     ("backend", "version", "names", "silence", "errors"),
     ("keys", "surrogates", "labels", "over_time"),
     ("settings", "arguments"),
-    ("biases", "config", "progress", "neurons", "dists", "coding"),
+    ("biases", "config", "progress", "neurons", "stepped", "dists", "coding"),
     ("losses", "metrics"),
     ("plots",),
     ("graph",),

@@ -1,0 +1,204 @@
+"""How graphs are stepped: what NIR leaves open, and how each framework decides it.
+
+NIR writes differential equations. A framework that reads them steps them in its own
+way, and its networks have been trained with that. `Numerics` says how, as data; `Step`
+is what becomes of one population.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from nengo_dl.errors import InvalidValue
+from nengo_dl.names import suggestion
+
+RESETS = ("zero", "subtract")
+
+
+@dataclass(frozen=True)
+class Numerics:
+    r"""How a framework steps the neurons of a graph.
+
+    All use the recursion of `nengo_dl.SteppedLIF`.
+
+    Parameters
+    ----------
+    reset : "zero" or "subtract"
+        What a spike does if nobody says it: set the voltage to ``v_reset``, or subtract
+        the threshold.
+    max_spikes : float
+        Most spikes of a neuron in a step.
+    strict : bool
+        Whether the voltage must exceed the threshold to spike, or may equal it.
+    floor : bool
+        Whether voltages of IF neurons stop at minus the threshold.
+    late_subtraction : bool
+        Whether a neuron that is above its threshold after its reset needs twice the
+        threshold for the next spike. Only where the reset subtracts.
+    discretization : "euler" or "exact"
+        Whether a voltage decays by the factor :math:`1 - dt / \tau` in a step, or by
+        :math:`e^{-dt / \tau}`.
+    scaled : bool
+        Whether inputs of leaky neurons are multiplied by :math:`r \, dt / \tau`, as
+        Euler's method has it, or taken as they are.
+    in_units_of_input : bool
+        Whether the threshold is divided by that factor, instead of multiplying inputs.
+        The spikes are the same but for rounding.
+    late : "spikes" or "sums"
+        What is a step late in a cycle: the spikes that enter it, or what the nodes
+        behind them have made of these, biases and all.
+
+    Examples
+    --------
+    .. testcode::
+
+       from dataclasses import replace
+       from nengo_dl.nir import DIALECTS
+
+       many = replace(DIALECTS["nir"], max_spikes=float("inf"))
+       print(many.strict, many.max_spikes)
+
+    .. testoutput::
+
+       True inf
+    """
+
+    reset: str = "zero"
+    max_spikes: float = 1
+    strict: bool = True
+    floor: bool = False
+    late_subtraction: bool = False
+    discretization: str = "euler"
+    scaled: bool = True
+    in_units_of_input: bool = False
+    late: str = "spikes"
+
+
+DIALECTS: Mapping[str, Numerics] = MappingProxyType(
+    {
+        "nir": Numerics(),
+        "norse": Numerics(late="sums"),
+        "snntorch": Numerics(late_subtraction=True, in_units_of_input=True),
+        "sinabs": Numerics(
+            reset="subtract",
+            max_spikes=np.inf,
+            strict=False,
+            floor=True,
+            discretization="exact",
+            scaled=False,
+        ),
+    }
+)
+
+
+def chosen(numerics: str | Numerics, reset: str | None) -> Numerics:
+    """Return the numerics of a name, with another reset if one is given."""
+    if isinstance(numerics, str):
+        if numerics not in DIALECTS:
+            raise InvalidValue(
+                f"expected Numerics or one of {', '.join(DIALECTS)} (got "
+                f"{numerics!r}).{suggestion(numerics, DIALECTS)}"
+            )
+        numerics = DIALECTS[numerics]
+    if not isinstance(numerics, Numerics):
+        raise InvalidValue(
+            f"expected Numerics or one of {', '.join(DIALECTS)} (got {numerics!r}). "
+            "Make one with nengo_dl.nir.Numerics(...)."
+        )
+    if reset not in (None, *RESETS):
+        raise InvalidValue(
+            f"expected reset to be one of {', '.join(RESETS)} (got {reset!r}). Leave it "
+            "out for that of the framework."
+        )
+    return numerics if reset is None else replace(numerics, reset=reset)
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """The recursion of a population, in steps.
+
+    All numbers are floats, or arrays of the shape of the population.
+    """
+
+    spikes: bool
+    b: Any  # what is left of the voltage after a step
+    gain: Any = 1.0  # factor on inputs
+    a: Any = None  # what is left of the current after a step; None without a synapse
+    leak: Any = 0.0  # added to the voltage in each step
+    current_leak: Any = 0.0  # added to the current in each step
+    threshold: Any = 1.0
+    v_reset: Any = 0.0
+    min_voltage: Any = -np.inf
+
+
+def step_of(kind: str, values: Mapping[str, Any], dt: float, how: Numerics) -> Step:
+    """Return the recursion of a population of a kind of NIR node.
+
+    Arithmetic is that of the types of the values: a graph in single precision gives the
+    factors that its framework computes from it.
+    """
+    spikes = kind in ("IF", "LIF", "CubaLIF", "Threshold")
+    if kind in ("I", "IF"):
+        gain, b = _near_one(values["r"], how), np.ones_like(values["r"])
+        step = Step(spikes, b, gain)
+    elif kind == "Threshold":
+        return Step(True, np.zeros_like(values["threshold"]), threshold=values["threshold"])
+    elif kind in ("LI", "LIF"):
+        step = _leaky(spikes, values, dt, how)
+    else:
+        step = _with_synapse(spikes, values, dt, how)
+    if not spikes:
+        return step
+    threshold = values["v_threshold"]
+    lowest = -threshold if how.floor and kind == "IF" else -np.inf
+    step = replace(
+        step, threshold=threshold, v_reset=values["v_reset"], min_voltage=lowest
+    )
+    return _in_units_of_input(step) if how.in_units_of_input else step
+
+
+def _leaky(spikes, values, dt, how):
+    b, moved = _decay(values["tau"], dt, how)
+    gain = _near_one(values["r"] * dt / values["tau"], how) if how.scaled else 1.0
+    return Step(spikes, b, gain, leak=moved * values["v_leak"])
+
+
+def _with_synapse(spikes, values, dt, how):
+    a, _ = _decay(values["tau_syn"], dt, how)
+    b, moved = _decay(values["tau_mem"], dt, how)
+    into_current = into_voltage = 1.0
+    if how.scaled:
+        into_current = _near_one(values["w_in"] * dt / values["tau_syn"], how)
+        into_voltage = _near_one(values["r"] * dt / values["tau_mem"], how)
+    # the current is stored as what it adds to the voltage
+    return Step(
+        spikes, b, into_current * into_voltage, a, leak=moved * values["v_leak"]
+    )
+
+
+def _decay(tau, dt, how):
+    """Return what is left after a step, and what has gone."""
+    if how.discretization == "exact":
+        left = np.exp(-dt / tau)
+        return left, 1 - left
+    return np.maximum(1 - dt / tau, 0), dt / tau
+
+
+def _near_one(factor, how):
+    """Return a factor, without the rounding of those that are meant to be 1."""
+    # snnTorch takes what is as close as this for 1
+    tolerance = 1e-5 if how.in_units_of_input else 8 * np.finfo(factor.dtype).eps
+    return np.where(np.abs(factor - 1) <= tolerance, np.ones_like(factor), factor)
+
+
+def _in_units_of_input(step: Step) -> Step:
+    """Return the same neurons with other voltages: their unit is that of inputs."""
+    gain = np.asarray(step.gain)
+    if np.all(gain == 1) or np.any(gain <= 0):
+        return step
+    names = ("leak", "current_leak", "threshold", "v_reset", "min_voltage")
+    divided = {name: getattr(step, name) / gain for name in names}
+    return replace(step, gain=1.0, **divided)
