@@ -9,6 +9,7 @@ from nengo_dl import (
     losses,
     metrics,
     neurons,
+    nir,
     plots,
     surrogates,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "losses",
     "metrics",
     "neurons",
+    "nir",
     "plots",
     "surrogates",
     "tensor_layer",

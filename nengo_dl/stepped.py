@@ -12,42 +12,13 @@ import nengo
 import numpy as np
 from nengo.dists import Choice
 from nengo.exceptions import ValidationError
-from nengo.params import BoolParam, EnumParam, NdarrayParam, NumberParam
+from nengo.params import BoolParam, EnumParam, NumberParam
+
+from nengo_dl.numbers_param import NumbersParam, check_length
 
 __all__ = ["SteppedLI", "SteppedLIF"]
 
 RESETS = ("zero", "subtract", "snntorch")
-
-
-class NumbersParam(NdarrayParam):
-    """A number, or an array with one for each neuron."""
-
-    def __init__(self, name, low=-np.inf, high=np.inf, is_open=False):
-        super().__init__(name, readonly=True)
-        self.low, self.high, self.is_open = low, high, is_open
-
-    def coerce(self, instance, value):
-        """Return a float, or an array of shape (n_neurons,) that cannot be written."""
-        try:
-            numbers = np.array(value, dtype=float)
-        except (TypeError, ValueError) as error:
-            raise self._error(instance, value) from error
-        low = np.all(numbers > self.low if self.is_open else numbers >= self.low)
-        if numbers.ndim > 1 or not low or not np.all(numbers <= self.high):
-            raise self._error(instance, value)
-        numbers.setflags(write=False)
-        return numbers if numbers.ndim else float(numbers)
-
-    def _error(self, instance, value):
-        bound = f" {'above' if self.is_open else 'of at least'} {self.low:g}"
-        above = "" if self.low == -np.inf else bound
-        below = "" if self.high == np.inf else f" of at most {self.high:g}"
-        return ValidationError(
-            f"expected a number{above}{below}, or an array of shape (n_neurons,) of "
-            f"them (got {value!r}). Leave it out to keep the default.",
-            attr=self.name,
-            obj=instance,
-        )
 
 
 def decay(tau, length, discretization):
@@ -173,7 +144,7 @@ class SteppedLI(nengo.neurons.NeuronType):
         """Return arrays of the initial state of a population."""
         for name, param in self._paramdict.items():
             if isinstance(param, NumbersParam):
-                _check_length(self, name, n_neurons)
+                check_length(self, name, n_neurons)
         return super().make_state(n_neurons, rng, dtype)
 
     def time_step(self, dt):
@@ -209,9 +180,7 @@ class SteppedLI(nengo.neurons.NeuronType):
         """Compute the output for constant inputs, which is infinite without a leak."""
         J = self.drive(self.current(x, gain, bias))
         with np.errstate(invalid="ignore"):
-            return self.amplitude * (
-                np.where(J == 0, 0, J * self.tau_rc) + self.v_leak
-            )
+            return self.amplitude * (np.where(J == 0, 0, J * self.tau_rc) + self.v_leak)
 
     def gain_bias(self, max_rates, intercepts):
         """Return gains and biases for outputs at 1, and inputs without output."""
@@ -417,15 +386,3 @@ def floor(voltage, lowest):
     """
     safe = np.where(np.isinf(lowest), 0, lowest).astype(voltage.dtype)
     return np.where(np.isinf(lowest), voltage, np.maximum(voltage - safe, 0) + safe)
-
-
-def _check_length(neuron_type, name, n_neurons):
-    """Raise an error if an array has not one number for each neuron."""
-    size = np.size(getattr(neuron_type, name))
-    if np.ndim(getattr(neuron_type, name)) and size != n_neurons:
-        raise ValidationError(
-            f"expected a number, or one for each of the {n_neurons} neurons (got an "
-            f"array of {size}). Pass an array of shape ({n_neurons},).",
-            attr=name,
-            obj=neuron_type,
-        )

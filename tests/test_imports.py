@@ -17,7 +17,7 @@ TREES = {
 # Modules and packages from the bottom to the top; each may import those below it.
 LAYERS = (
     ("backend", "version", "names", "silence", "errors"),
-    ("keys", "surrogates", "labels", "over_time"),
+    ("keys", "surrogates", "labels", "over_time", "numbers_param"),
     ("settings", "arguments"),
     ("biases", "config", "progress", "neurons", "stepped", "dists", "coding"),
     ("losses", "metrics"),
@@ -27,6 +27,7 @@ LAYERS = (
     ("nodes", "engine"),
     ("keras_model",),
     ("simulator",),
+    ("nir",),
     ("callbacks", "converter", "tensor_node"),
     ("__init__",),
     ("testing",),

@@ -30,6 +30,7 @@ from nengo_dl.converter.report.measure import measure
 from nengo_dl.converter.rules import Registry, Rule, add_rule, find_rule
 from nengo_dl.converter.tuning import Tuning
 from nengo_dl.converter.verify import verify
+from nengo_dl.nir import ExportReport, to_nir
 
 
 class Converter:
@@ -303,6 +304,25 @@ class Converter:
             If data does not fit the model, or a layer puts out NaN.
         """
         return measure(self.conversion, x, y, n_steps, dt, minibatch_size, devices)
+
+    def to_nir(self, dt: float, **options: Any) -> tuple[Any, ExportReport]:
+        """Make a NIR graph of the network, and report what is not in it.
+
+        Parameters
+        ----------
+        dt : float
+            Length of a step, in seconds.
+        **options
+            More arguments of `nengo_dl.nir.to_nir`.
+
+        Returns
+        -------
+        graph : nir.NIRGraph
+            Channels come first, so that inputs are those of the model, transposed.
+        report : `nengo_dl.nir.ExportReport`
+            What is left out or not exact.
+        """
+        return to_nir(self.net, dt, **options)
 
     def set_trainable(self, obj: Any, trainable: bool) -> None:
         """Set whether training changes a Nengo object.

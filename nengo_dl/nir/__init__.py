@@ -8,11 +8,14 @@ linear maps. Reading and writing files takes the package ``nir``; see :doc:`/nir
 from nengo_dl.nir.from_nir import NIRNetwork, from_nir
 from nengo_dl.nir.numerics import DIALECTS, Numerics
 from nengo_dl.nir.reference import reference
+from nengo_dl.nir.to_nir import ExportReport, to_nir
 
 __all__ = [
     "DIALECTS",
+    "ExportReport",
     "NIRNetwork",
     "Numerics",
     "from_nir",
     "reference",
+    "to_nir",
 ]

@@ -15,7 +15,7 @@ from nengo.ensemble import Neurons
 from nengo_dl.biases import set_biases
 from nengo_dl.nir.kinds import Windows, windows
 from nengo_dl.nir.normal import Graph, Part
-from nengo_dl.nir.numerics import Numerics, Step, step_of
+from nengo_dl.nir.numerics import Numerics, Step, noted, step_of
 from nengo_dl.nodes.array_node import ArrayNode, Constant
 from nengo_dl.nodes.stencil import Stencil
 from nengo_dl.stepped import SteppedLI, SteppedLIF
@@ -59,7 +59,14 @@ class Build:
         size = part.size_in if name else part.size_out
         return nengo.Node(size_in=size, label=label)
 
-    def link(self, pre: Any, post: Any, transform: Any = None, synapse: Any = None, label: str = ""):
+    def link(
+        self,
+        pre: Any,
+        post: Any,
+        transform: Any = None,
+        synapse: Any = None,
+        label: str = "",
+    ):
         """Connect two objects; training leaves the connection as it is."""
         conn = nengo.Connection(
             pre, post, transform=transform, synapse=synapse, label=label or None
@@ -74,7 +81,9 @@ BUILDERS: dict[str, Callable[[Part, Build], Made]] = {}
 def register(*kinds: str) -> Callable:
     """Register the decorated builder for kinds of nodes."""
 
-    def decorate(builder: Callable[[Part, Build], Made]) -> Callable[[Part, Build], Made]:
+    def decorate(
+        builder: Callable[[Part, Build], Made],
+    ) -> Callable[[Part, Build], Made]:
         BUILDERS.update(dict.fromkeys(kinds, builder))
         return builder
 
@@ -192,15 +201,22 @@ def _taps(chosen: Windows, space: tuple[int, ...]) -> np.ndarray:
     starts = np.indices(chosen.lengths(space)).reshape(len(space), -1, 1)
     offsets = np.indices(chosen.kernel).reshape(len(space), 1, -1)
     scale = (len(space), 1, 1)
-    stride, dilation = np.reshape(chosen.stride, scale), np.reshape(chosen.dilation, scale)
+    stride, dilation = (
+        np.reshape(chosen.stride, scale),
+        np.reshape(chosen.dilation, scale),
+    )
     return numbers[tuple(starts * stride + offsets * dilation)]
 
 
-def _padding(part: Part, b: Build, space: tuple[int, ...]) -> tuple[nengo.Node, nengo.Node]:
+def _padding(
+    part: Part, b: Build, space: tuple[int, ...]
+) -> tuple[nengo.Node, nengo.Node]:
     """Make nodes without and with zeros around what arrives."""
     chosen, (channels, *inner) = windows(dict(part.values)), part.shape_in
     before = b.node(part, "input")
-    padded = nengo.Node(size_in=channels * int(np.prod(space)), label=f"{part.name}.padded")
+    padded = nengo.Node(
+        size_in=channels * int(np.prod(space)), label=f"{part.name}.padded"
+    )
     index = np.arange(padded.size_in).reshape(channels, *space)
     within = [slice(low, low + n) for low, n in zip(chosen.before, inner, strict=True)]
     b.link(before, padded[index[(slice(None), *within)].ravel().tolist()])
@@ -221,7 +237,9 @@ def _weighted(part: Part, b: Build, transform: Any, padded: Any = None) -> Made:
     return Made(before, output, weights)
 
 
-def _bias(part: Part, b: Build, output: nengo.Node, bias: np.ndarray) -> nengo.Connection:
+def _bias(
+    part: Part, b: Build, output: nengo.Node, bias: np.ndarray
+) -> nengo.Connection:
     """Make connections that bring biases, one for each channel."""
     name = f"{part.name}.bias"
     n_each = part.size_out // len(bias)
@@ -238,11 +256,12 @@ def _bias(part: Part, b: Build, output: nengo.Node, bias: np.ndarray) -> nengo.C
 @register("I", "IF", "LI", "LIF", "CubaLI", "CubaLIF", "Threshold")
 def build_neurons(part: Part, b: Build) -> Made:
     """Make an ensemble."""
-    step = step_of(part.kind, part.values, b.dt, b.how)
+    how = noted(b.how, part.notes)
+    step = step_of(part.kind, part.values, b.dt, how, part.notes)
     ensemble = nengo.Ensemble(
         part.size_in,
         1,
-        neuron_type=_neuron_type(part, step, b.how),
+        neuron_type=_neuron_type(part, step, how),
         encoders=np.ones((part.size_in, 1)),
         eval_points=np.zeros((1, 1)),
         gain=np.array(part.full(step.gain), dtype=float),
@@ -258,17 +277,25 @@ def _neuron_type(part: Part, step: Step, how: Numerics) -> SteppedLI:
     """Return the neuron type of a recursion; its decays are those of the recursion."""
 
     def of(values):
-        full = np.asarray(part.full(values), dtype=float)
+        full = np.array(part.full(values), dtype=float)
         return float(full[0]) if np.all(full == full[0]) else full
 
-    with np.errstate(divide="ignore"):
-        tau_rc = of(1 / (1 - np.asarray(step.b, dtype=float)))
-        tau_syn = 0.0 if step.a is None else of(1 / (1 - np.asarray(step.a, dtype=float)))
-        # what is added in each step is the part of the leak voltage that comes back
-        gone = np.where(np.isinf(tau_rc), 1, 1 / np.asarray(tau_rc))
-        v_leak = of(part.full(step.leak) / gone)
+    def tau(left):
+        with np.errstate(divide="ignore"):
+            return of(1 / (1 - np.asarray(left, dtype=float)))
+
+    tau_rc, tau_syn = tau(step.b), 0.0 if step.a is None else tau(step.a)
+    # in each step, this part of the leak voltage is added
+    gone = part.full(np.where(np.isinf(tau_rc), 1, 1 / np.asarray(tau_rc)))
+    v_leak = of(part.full(step.leak) / gone)
+    state = {}
+    for name, values in (("voltage", step.voltage), ("current", step.current)):
+        if np.any(values):
+            state[name] = np.array(part.full(values), dtype=float)
     if not step.spikes:
-        return SteppedLI(tau_rc, tau_syn, v_leak, unit="step")
+        return SteppedLI(
+            tau_rc, tau_syn, v_leak, unit="step", initial_state=state or None
+        )
     is_threshold = part.kind == "Threshold"
     subtracted = "snntorch" if how.late_subtraction else "subtract"
     return SteppedLIF(
@@ -282,4 +309,5 @@ def _neuron_type(part: Part, step: Step, how: Numerics) -> SteppedLI:
         of(step.min_voltage),
         is_threshold or how.strict,
         unit="step",
+        initial_state=state or None,
     )

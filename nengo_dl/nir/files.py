@@ -51,7 +51,9 @@ def read(path: str | Path, max_bytes: int = MAX_BYTES) -> Tree:
             f"expected a whole HDF5 file (got {path}, of which HDF5 says: {error}). It "
             "is damaged, or something else; write it again with nir.write."
         ) from error
-    raise InvalidValue(told(f"expected a file that can be read safely (got {path}", problems))
+    raise InvalidValue(
+        told(f"expected a file that can be read safely (got {path}", problems)
+    )
 
 
 def told(what: str, problems: list[str]) -> str:

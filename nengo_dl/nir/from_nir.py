@@ -56,7 +56,7 @@ class NIRNetwork(nengo.Network):
 def from_nir(
     graph: Any,
     dt: float,
-    numerics: str | Numerics = "nir",
+    numerics: str | Numerics | None = None,
     reset: str | None = None,
     trainable: bool | Iterable[str] | None = None,
     *,
@@ -71,9 +71,10 @@ def from_nir(
     dt : float
         Length of a step, in the unit of time of the graph: seconds, or whatever its
         source counts in. Simulators may have any dt; a step is a step.
-    numerics : "nir" or "norse" or "snntorch" or "sinabs" or `Numerics`
+    numerics : "nir" or "norse" or "snntorch" or "sinabs" or `Numerics`, optional
         How neurons are stepped: as NIR's equations by Euler's method, or as in the
-        framework that the graph comes from.
+        framework that the graph comes from. By default as "nir", but for what `to_nir`
+        has noted in the graph.
     reset : "zero" or "subtract", optional
         What a spike does, if the graph's source was trained with another reset than
         that of its framework's reader.
@@ -123,7 +124,7 @@ def from_nir(
         how = chosen(numerics, reset)
         check_dt(dt)
         tree = tree_from(graph, max_bytes)
-        found = normalize(tree, dt, how)
+        found = normalize(tree, dt, how, with_notes=numerics is None)
         trained = _trained(found, trainable)
     net = NIRNetwork(label="nir")
     with net:

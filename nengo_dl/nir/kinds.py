@@ -178,7 +178,9 @@ def _flatten(values: Values, arriving: Shape | None):
     if own is None:
         return None
     n = len(own)
-    first, last = (i + n if i < 0 else i for i in (values["start_dim"], values["end_dim"]))
+    first, last = (
+        i + n if i < 0 else i for i in (values["start_dim"], values["end_dim"])
+    )
     last = min(last, n - 1)
     if not 0 <= first <= last:
         # axes may be counted with that of the minibatch
@@ -312,7 +314,9 @@ def _through(found: Shape, channels: int, chosen: Windows) -> tuple[Shape, Shape
 # --- the kinds --------------------------------------------------------------------
 
 
-def _register(names: str, shapes: Callable, is_stateful: bool = False, **fields) -> None:
+def _register(
+    names: str, shapes: Callable, is_stateful: bool = False, **fields
+) -> None:
     for name in names.split():
         KINDS[name] = Kind(fields, shapes, is_stateful)
 

@@ -5,7 +5,7 @@ All that is wrong with a graph is found before anything is made of it, and told 
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -15,7 +15,7 @@ from nengo_dl.names import suggestion
 from nengo_dl.nir.cycles import late_edges
 from nengo_dl.nir.files import told
 from nengo_dl.nir.kinds import KINDS, MAX_SIZE, MISSING, Shape, Values
-from nengo_dl.nir.numerics import Numerics
+from nengo_dl.nir.numerics import NOTES, Numerics, checked_notes, noted
 from nengo_dl.nir.tree import Tree
 
 Edge: TypeAlias = tuple[str, str]
@@ -30,6 +30,7 @@ class Part:
     values: Mapping[str, Any]
     shape_in: Shape
     shape_out: Shape
+    notes: Mapping[str, Any] = field(default_factory=dict)  # see `numerics.NOTES`
 
     @property
     def size_in(self) -> int:
@@ -43,7 +44,7 @@ class Part:
 
     def full(self, values: Any) -> np.ndarray:
         """Return values of the elements, of shape (size_in,)."""
-        return np.broadcast_to(values, self.shape_in).ravel()
+        return np.broadcast_to(np.ravel(values), self.size_in)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +54,7 @@ class Graph:
     parts: Mapping[str, Part]
     edges: tuple[Edge, ...]  # each of them once
     late: frozenset[Edge]  # whose end gets what their start had a step before
+    delaying: frozenset[str]  # parts whose output depends on steps before alone
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
 
@@ -61,8 +63,8 @@ class Graph:
         return [a for a, b in self.edges if b == name]
 
 
-def normalize(tree: Tree, dt: float, how: Numerics) -> Graph:
-    """Return the flat graph of a tree.
+def normalize(tree: Tree, dt: float, how: Numerics, with_notes: bool = False) -> Graph:
+    """Return the flat graph of a tree, with notes of its nodes if they are wanted.
 
     Raises
     ------
@@ -78,23 +80,50 @@ def normalize(tree: Tree, dt: float, how: Numerics) -> Graph:
     nodes, edges = _flat(tree, problems)
     values = {name: _values(name, node, problems) for name, node in nodes.items()}
     values = {name: found for name, found in values.items() if found is not None}
+    notes = {n: _notes(n, nodes[n], problems) if with_notes else {} for n in values}
     for name, found in values.items():
-        _check_times(name, nodes[name]["type"], found, dt, how, problems)
+        how_here = noted(how, notes[name])
+        _check_times(name, nodes[name]["type"], found, dt, how_here, problems)
     kinds = {name: nodes[name]["type"] for name in values}
     _check_ends(tree, nodes, edges, problems)
     shapes = _shapes(kinds, values, edges, problems)
+    delaying = {n for n in kinds if kinds[n] == "Delay" and _delays(values[n], dt)}
     late = late_edges(
         tuple(sorted(kinds, key=lambda name: kinds[name] != "Input")),
-        [(a, b) for a, b in edges if a in kinds and b in kinds],
+        # what leaves a Delay does not need what arrives in the same step
+        [(a, b) for a, b in edges if a in kinds and b in kinds and b not in delaying],
         {name for name in kinds if KINDS[kinds[name]].is_stateful},
         how.late,
         problems,
     )
     if problems:
-        raise InvalidValue(told("expected a graph that can be simulated (got one", problems))
-    parts = {name: Part(name, kinds[name], values[name], *shapes[name]) for name in kinds}
+        raise InvalidValue(
+            told("expected a graph that can be simulated (got one", problems)
+        )
+    parts = {
+        name: Part(name, kinds[name], values[name], *shapes[name], notes[name])
+        for name in kinds
+    }
     ends = {kind: _named(tree, kind) for kind in ("Input", "Output")}
-    return Graph(parts, tuple(edges), late, ends["Input"], ends["Output"])
+    return Graph(
+        parts, tuple(edges), late, frozenset(delaying), ends["Input"], ends["Output"]
+    )
+
+
+def _notes(name: str, node: Tree, problems: list[str]) -> dict[str, Any]:
+    metadata = node.get("metadata")
+    try:
+        return checked_notes(
+            metadata.get(NOTES) if isinstance(metadata, dict) else None
+        )
+    except (InvalidValue, TypeError, ValueError) as error:
+        problems.append(f"{name}.metadata: {error}")
+        return {}
+
+
+def _delays(values: Values, dt: float) -> bool:
+    """Whether all elements are delayed by a step or more."""
+    return bool(np.all(np.round(values["delay"] / dt) >= 1))
 
 
 def _named(tree: Tree, kind: str) -> tuple[str, ...]:
@@ -125,7 +154,9 @@ def _flat(tree: Tree, problems: list[str], prefix: str = "") -> tuple[dict, list
             nodes[full] = node
     for a, b in tree["edges"]:
         start, end = _end(inner, a, "Output"), _end(inner, b, "Input")
-        problems += [f"{prefix or 'graph.'}edges: {p}" for p in (start, end) if " " in p]
+        problems += [
+            f"{prefix or 'graph.'}edges: {p}" for p in (start, end) if " " in p
+        ]
         if " " not in start + end:
             edges[f"{prefix}{start}", f"{prefix}{end}"] = None
     return nodes, list(edges)
@@ -250,7 +281,9 @@ def _shapes(kinds, values, edges, problems) -> dict[str, tuple[Shape, Shape]]:
                 solve(name, next(known_behind, None))
         rest = [n for n in todo if n not in found and n not in wrong]
         if len(rest) == len(todo):
-            problems += [f"{n}: expected a shape that edges tell (got none)" for n in rest]
+            problems += [
+                f"{n}: expected a shape that edges tell (got none)" for n in rest
+            ]
             break
         todo = rest
     _check_edges(kinds, values, edges, found, problems)
@@ -270,11 +303,14 @@ def _check_edges(kinds, values, edges, found, problems) -> None:
             )
     for name, (own, _) in found.items():
         for key, value in values[name].items():
-            is_array = isinstance(value, np.ndarray) and KINDS[
-                kinds[name]
-            ].shapes.__name__ == "_elementwise"
+            is_array = (
+                isinstance(value, np.ndarray)
+                and KINDS[kinds[name]].shapes.__name__ == "_elementwise"
+            )
             if is_array and value.size > 1 and value.shape != own:
-                problems.append(f"{name}.{key}: expected shape {own} (got {value.shape})")
+                problems.append(
+                    f"{name}.{key}: expected shape {own} (got {value.shape})"
+                )
 
 
 def _compact(shape: Shape) -> Shape:

@@ -6,7 +6,7 @@ is what becomes of one population.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -16,6 +16,8 @@ from nengo_dl.errors import InvalidValue
 from nengo_dl.names import suggestion
 
 RESETS = ("zero", "subtract")
+# Under which name `to_nir` writes what NIR has no fields for, among the metadata
+NOTES = "nengo_dl"
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,10 @@ class Numerics:
     in_units_of_input : bool
         Whether the threshold is divided by that factor, instead of multiplying inputs.
         The spikes are the same but for rounding.
+    starts_at_leak : bool
+        Whether voltages start at ``v_leak``, and not at 0.
+    leaks_into_current : bool
+        Whether currents of neurons with a synapse decay to ``v_leak``, too.
     late : "spikes" or "sums"
         What is a step late in a cycle: the spikes that enter it, or what the nodes
         behind them have made of these, biases and all.
@@ -74,13 +80,15 @@ class Numerics:
     discretization: str = "euler"
     scaled: bool = True
     in_units_of_input: bool = False
+    starts_at_leak: bool = False
+    leaks_into_current: bool = False
     late: str = "spikes"
 
 
 DIALECTS: Mapping[str, Numerics] = MappingProxyType(
     {
         "nir": Numerics(),
-        "norse": Numerics(late="sums"),
+        "norse": Numerics(starts_at_leak=True, leaks_into_current=True, late="sums"),
         "snntorch": Numerics(late_subtraction=True, in_units_of_input=True),
         "sinabs": Numerics(
             reset="subtract",
@@ -94,8 +102,9 @@ DIALECTS: Mapping[str, Numerics] = MappingProxyType(
 )
 
 
-def chosen(numerics: str | Numerics, reset: str | None) -> Numerics:
+def chosen(numerics: str | Numerics | None, reset: str | None) -> Numerics:
     """Return the numerics of a name, with another reset if one is given."""
+    numerics = "nir" if numerics is None else numerics
     if isinstance(numerics, str):
         if numerics not in DIALECTS:
             raise InvalidValue(
@@ -116,6 +125,36 @@ def chosen(numerics: str | Numerics, reset: str | None) -> Numerics:
     return numerics if reset is None else replace(numerics, reset=reset)
 
 
+def noted(how: Numerics, notes: Mapping[str, Any]) -> Numerics:
+    """Return numerics with what the notes of a node say otherwise."""
+    names = {f.name for f in fields(Numerics)}
+    return replace(how, **{key: notes[key] for key in notes if key in names})
+
+
+def checked_notes(notes: Any) -> dict[str, Any]:
+    """Return what is known of the notes of a node, in the types that it has here."""
+    if not isinstance(notes, Mapping):
+        return {}
+    found: dict[str, Any] = {}
+    for key in ("late_subtraction", "strict", "floor"):
+        if key in notes:
+            found[key] = bool(np.all(notes[key]))
+    if "max_spikes" in notes:
+        found["max_spikes"] = float(np.max(notes["max_spikes"]))
+        if not found["max_spikes"] >= 1:
+            raise InvalidValue(f"expected max_spikes of at least 1 (got {found})")
+    if "reset" in notes:
+        found["reset"] = str(notes["reset"])
+        if found["reset"] not in RESETS:
+            raise InvalidValue(f"expected a reset of {RESETS} (got {notes['reset']!r})")
+    for key in ("initial_voltage", "initial_current"):
+        if key in notes:
+            found[key] = np.asarray(notes[key], dtype=float)
+            if not np.all(np.isfinite(found[key])):
+                raise InvalidValue(f"expected finite numbers as {key}")
+    return found
+
+
 @dataclass(frozen=True, eq=False)
 class Step:
     """The recursion of a population, in steps.
@@ -132,9 +171,13 @@ class Step:
     threshold: Any = 1.0
     v_reset: Any = 0.0
     min_voltage: Any = -np.inf
+    voltage: Any = 0.0  # before the first step
+    current: Any = 0.0
 
 
-def step_of(kind: str, values: Mapping[str, Any], dt: float, how: Numerics) -> Step:
+def step_of(
+    kind: str, values: Mapping[str, Any], dt: float, how: Numerics, notes: Mapping
+) -> Step:
     """Return the recursion of a population of a kind of NIR node.
 
     Arithmetic is that of the types of the values: a graph in single precision gives the
@@ -145,11 +188,15 @@ def step_of(kind: str, values: Mapping[str, Any], dt: float, how: Numerics) -> S
         gain, b = _near_one(values["r"], how), np.ones_like(values["r"])
         step = Step(spikes, b, gain)
     elif kind == "Threshold":
-        return Step(True, np.zeros_like(values["threshold"]), threshold=values["threshold"])
+        return Step(
+            True, np.zeros_like(values["threshold"]), threshold=values["threshold"]
+        )
     elif kind in ("LI", "LIF"):
         step = _leaky(spikes, values, dt, how)
     else:
         step = _with_synapse(spikes, values, dt, how)
+    if how.starts_at_leak and "v_leak" in values:
+        step = replace(step, voltage=values["v_leak"])
     if not spikes:
         return step
     threshold = values["v_threshold"]
@@ -157,6 +204,9 @@ def step_of(kind: str, values: Mapping[str, Any], dt: float, how: Numerics) -> S
     step = replace(
         step, threshold=threshold, v_reset=values["v_reset"], min_voltage=lowest
     )
+    for key in ("voltage", "current"):
+        if f"initial_{key}" in notes:
+            step = replace(step, **{key: notes[f"initial_{key}"]})
     return _in_units_of_input(step) if how.in_units_of_input else step
 
 
@@ -173,10 +223,13 @@ def _with_synapse(spikes, values, dt, how):
     if how.scaled:
         into_current = _near_one(values["w_in"] * dt / values["tau_syn"], how)
         into_voltage = _near_one(values["r"] * dt / values["tau_mem"], how)
+    v_leak = values["v_leak"]
     # the current is stored as what it adds to the voltage
-    return Step(
-        spikes, b, into_current * into_voltage, a, leak=moved * values["v_leak"]
-    )
+    step = Step(spikes, b, into_current * into_voltage, a, leak=moved * v_leak)
+    if how.leaks_into_current:
+        current = into_voltage * v_leak
+        step = replace(step, current_leak=current * (1 - a), current=current)
+    return step
 
 
 def _decay(tau, dt, how):
@@ -200,5 +253,6 @@ def _in_units_of_input(step: Step) -> Step:
     if np.all(gain == 1) or np.any(gain <= 0):
         return step
     names = ("leak", "current_leak", "threshold", "v_reset", "min_voltage")
+    names += ("voltage", "current")
     divided = {name: getattr(step, name) / gain for name in names}
     return replace(step, gain=1.0, **divided)

@@ -7,8 +7,6 @@ from typing import Any
 
 from nengo_dl.errors import InvalidValue
 from nengo_dl.nir.files import MAX_BYTES, read
-from nengo_dl.nir.normal import Graph, normalize
-from nengo_dl.nir.numerics import Numerics
 from nengo_dl.nir.tree import Tree, nir_package, tree_of
 
 
@@ -31,9 +29,3 @@ def check_dt(dt: Any) -> None:
             f"expected dt as a positive number (got {dt!r}). It is the length of a "
             "step, in the unit of time of the graph."
         )
-
-
-def graph_of(graph: Any, dt: float, how: Numerics, max_bytes: int = MAX_BYTES) -> Graph:
-    """Return a graph, or that of a file, in its normal form."""
-    check_dt(dt)
-    return normalize(tree_from(graph, max_bytes), dt, how)

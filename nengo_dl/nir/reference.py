@@ -7,16 +7,16 @@ import numpy as np
 
 from nengo_dl.errors import InvalidValue, argument
 from nengo_dl.nir.kinds import windows
-from nengo_dl.nir.normal import Graph, Part
-from nengo_dl.nir.numerics import Numerics, Step, chosen, step_of
-from nengo_dl.nir.reading import graph_of
+from nengo_dl.nir.normal import Graph, Part, normalize
+from nengo_dl.nir.numerics import Numerics, Step, chosen, noted, step_of
+from nengo_dl.nir.reading import check_dt, tree_from
 
 
 def reference(
     graph: Any,
     x: Any,
     dt: float,
-    numerics: str | Numerics = "nir",
+    numerics: str | Numerics | None = None,
     reset: str | None = None,
     *,
     all_nodes: bool = False,
@@ -68,7 +68,8 @@ def reference(
     """
     with argument("reference"):
         how = chosen(numerics, reset)
-        found = graph_of(graph, dt, how)
+        check_dt(dt)
+        found = normalize(tree_from(graph), dt, how, with_notes=numerics is None)
         feeds = _feeds(found, x)
     outputs = _run(found, feeds, dt, how)
     if all_nodes:
@@ -104,30 +105,35 @@ def _run(graph: Graph, feeds: dict[str, np.ndarray], dt: float, how: Numerics):
     n_items, n_steps, dtype = *first.shape[:2], first.dtype
     order = _order(graph)
     steps = {name: _stepper(graph.parts[name], dt, how, dtype) for name in order}
-    now = {
-        name: np.zeros((n_items, part.size_out), dtype)
+    # what left each part in each step; nothing did before the first one
+    found = {
+        name: np.zeros((n_items, n_steps + 1, part.size_out), dtype)
         for name, part in graph.parts.items()
     }
-    found = {name: np.zeros((n_items, n_steps, x.shape[1]), dtype) for name, x in now.items()}
-    for i in range(n_steps):
-        previous = now
-        now = {}
+    for i in range(1, n_steps + 1):
+        for name in graph.delaying:
+            found[name][:, i] = steps[name].leaving(i - 1, found[name][:, 0])
         for name in order:
-            size = graph.parts[name].size_in
-            total = np.zeros((n_items, size), dtype)
+            total = np.zeros((n_items, graph.parts[name].size_in), dtype)
             for start in graph.before(name):
-                late = (start, name) in graph.late
-                total = total + (previous if late else now)[start]
+                total = total + found[start][:, i - ((start, name) in graph.late)]
             if name in feeds:
-                total = feeds[name][:, i]
-            now[name] = found[name][:, i] = steps[name](total)
-    return found
+                total = feeds[name][:, i - 1]
+            if name in graph.delaying:
+                steps[name].arrived.append(total)
+            else:
+                found[name][:, i] = steps[name](total)
+    return {name: x[:, 1:] for name, x in found.items()}
 
 
 def _order(graph: Graph) -> list[str]:
     """Return the names of all parts, each behind what it needs in the same step."""
     waiting = {
-        name: {a for a in graph.before(name) if (a, name) not in graph.late}
+        name: {
+            a
+            for a in graph.before(name)
+            if (a, name) not in graph.late and a not in graph.delaying
+        }
         for name in graph.parts
     }
     order: list[str] = []
@@ -139,7 +145,7 @@ def _order(graph: Graph) -> list[str]:
     return order
 
 
-def _stepper(part: Part, dt: float, how: Numerics, dtype) -> Callable:
+def _stepper(part: Part, dt: float, how: Numerics, dtype) -> Any:
     """Return a function from what arrives in a step to what leaves."""
     v = part.values
 
@@ -150,15 +156,15 @@ def _stepper(part: Part, dt: float, how: Numerics, dtype) -> Callable:
         weight, bias = cast(v["weight"]), cast(v.get("bias", 0.0))
         return lambda x: x @ weight.T + bias
     if part.kind == "Scale":
-        scale = cast(part.full(v["scale"]))
-        return lambda x: x * scale
+        return lambda x: x * cast(part.full(v["scale"]))
     if part.kind in ("Conv1d", "Conv2d", "AvgPool2d", "SumPool2d"):
         return _windowed(part, cast)
     if part.kind == "Delay":
-        return _delay(part, dt, dtype)
+        return _Delay(part, dt)
     if part.kind in ("Input", "Output", "Flatten"):
         return lambda x: x
-    step = step_of(part.kind, v, dt, how)
+    how = noted(how, part.notes)
+    step = step_of(part.kind, v, dt, how, part.notes)
     return _neurons(part, step, how, cast)
 
 
@@ -180,7 +186,9 @@ def _windowed(part: Part, cast: Callable) -> Callable:
         w = weight.reshape(groups, -1, *weight.shape[1:])
         y = 0
         for tap in np.ndindex(*chosen.kernel):
-            at = zip(tap, chosen.dilation, chosen.stride, part.shape_out[1:], strict=True)
+            at = zip(
+                tap, chosen.dilation, chosen.stride, part.shape_out[1:], strict=True
+            )
             part_of = [slice(t * d, t * d + s * (n - 1) + 1, s) for t, d, s, n in at]
             here = x[(slice(None),) * 3 + tuple(part_of)]
             y = y + np.einsum("bgi...,goi->bgo...", here, w[(..., *tap)])
@@ -192,30 +200,38 @@ def _windowed(part: Part, cast: Callable) -> Callable:
     return step
 
 
-def _delay(part: Part, dt: float, dtype) -> Callable:
-    lengths = np.round(part.full(part.values["delay"]) / dt).astype(int)
-    past: list[np.ndarray] = []
+class _Delay:
+    """What has arrived at a Delay, step by step."""
 
-    def step(x):
-        past.append(x)
-        zero = np.zeros_like(x, dtype=dtype)
-        columns = [(past[-1 - k] if k < len(past) else zero)[:, i] for i, k in enumerate(lengths)]
-        return np.stack(columns, axis=1)
+    def __init__(self, part: Part, dt: float):
+        self.arrived: list[np.ndarray] = []
+        self._lengths = np.round(part.full(part.values["delay"]) / dt).astype(int)
 
-    return step
+    def leaving(self, i: int, zero: np.ndarray) -> np.ndarray:
+        """Return what leaves in step i, for zeros of the shape of that."""
+        y = np.array(zero)
+        for column, length in enumerate(self._lengths):
+            if length <= i:
+                y[:, column] = self.arrived[i - length][:, column]
+        return y
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """Take what arrives, and return what leaves."""
+        self.arrived.append(x)
+        return self.leaving(len(self.arrived) - 1, np.zeros_like(x))
 
 
 def _neurons(part: Part, s: Step, how: Numerics, cast: Callable) -> Callable:
     def of(x):
         return cast(part.full(x))
 
-    b, gain, leak, threshold, reset = map(of, (s.b, s.gain, s.leak, s.threshold, s.v_reset))
-    floor = of(s.min_voltage)
-    state = {"v": cast(0.0), "i": cast(0.0)}
+    b, gain, leak, threshold = map(of, (s.b, s.gain, s.leak, s.threshold))
+    reset, floor, into = map(of, (s.v_reset, s.min_voltage, s.current_leak))
+    state = {"v": of(s.voltage), "i": of(s.current)}
 
     def step(x):
         if s.a is not None:
-            x = state["i"] = of(s.a) * state["i"] + x * gain
+            x = state["i"] = of(s.a) * state["i"] + x * gain + into
         else:
             x = x * gain
         late = cast(state["v"] > threshold) if how.late_subtraction else cast(0)
@@ -226,9 +242,12 @@ def _neurons(part: Part, s: Step, how: Numerics, cast: Callable) -> Callable:
             return v
         n = _count(v, threshold, part.kind == "Threshold" or how.strict, how.max_spikes)
         n = cast(n)
-        v = np.where(n > 0, reset, v) if how.reset == "zero" else v - (n - late) * threshold
-        limited = np.maximum(v - floor, 0) + floor
-        state["v"] = np.where(np.isfinite(floor), limited, v)
+        v = (
+            np.where(n > 0, reset, v)
+            if how.reset == "zero"
+            else v - (n - late) * threshold
+        )
+        state["v"] = v if np.any(np.isinf(floor)) else np.maximum(v - floor, 0) + floor
         return n
 
     return step
