@@ -66,8 +66,8 @@ class SteppedLI(nengo.neurons.NeuronType):
        v[n] &= b v[n-1] + I[n] T + (1 - b) v_{leak}
 
     with :math:`I = J` if there is no synapse. Decays are
-    :math:`a = 1 - T / \tau_{syn}` and :math:`b = 1 - T / \tau_{rc}` with Euler's method,
-    :math:`e^{-T / \tau}` if they are exact. T is the time step ``dt`` of the
+    :math:`a = 1 - T / \tau_{syn}` and :math:`b = 1 - T / \tau_{rc}` with Euler's
+    method, :math:`e^{-T / \tau}` if they are exact. T is the time step ``dt`` of the
     simulation, or 1 if the unit of time is the step.
 
     Parameters

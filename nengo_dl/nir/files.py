@@ -5,7 +5,6 @@ be cut off. All of that is found out from its directory, before an array is read
 told at once. Nothing of a file is ever executed.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +70,8 @@ def _listed(group) -> str:
 
 def _check(group, max_bytes: int, problems: list[str]) -> None:
     """Look at everything that a group declares, without reading any of it."""
+    import h5py
+
     total, count, todo = 0, 0, [(group, 0)]
     while todo:
         group, depth = todo.pop()
@@ -83,9 +84,9 @@ def _check(group, max_bytes: int, problems: list[str]) -> None:
             if count > MAX_OBJECTS:
                 problems.append(f"more than {MAX_OBJECTS} objects")
                 return
-            if found is not None and hasattr(found, "keys"):
+            if isinstance(found, h5py.Group):
                 todo.append((found, depth + 1))
-            elif found is not None:
+            elif isinstance(found, h5py.Dataset):
                 total += _size(found, problems)
     if total > max_bytes:
         problems.append(
@@ -101,7 +102,10 @@ def _member(group, name: str, problems: list[str]) -> Any:
     if not isinstance(group.get(name, getlink=True), h5py.HardLink):
         problems.append(f"{group.name}/{name}: a link to something else")
         return None
-    return group[name]
+    member = group[name]
+    if not isinstance(member, h5py.Group | h5py.Dataset):
+        problems.append(f"{group.name}/{name}: neither a group nor an array")
+    return member
 
 
 def _size(dataset, problems: list[str]) -> int:
@@ -121,20 +125,17 @@ def _size(dataset, problems: list[str]) -> int:
 
 def _tree(group) -> Tree:
     """Read a group of values, nodes and graphs."""
-    readers: dict[str, Callable] = {"nodes": _nodes, "edges": _edges}
+    import h5py
+
     tree: Tree = {}
-    for name in group:
-        if name in readers and "type" in group:
-            tree[name] = readers[name](group[name])
-        elif hasattr(group[name], "keys"):
-            tree[name] = _tree(group[name])
+    for name, member in group.items():
+        if isinstance(member, h5py.Group):
+            tree[name] = _tree(member)
+        elif name == "edges" and "nodes" in group:
+            tree[name] = _edges(member)
         else:
-            tree[name] = _value(group[name])
+            tree[name] = _value(member)
     return tree
-
-
-def _nodes(group) -> dict[str, Tree]:
-    return {name: _tree(group[name]) for name in group}
 
 
 def _edges(dataset) -> list[tuple[str, str]]:

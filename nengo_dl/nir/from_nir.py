@@ -37,8 +37,8 @@ class NIRNetwork(nengo.Network):
     outputs : dict of str to Probe
         By the names of the graph's outputs.
     nir_map : dict of str to Node or Neurons
-        From the names of the graph's nodes to the objects that hold their outputs; names
-        in nested graphs are joined by dots.
+        From the names of the graph's nodes to the objects that hold their outputs;
+        names in nested graphs are joined by dots.
     nir_weights : dict of str to dict of str to Connection
         From the names of nodes to the connections that hold their weights, by the names
         of their fields: ``"weight"``, ``"bias"`` and ``"scale"``.
@@ -79,8 +79,8 @@ def from_nir(
         What a spike does, if the graph's source was trained with another reset than
         that of its framework's reader.
     trainable : bool or iterable of str, optional
-        Whether training may change weights, biases and scales, or the names of the nodes
-        whose it may. By default, all.
+        Whether training may change weights, biases and scales, or the names of the
+        nodes whose it may. By default, all.
     max_bytes : int
         Of the arrays of a file, together. No more is read.
 
@@ -161,8 +161,8 @@ def _trained(graph: Graph, trainable: bool | Iterable[str] | None) -> list[str]:
     found = [trainable] if isinstance(trainable, str) else list(trainable)
     for name in found:
         if name not in names:
+            cure = suggestion(str(name), names) or f" They are {', '.join(names)}."
             raise InvalidValue(
-                f"expected trainable to name nodes with weights (got {name!r})."
-                f"{suggestion(str(name), names) or ' They are ' + ', '.join(names) + '.'}"
+                f"expected trainable to name nodes with weights (got {name!r}).{cure}"
             )
     return found

@@ -39,9 +39,9 @@ class Kind:
     fields : mapping of str to `Field`
         All that it has.
     shapes : callable
-        ``shapes(values, shape)`` returns the shapes of the input and the output, for the
-        shape of what arrives, or None if that is not known; None if this does not say
-        it. Raises `InvalidValue` if the values do not fit.
+        ``shapes(values, shape)`` returns the shapes of the input and the output, for
+        the shape of what arrives, or None if that is not known; None if this does not
+        say it. Raises `InvalidValue` if the values do not fit.
     is_stateful : bool
         Whether it keeps something from step to step, so that a cycle may go through it.
     """

@@ -192,12 +192,12 @@ def _values(name: str, node: Any, problems: list[str]) -> Values | None:
         )
         return None
     found: Values = {}
-    for key, field in KINDS[kind].fields.items():
-        value = node.get(key, field.default)
+    for key, spec in KINDS[kind].fields.items():
+        value = node.get(key, spec.default)
         try:
             if value is MISSING:
                 raise InvalidValue("expected a value (got none)")
-            found[key] = field.check(value)
+            found[key] = spec.check(value)
         except InvalidValue as error:
             problems.append(f"{name}.{key}: {error}")
             return None
@@ -249,7 +249,7 @@ def _check_ends(tree, nodes, edges, problems) -> None:
 
 
 def _shapes(kinds, values, edges, problems) -> dict[str, tuple[Shape, Shape]]:
-    """Return the shapes of inputs and outputs, from nodes that know theirs to others."""
+    """Return the shapes of inputs and outputs; nodes tell theirs to others."""
     before: dict[str, list[str]] = {name: [] for name in kinds}
     after: dict[str, list[str]] = {name: [] for name in kinds}
     for a, b in edges:

@@ -5,7 +5,7 @@ way, and its networks have been trained with that. `Numerics` says how, as data;
 is what becomes of one population.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 from typing import Any
@@ -119,8 +119,8 @@ def chosen(numerics: str | Numerics | None, reset: str | None) -> Numerics:
         )
     if reset not in (None, *RESETS):
         raise InvalidValue(
-            f"expected reset to be one of {', '.join(RESETS)} (got {reset!r}). Leave it "
-            "out for that of the framework."
+            f"expected reset to be one of {', '.join(RESETS)} (got {reset!r}). Leave "
+            "it out for that of the framework."
         )
     return numerics if reset is None else replace(numerics, reset=reset)
 
@@ -132,27 +132,49 @@ def noted(how: Numerics, notes: Mapping[str, Any]) -> Numerics:
 
 
 def checked_notes(notes: Any) -> dict[str, Any]:
-    """Return what is known of the notes of a node, in the types that it has here."""
-    if not isinstance(notes, Mapping):
-        return {}
-    found: dict[str, Any] = {}
-    for key in ("late_subtraction", "strict", "floor"):
-        if key in notes:
-            found[key] = bool(np.all(notes[key]))
-    if "max_spikes" in notes:
-        found["max_spikes"] = float(np.max(notes["max_spikes"]))
-        if not found["max_spikes"] >= 1:
-            raise InvalidValue(f"expected max_spikes of at least 1 (got {found})")
-    if "reset" in notes:
-        found["reset"] = str(notes["reset"])
-        if found["reset"] not in RESETS:
-            raise InvalidValue(f"expected a reset of {RESETS} (got {notes['reset']!r})")
-    for key in ("initial_voltage", "initial_current"):
-        if key in notes:
-            found[key] = np.asarray(notes[key], dtype=float)
-            if not np.all(np.isfinite(found[key])):
-                raise InvalidValue(f"expected finite numbers as {key}")
-    return found
+    """Return what is known of the notes of a node, in the types that it has here.
+
+    Raises
+    ------
+    InvalidValue
+        If a value is none that `to_nir` writes.
+    """
+    given = notes if isinstance(notes, Mapping) else {}
+    return {key: CHECKS[key](given[key]) for key in CHECKS if key in given}
+
+
+def _flag(value: Any) -> bool:
+    return bool(np.all(value))
+
+
+def _most(value: Any) -> float:
+    if not float(np.max(value)) >= 1:
+        raise InvalidValue(f"expected max_spikes of at least 1 (got {value})")
+    return float(np.max(value))
+
+
+def _reset(value: Any) -> str:
+    if str(value) not in RESETS:
+        raise InvalidValue(f"expected a reset of {', '.join(RESETS)} (got {value!r})")
+    return str(value)
+
+
+def _finite(value: Any) -> np.ndarray:
+    array = np.asarray(value, dtype=float)
+    if not np.all(np.isfinite(array)):
+        raise InvalidValue("expected finite numbers as initial states")
+    return array
+
+
+CHECKS: dict[str, Callable[[Any], Any]] = {
+    "late_subtraction": _flag,
+    "strict": _flag,
+    "floor": _flag,
+    "max_spikes": _most,
+    "reset": _reset,
+    "initial_voltage": _finite,
+    "initial_current": _finite,
+}
 
 
 @dataclass(frozen=True, eq=False)

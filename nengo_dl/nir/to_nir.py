@@ -123,6 +123,11 @@ def to_nir(
             return graph_again(network.origin), ExportReport(names)
         export = Export(network, dt, spike_unit, Draft(pooling))
         export.write()
+        if export.problems:
+            # vectors cannot become channels: perhaps as vectors throughout
+            flat = Export(network, dt, spike_unit, Draft(pooling), with_channels=False)
+            flat.write()
+            export = export if flat.problems else flat
         if export.problems and strict:
             raise InvalidValue(
                 told("expected what NIR can express (got", export.problems)

@@ -75,11 +75,12 @@ def conv2d(draw, channels, dilation=1):
 
 def conv1d(draw, channels):
     """Draw a convolution of one dimension."""
+    is_same = draw.rng.rand() < 0.3
     return nir.Conv1d(
         input_shape=None,
         weight=draw.weights(3, channels, 3),
-        stride=int(draw.rng.randint(1, 3)),
-        padding="same" if draw.rng.rand() < 0.3 else 1,
+        stride=1 if is_same else int(draw.rng.randint(1, 3)),
+        padding="same" if is_same else 1,
         dilation=1,
         groups=1,
         bias=draw.weights(3),

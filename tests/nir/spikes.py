@@ -7,7 +7,7 @@ import numpy as np
 
 
 def packed(spikes):
-    """Return arrays of numbers of spikes, by name, in a form that takes little space."""
+    """Return arrays of numbers of spikes, by name, in a form that is small."""
     return {
         f"{name}|{part}": value
         for name, x in spikes.items()

@@ -7,7 +7,7 @@ import nengo
 import numpy as np
 from nengo.builder import Model, Signal
 from nengo.ensemble import Neurons
-from nengo.synapses import Lowpass
+from nengo.synapses import LinearFilter, Lowpass
 from nengo.transforms import ChannelShape, Convolution, Dense, NoTransform
 
 from nengo_dl.errors import InvalidValue
@@ -54,6 +54,14 @@ class Windowed:
 Map: TypeAlias = Scaling | Matrix | Windowed
 
 
+@dataclass(frozen=True)
+class Filter:
+    """A synapse: an integrator that leaks, or none, and a delay."""
+
+    tau: float  # time constant in seconds; 0 for none
+    steps: int  # of delay
+
+
 @dataclass(frozen=True, eq=False)
 class Link:
     """A connection: a map, and a synapse behind it, or none."""
@@ -61,7 +69,7 @@ class Link:
     pre: Obj
     post: Obj
     map: Map
-    synapse: Lowpass | None
+    synapse: Filter | None
     # behind the synapse: factors, and elements of the end if not all
     gain: np.ndarray
     into: np.ndarray | None
@@ -76,9 +84,7 @@ def link_of(conn: nengo.Connection, model: Model) -> Link:
     InvalidValue
         If NIR has nothing like it.
     """
-    synapse = conn.synapse
-    if synapse is not None and type(synapse) is not Lowpass:
-        raise InvalidValue(f"expected no synapse, or a Lowpass (got {synapse})")
+    synapse = filter_of(conn.synapse)
     if conn.learning_rule_type is not None:
         raise InvalidValue("expected no learning rule (got one)")
     pre, post = conn.pre_obj, conn.post_obj
@@ -94,6 +100,25 @@ def link_of(conn: nengo.Connection, model: Model) -> Link:
     return Link(pre, post, found, synapse, gain, into, conn)
 
 
+def filter_of(synapse: Any) -> Filter | None:
+    """Return what a synapse does.
+
+    Raises
+    ------
+    InvalidValue
+        If it is no Lowpass, and no delay.
+    """
+    if synapse is None:
+        return None
+    if type(synapse) is Lowpass:
+        return Filter(synapse.tau, 1)
+    is_discrete = type(synapse) is LinearFilter and not synapse.analog
+    if is_discrete and np.array_equal(synapse.num, [1]):
+        if synapse.den[0] == 1 and not np.any(synapse.den[1:]):
+            return Filter(0.0, len(synapse.den) - 1)
+    raise InvalidValue(f"expected no synapse, a Lowpass or a delay (got {synapse})")
+
+
 def _decoded(conn, model, synapse, gain, into) -> Link:
     weights = np.asarray(model.params[conn].weights)
     post = conn.post_obj
@@ -104,7 +129,7 @@ def _decoded(conn, model, synapse, gain, into) -> Link:
 
 def chosen_elements(size: int, key: Any) -> np.ndarray | None:
     """Return the elements that a key takes; None for all, in their order."""
-    index = np.arange(size)[key]
+    index = np.arange(size)[slice(None) if key is None else key]
     return None if np.array_equal(index, np.arange(size)) else np.atleast_1d(index)
 
 
@@ -171,7 +196,7 @@ def _windowed(transform: Convolution, weights: np.ndarray) -> Windowed:
         for axis, (size, out, taps, stride) in enumerate(space):
             total = max((out - 1) * stride + taps - size, 0)
             padding[axis] = total - total // 2
-            # one zero less before an axis than behind it: a tap of zeros makes up for it
+            # with one zero less before an axis than behind, a tap of zeros is added
             zeros = [(0, 0)] * kernel.ndim
             zeros[axis + 2] = (total % 2, 0)
             kernel = np.pad(kernel, zeros)

@@ -10,7 +10,6 @@ import numpy as np
 from nengo.builder import Model
 from nengo.ensemble import Neurons
 from nengo.exceptions import NengoException
-from nengo.synapses import Lowpass
 
 from nengo_dl.errors import InvalidValue
 from nengo_dl.nir.export.layouts import Layout, flat, layouts
@@ -20,10 +19,11 @@ from nengo_dl.nir.export.links import (
     Obj,
     Scaling,
     chosen_elements,
+    filter_of,
     link_of,
 )
 from nengo_dl.nir.export.neurons import Written, written
-from nengo_dl.nir.export.tidy import STEPS, drop_delays
+from nengo_dl.nir.export.tidy import STEPS, absorbed, drop_delays
 from nengo_dl.nir.export.writer import Draft, Sum, Term
 from nengo_dl.nir.numerics import NOTES
 from nengo_dl.nir.tree import nir_package
@@ -45,6 +45,7 @@ class Export:
     known: dict[Any, Sum] = field(default_factory=dict)
     into: dict[Any, list[Link]] = field(default_factory=dict)
     layouts: dict[Any, Layout] = field(default_factory=dict)
+    with_channels: bool = True
 
     def write(self) -> None:
         """Write all of the network, and note what cannot be written."""
@@ -56,7 +57,7 @@ class Export:
             self.problems.append(f"{self.network}: expected to be built (got: {error})")
             return
         links = self._links()
-        self.layouts = layouts(links)
+        self.layouts = layouts(links) if self.with_channels else {}
         for link in links:
             self.into.setdefault(link.post, []).append(link)
         self._inputs()
@@ -69,7 +70,7 @@ class Export:
             self._try(probe, self._output, probe)
         if not self.problems:
             for step in STEPS:
-                step(self.draft)
+                self._try("network", step, self.draft)
             drop_delays(self.draft, self.delays)
 
     def _try(self, obj: Any, function: Callable, *args: Any) -> Any:
@@ -180,10 +181,13 @@ class Export:
 
     def _arriving(self, obj: Obj, size: int) -> Sum:
         """Return the sum of what arrives at an object."""
+        before = set(self.draft.nodes)
         total = Sum((), np.zeros(size))
         for link in self.into.get(obj, ()):
             total = total.plus(self._through(link, size))
-        return total
+        # nodes that nothing else has heard of yet
+        fresh = [term for term in total.terms if term.node not in before]
+        return absorbed(self.draft, total, fresh)
 
     def _through(self, link: Link, size: int) -> Sum:
         n = size if link.into is None else len(link.into)
@@ -206,8 +210,11 @@ class Export:
         layout = flat(size) if link.into is not None else self._layout(link.post, size)
         label = f"{_label(link.pre)}_to_{_label(link.post)}"
         full = np.ones(layout.shape)
-        delay = self.draft.add(f"{label}_delay", nir.Delay(full * self.dt))
-        self.delays.append(delay)
+        delay = self.draft.add(
+            f"{label}_delay", nir.Delay(full * (synapse.steps * self.dt))
+        )
+        if synapse.steps == 1:
+            self.delays.append(delay)
         name = delay
         # Nengo takes shorter ones for a step, too
         if synapse.tau > 0.03 * self.dt:
@@ -248,10 +255,6 @@ class Export:
 
     def _probed(self, probe: nengo.Probe) -> Link:
         """Return the connection that a probe stands for."""
-        if probe.synapse is not None and type(probe.synapse) is not Lowpass:
-            raise InvalidValue(
-                f"expected no synapse, or a Lowpass (got {probe.synapse})"
-            )
         obj, map_ = probe.obj, Scaling(np.ones(()))
         if isinstance(obj, nengo.Ensemble):
             conns = [c for c in self.model.params if isinstance(c, nengo.Connection)]
@@ -261,7 +264,9 @@ class Export:
         index = chosen_elements(probe.target.size_out, probe.slice)
         if index is not None:
             map_ = Matrix(np.eye(obj.size_out)[index])
-        return Link(obj, probe, map_, probe.synapse, np.ones(()), None, probe)
+        return Link(
+            obj, probe, map_, filter_of(probe.synapse), np.ones(()), None, probe
+        )
 
 
 def link_size(link: Link) -> int:

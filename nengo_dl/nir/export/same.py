@@ -11,7 +11,7 @@ from nengo_dl.nodes.stencil import Stencil
 
 
 def is_same(network: Any) -> bool:
-    """Whether a network still has the objects that a graph has become, and no others."""
+    """Whether a network still has the objects of its graph, and no others."""
     if not isinstance(network, NIRNetwork) or network.origin is None:
         return False
     return count(network) == network.origin.n_objects

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from nengo_dl.errors import InvalidValue
 from nengo_dl.nir.cycles import late_edges
-from nengo_dl.nir.export.writer import Draft
+from nengo_dl.nir.export.writer import Draft, Sum, Term
 from nengo_dl.nir.kinds import KINDS
 from nengo_dl.nir.tree import nir_package
 
@@ -24,6 +25,19 @@ def _before(draft: Draft, name: str) -> list[str]:
 
 def _after(draft: Draft, name: str) -> list[str]:
     return [b for a, b in draft.edges if a == name]
+
+
+def absorbed(draft: Draft, signal: Sum, terms: list[Term]) -> Sum:
+    """Return a signal whose constants are in the biases of a term, if one has such."""
+    for term in terms:
+        constant = signal.constant[term.layout.order]
+        if np.any(constant) and np.all(term.factor == 1):
+            rows = _by_row(constant, draft.nodes[term.node])
+            if rows is not None:
+                node = draft.nodes[term.node]
+                node.bias = node.bias + rows
+                return Sum(signal.terms, np.zeros_like(signal.constant))
+    return signal
 
 
 def fold_scales(draft: Draft) -> None:
@@ -65,6 +79,11 @@ def add_constants(draft: Draft) -> None:
                 node.bias = node.bias + rows
                 break
         else:
+            if len(_size_out(draft.nodes[name])) > 1:
+                raise InvalidValue(
+                    f"{name}: expected constants for each channel (got others). Connect "
+                    "them through weights."
+                )
             start = _before(draft, name)
             start = start[0] if start else _any_input(draft)
             source = _as_vector(draft, start)

@@ -1,4 +1,4 @@
-"""Signals of a network as nodes of a graph, which come into being as they are needed."""
+"""Signals of a network as nodes of a graph, which are made when they are needed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -91,6 +91,8 @@ class Draft:
 
     def _windowed(self, signal: Sum, link: Windowed, size: int, label: str) -> Sum:
         layout, result = of_channels(link.shape_in), of_channels(link.shape_out)
+        if any(term.layout != layout for term in signal.terms):
+            return self._weighted(signal, _full(link), size, label)
         terms = []
         for same in _alike(signal.terms):
             # per channel, or not at all
@@ -113,7 +115,7 @@ class Draft:
         return Sum(tuple(terms), constant)
 
     def _window_node(self, link: Windowed, layout: Layout, factor: np.ndarray):
-        """Return the node of a convolution or pooling, and the factors on its output."""
+        """Return the node of a convolution or pooling, and factors on its output."""
         nir = nir_package()
         n_out, kernel = link.shape_out.size, link.kernel.shape[2:]
         if link.pooled is not None and len(kernel) == 2:
@@ -178,7 +180,7 @@ class Draft:
         return self.add(f"{term.node}_order", affine(weight), (self._flattened(term),))
 
     def _flattened(self, term: Term) -> str:
-        """Return the name of a node that puts out a term as a vector, without factors."""
+        """Return the name of a node with a term as a vector, without factors."""
         shape = term.layout.shape
         if len(shape) == 1:
             return term.node
@@ -209,6 +211,17 @@ def _alike(terms: tuple[Term, ...]) -> list[list[Term]]:
         else:
             groups.append([term])
     return groups
+
+
+def _full(link: Windowed) -> Matrix:
+    """Return the weights of a convolution from all elements to all."""
+    n_in, n_out = link.shape_in.size, link.shape_out.size
+    if n_in * n_out > MAX_SIZE // 8:
+        raise InvalidValue(
+            f"expected signals with channels {link.shape_in.shape} (got a vector, "
+            "behind weights that are no convolution)"
+        )
+    return Matrix(np.stack([_convolved(unit, link) for unit in np.eye(n_in)], axis=1))
 
 
 def _convolved(constant: np.ndarray, link: Windowed) -> np.ndarray:
