@@ -1,8 +1,8 @@
 """How fast are networks from NIR graphs, compared with sinabs and snnTorch?
 
 Each framework runs in a process of its own, those of the peers with the Python of
-``make test-exchange``. They read the same graphs with their own readers, take turns, and
-say how many spikes come out.
+``make test-exchange``. They read the same graphs with their own readers, take turns,
+and say how many spikes come out.
 """
 
 import argparse

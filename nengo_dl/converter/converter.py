@@ -10,6 +10,7 @@ from nengo.synapses import Synapse
 from nengo_dl.converter.activations import swaps_of
 from nengo_dl.converter.calibration import Goal, calibrate, errors, steps_needed
 from nengo_dl.converter.calibration.calibration import together
+from nengo_dl.converter.export_methods import ExportMethods
 from nengo_dl.converter.keras_conversion import convert, warn_of_options
 from nengo_dl.converter.keras_source import input_specs
 from nengo_dl.converter.layer_converter import LayerConverter, rule_of
@@ -30,10 +31,9 @@ from nengo_dl.converter.report.measure import measure
 from nengo_dl.converter.rules import Registry, Rule, add_rule, find_rule
 from nengo_dl.converter.tuning import Tuning
 from nengo_dl.converter.verify import verify
-from nengo_dl.nir import ExportReport, to_nir
 
 
-class Converter:
+class Converter(ExportMethods):
     """Convert a Keras model to a Nengo network.
 
     Parameters
@@ -304,25 +304,6 @@ class Converter:
             If data does not fit the model, or a layer puts out NaN.
         """
         return measure(self.conversion, x, y, n_steps, dt, minibatch_size, devices)
-
-    def to_nir(self, dt: float, **options: Any) -> tuple[Any, ExportReport]:
-        """Make a NIR graph of the network, and report what is not in it.
-
-        Parameters
-        ----------
-        dt : float
-            Length of a step, in seconds.
-        **options
-            More arguments of `nengo_dl.nir.to_nir`.
-
-        Returns
-        -------
-        graph : nir.NIRGraph
-            Channels come first, so that inputs are those of the model, transposed.
-        report : `nengo_dl.nir.ExportReport`
-            What is left out or not exact.
-        """
-        return to_nir(self.net, dt, **options)
 
     def set_trainable(self, obj: Any, trainable: bool) -> None:
         """Set whether training changes a Nengo object.

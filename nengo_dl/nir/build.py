@@ -39,7 +39,7 @@ class Made:
 
 @dataclass(frozen=True, eq=False)
 class Build:
-    """What builders need besides the part: a graph and a network that is being made."""
+    """A graph and the network that is being made of it."""
 
     graph: Graph
     net: nengo.Network
@@ -219,7 +219,8 @@ def _padding(
     )
     index = np.arange(padded.size_in).reshape(channels, *space)
     within = [slice(low, low + n) for low, n in zip(chosen.before, inner, strict=True)]
-    b.link(before, padded[index[(slice(None), *within)].ravel().tolist()])
+    inside = index[(slice(None),) + tuple(within)]
+    b.link(before, padded[inside.ravel().tolist()])
     return before, padded
 
 

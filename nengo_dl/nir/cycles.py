@@ -20,7 +20,8 @@ def late_edges(
     before, and biases behind these spikes arrive from the first step on. With "sums" it
     is the edge that closes the cycle.
     """
-    edges, found = list(edges), set()
+    edges = list(edges)
+    found: set[Edge] = set()
     while True:
         after: dict[str, list[str]] = {name: [] for name in names}
         for a, b in edges:

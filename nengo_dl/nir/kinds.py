@@ -1,6 +1,6 @@
 """Kinds of NIR nodes: which fields they have, and what they do to shapes.
 
-One `Kind` is registered for each type of node. Checks of fields take whatever another
+There is one `Kind` for each type of node. Checks of fields take whatever another
 library has put there (arrays, tensors on the CPU, scalars of NumPy), and return plain
 values or raise `InvalidValue`.
 """
@@ -49,9 +49,6 @@ class Kind:
     fields: Mapping[str, Field]
     shapes: Callable[[Values, Shape | None], tuple[Shape, Shape] | None]
     is_stateful: bool = False
-
-
-KINDS: dict[str, Kind] = {}
 
 
 # --- checks of fields -------------------------------------------------------------
@@ -152,7 +149,7 @@ def _check_size(found: Shape) -> Shape:
 # --- shapes -----------------------------------------------------------------------
 
 
-def _elementwise(values: Values, arriving: Shape | None):
+def elementwise(values: Values, arriving: Shape | None):
     """Arrays of one shape, in which single numbers count for all elements."""
     arrays = {name: x for name, x in values.items() if isinstance(x, np.ndarray)}
     found = {x.shape for x in arrays.values() if x.size > 1}
@@ -314,13 +311,6 @@ def _through(found: Shape, channels: int, chosen: Windows) -> tuple[Shape, Shape
 # --- the kinds --------------------------------------------------------------------
 
 
-def _register(
-    names: str, shapes: Callable, is_stateful: bool = False, **fields
-) -> None:
-    for name in names.split():
-        KINDS[name] = Kind(fields, shapes, is_stateful)
-
-
 def _fields(check: Callable, names: str) -> dict[str, Field]:
     return {name: Field(check) for name in names.split()}
 
@@ -340,25 +330,33 @@ SPIKING = {
 }
 SYNAPSE = {**_fields(positive, "tau_syn tau_mem"), "w_in": Field(numbers, 1.0)}
 
-_register("Input Output", _same, shape=Field(shape))
-_register(
-    "Flatten",
-    _flatten,
-    input_type=Field(shape, None),
-    start_dim=Field(whole, 1),
-    end_dim=Field(whole, -1),
-)
-_register("Affine", _matrix, weight=Field(with_axes(2)), bias=Field(with_axes(1)))
-_register("Linear", _matrix, weight=Field(with_axes(2)))
-_register("Scale", _elementwise, scale=Field(numbers))
-_register("Threshold", _elementwise, threshold=Field(positive))
-_register("Conv1d", _convolution, weight=Field(with_axes(3)), **CONVOLUTION)
-_register("Conv2d", _convolution, weight=Field(with_axes(4)), **CONVOLUTION)
-_register("AvgPool2d SumPool2d", _pooling, kernel_size=Field(counts), **WINDOWS)
-_register("Delay", _elementwise, True, delay=Field(numbers))
-_register("I", _elementwise, True, r=Field(numbers))
-_register("IF", _elementwise, True, r=Field(numbers), **SPIKING)
-_register("LI", _elementwise, True, tau=Field(positive), **LEAK)
-_register("LIF", _elementwise, True, tau=Field(positive), **LEAK, **SPIKING)
-_register("CubaLI", _elementwise, True, **SYNAPSE, **LEAK)
-_register("CubaLIF", _elementwise, True, **SYNAPSE, **LEAK, **SPIKING)
+KINDS: Mapping[str, Kind] = {
+    **dict.fromkeys(("Input", "Output"), Kind({"shape": Field(shape)}, _same)),
+    "Flatten": Kind(
+        {
+            "input_type": Field(shape, None),
+            "start_dim": Field(whole, 1),
+            "end_dim": Field(whole, -1),
+        },
+        _flatten,
+    ),
+    "Affine": Kind(
+        {"weight": Field(with_axes(2)), "bias": Field(with_axes(1))}, _matrix
+    ),
+    "Linear": Kind({"weight": Field(with_axes(2))}, _matrix),
+    "Scale": Kind({"scale": Field(numbers)}, elementwise),
+    "Threshold": Kind({"threshold": Field(positive)}, elementwise),
+    "Conv1d": Kind({"weight": Field(with_axes(3)), **CONVOLUTION}, _convolution),
+    "Conv2d": Kind({"weight": Field(with_axes(4)), **CONVOLUTION}, _convolution),
+    **dict.fromkeys(
+        ("AvgPool2d", "SumPool2d"),
+        Kind({"kernel_size": Field(counts), **WINDOWS}, _pooling),
+    ),
+    "Delay": Kind({"delay": Field(numbers)}, elementwise, True),
+    "I": Kind({"r": Field(numbers)}, elementwise, True),
+    "IF": Kind({"r": Field(numbers), **SPIKING}, elementwise, True),
+    "LI": Kind({"tau": Field(positive), **LEAK}, elementwise, True),
+    "LIF": Kind({"tau": Field(positive), **LEAK, **SPIKING}, elementwise, True),
+    "CubaLI": Kind({**SYNAPSE, **LEAK}, elementwise, True),
+    "CubaLIF": Kind({**SYNAPSE, **LEAK, **SPIKING}, elementwise, True),
+}

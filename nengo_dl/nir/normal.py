@@ -14,7 +14,14 @@ from nengo_dl.errors import InvalidValue
 from nengo_dl.names import suggestion
 from nengo_dl.nir.cycles import late_edges
 from nengo_dl.nir.files import told
-from nengo_dl.nir.kinds import KINDS, MAX_SIZE, MISSING, Shape, Values
+from nengo_dl.nir.kinds import (
+    KINDS,
+    MAX_SIZE,
+    MISSING,
+    Shape,
+    Values,
+    elementwise,
+)
 from nengo_dl.nir.numerics import NOTES, Numerics, checked_notes, noted
 from nengo_dl.nir.tree import Tree
 
@@ -78,8 +85,8 @@ def normalize(tree: Tree, dt: float, how: Numerics, with_notes: bool = False) ->
         )
     problems: list[str] = []
     nodes, edges = _flat(tree, problems)
-    values = {name: _values(name, node, problems) for name, node in nodes.items()}
-    values = {name: found for name, found in values.items() if found is not None}
+    checked = {name: _values(name, node, problems) for name, node in nodes.items()}
+    values = {name: found for name, found in checked.items() if found is not None}
     notes = {n: _notes(n, nodes[n], problems) if with_notes else {} for n in values}
     for name, found in values.items():
         how_here = noted(how, notes[name])
@@ -184,7 +191,7 @@ def _end(nodes: Mapping[str, Any], name: str, kind: str) -> str:
 
 def _values(name: str, node: Any, problems: list[str]) -> Values | None:
     """Return the checked fields of a node; None if its kind is not known."""
-    kind = node.get("type") if isinstance(node, dict) else None
+    kind = str(node.get("type")) if isinstance(node, dict) else ""
     if kind not in KINDS:
         problems.append(
             f"{name}: expected one of {', '.join(KINDS)} (got "
@@ -302,12 +309,10 @@ def _check_edges(kinds, values, edges, found, problems) -> None:
                 f"edge {a} -> {b}: expected equal shapes (got {left} and {right})"
             )
     for name, (own, _) in found.items():
+        if KINDS[kinds[name]].shapes is not elementwise:
+            continue
         for key, value in values[name].items():
-            is_array = (
-                isinstance(value, np.ndarray)
-                and KINDS[kinds[name]].shapes.__name__ == "_elementwise"
-            )
-            if is_array and value.size > 1 and value.shape != own:
+            if value.size > 1 and value.shape != own:
                 problems.append(
                     f"{name}.{key}: expected shape {own} (got {value.shape})"
                 )

@@ -274,7 +274,7 @@ def _in_units_of_input(step: Step) -> Step:
     gain = np.asarray(step.gain)
     if np.all(gain == 1) or np.any(gain <= 0):
         return step
-    names = ("leak", "current_leak", "threshold", "v_reset", "min_voltage")
-    names += ("voltage", "current")
+    names = ["leak", "current_leak", "threshold", "v_reset", "min_voltage"]
+    names += ["voltage", "current"]
     divided = {name: getattr(step, name) / gain for name in names}
     return replace(step, gain=1.0, **divided)

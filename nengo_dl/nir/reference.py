@@ -184,14 +184,15 @@ def _windowed(part: Part, cast: Callable) -> Callable:
         x = np.pad(x.reshape(-1, channels, *space), pads)
         x = x.reshape(len(x), groups, -1, *x.shape[2:])
         w = weight.reshape(groups, -1, *weight.shape[1:])
-        y = 0
+        y = cast(0.0)
         for tap in np.ndindex(*chosen.kernel):
             at = zip(
                 tap, chosen.dilation, chosen.stride, part.shape_out[1:], strict=True
             )
             part_of = [slice(t * d, t * d + s * (n - 1) + 1, s) for t, d, s, n in at]
             here = x[(slice(None),) * 3 + tuple(part_of)]
-            y = y + np.einsum("bgi...,goi->bgo...", here, w[(..., *tap)])
+            weights = w[(Ellipsis,) + tap]
+            y = y + np.einsum("bgi...,goi->bgo...", here, weights)
         y = y.reshape(len(x), *part.shape_out) * factor
         if bias is not None:
             y = y + cast(bias).reshape(-1, *[1] * len(space))
@@ -201,7 +202,7 @@ def _windowed(part: Part, cast: Callable) -> Callable:
 
 
 class _Delay:
-    """What has arrived at a Delay, step by step."""
+    """A Delay, with all that has arrived at it."""
 
     def __init__(self, part: Part, dt: float):
         self.arrived: list[np.ndarray] = []

@@ -20,7 +20,7 @@ UNITS = ("step", "second")
 
 @dataclass(frozen=True, eq=False)
 class ExportReport:
-    """What a graph has of a network, and what not.
+    """Which parts of a network a graph has, and how exactly.
 
     Attributes
     ----------

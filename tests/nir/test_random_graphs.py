@@ -18,7 +18,7 @@ SINABS = replace(DIALECTS["sinabs"], discretization="euler", scaled=True)
 WAYS = [("nir",), ("nir", "subtract"), ("norse",), ("snntorch", "subtract"), (SINABS,)]
 WAYS += [(SINABS, "zero")]
 RANDOM = hypothesis.settings(
-    max_examples=10,
+    max_examples=8,
     deadline=None,
     derandomize=True,
     suppress_health_check=list(hypothesis.HealthCheck),

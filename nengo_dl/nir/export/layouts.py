@@ -21,15 +21,9 @@ class Layout:
     shape: tuple[int, ...]
     order: np.ndarray  # of shape (size,)
 
-    def __eq__(self, other):
+    def equals(self, other: "Layout") -> bool:
+        """Whether another layout is the same."""
         return self.shape == other.shape and np.array_equal(self.order, other.order)
-
-    __hash__ = None
-
-    @property
-    def is_plain(self) -> bool:
-        """(bool) Whether the order is Nengo's."""
-        return bool(np.array_equal(self.order, np.arange(len(self.order))))
 
 
 def flat(size: int) -> Layout:

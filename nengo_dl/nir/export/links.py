@@ -54,6 +54,11 @@ class Windowed:
 Map: TypeAlias = Scaling | Matrix | Windowed
 
 
+def identity() -> Map:
+    """Return the map that changes nothing."""
+    return Scaling(np.ones(()))
+
+
 @dataclass(frozen=True)
 class Filter:
     """A synapse: an integrator that leaks, or none, and a delay."""

@@ -20,6 +20,7 @@ from nengo_dl.nir.export.links import (
     Scaling,
     chosen_elements,
     filter_of,
+    identity,
     link_of,
 )
 from nengo_dl.nir.export.neurons import Written, written
@@ -206,6 +207,8 @@ class Export:
     def _filter(self, link: Link) -> Any:
         """Make room for a synapse: an integrator that leaks, and a delay of a step."""
         nir, synapse = nir_package(), link.synapse
+        if synapse is None:
+            return None
         size = link.post.size_in if link.into is None else len(link.into)
         layout = flat(size) if link.into is not None else self._layout(link.post, size)
         label = f"{_label(link.pre)}_to_{_label(link.post)}"
@@ -255,13 +258,14 @@ class Export:
 
     def _probed(self, probe: nengo.Probe) -> Link:
         """Return the connection that a probe stands for."""
-        obj, map_ = probe.obj, Scaling(np.ones(()))
+        obj, map_ = probe.obj, identity()
         if isinstance(obj, nengo.Ensemble):
             conns = [c for c in self.model.params if isinstance(c, nengo.Connection)]
             conn = next(c for c in conns if c.post_obj is probe)
             map_ = Matrix(np.asarray(self.model.params[conn].weights))
-            obj = obj.neurons
-        index = chosen_elements(probe.target.size_out, probe.slice)
+            obj, index = obj.neurons, None
+        else:
+            index = chosen_elements(obj.size_out, probe.slice)
         if index is not None:
             map_ = Matrix(np.eye(obj.size_out)[index])
         return Link(

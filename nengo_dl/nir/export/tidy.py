@@ -81,12 +81,11 @@ def add_constants(draft: Draft) -> None:
         else:
             if len(_size_out(draft.nodes[name])) > 1:
                 raise InvalidValue(
-                    f"{name}: expected constants for each channel (got others). Connect "
-                    "them through weights."
+                    f"{name}: expected constants for each channel (got others). "
+                    "Connect them through weights."
                 )
-            start = _before(draft, name)
-            start = start[0] if start else _any_input(draft)
-            source = _as_vector(draft, start)
+            starts = [*_before(draft, name), _any_input(draft)]
+            source = _as_vector(draft, starts[0])
             size = int(np.prod(_size_out(draft.nodes[source])))
             weight = np.zeros((len(constant), size))
             bias = nir.Affine(weight=weight, bias=np.array(constant))

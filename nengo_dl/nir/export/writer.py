@@ -22,7 +22,7 @@ def affine(weight: np.ndarray) -> Any:
 
 @dataclass(frozen=True, eq=False)
 class Term:
-    """What a node puts out, times factors."""
+    """The output of a node, times factors."""
 
     node: str
     layout: Layout
@@ -91,7 +91,7 @@ class Draft:
 
     def _windowed(self, signal: Sum, link: Windowed, size: int, label: str) -> Sum:
         layout, result = of_channels(link.shape_in), of_channels(link.shape_out)
-        if any(term.layout != layout for term in signal.terms):
+        if not all(term.layout.equals(layout) for term in signal.terms):
             return self._weighted(signal, _full(link), size, label)
         terms = []
         for same in _alike(signal.terms):
@@ -157,7 +157,7 @@ class Draft:
         """Return the name of a node that puts out a term in a layout."""
         nir, factor = nir_package(), term.factor
         is_one = bool(np.all(factor == 1))
-        if term.layout == layout:
+        if term.layout.equals(layout):
             if is_one:
                 return term.node
             full = np.broadcast_to(factor, len(layout.order))[layout.order]
@@ -203,7 +203,7 @@ def _alike(terms: tuple[Term, ...]) -> list[list[Term]]:
     groups: list[list[Term]] = []
     for term in terms:
         for group in groups:
-            if group[0].layout == term.layout and np.array_equal(
+            if group[0].layout.equals(term.layout) and np.array_equal(
                 group[0].factor, term.factor
             ):
                 group.append(term)
@@ -235,8 +235,8 @@ def _convolved(constant: np.ndarray, link: Windowed) -> np.ndarray:
     for tap in np.ndindex(*link.kernel.shape[2:]):
         steps = zip(tap, link.stride, result.shape[1:], strict=True)
         at = tuple(slice(t, t + s * (n - 1) + 1, s) for t, s, n in steps)
-        here = x[(slice(None), slice(None), *at)]
-        y += np.einsum("gi...,goi->go...", here, w[(..., *tap)]).reshape(y.shape)
+        here, weights = x[(slice(None),) * 2 + at], w[(Ellipsis,) + tap]
+        y += np.einsum("gi...,goi->go...", here, weights).reshape(y.shape)
     found = np.empty(y.size)
     found[result.order] = y.ravel()
     return found
