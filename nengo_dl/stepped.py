@@ -73,9 +73,11 @@ class SteppedLI(nengo.neurons.NeuronType):
     Parameters
     ----------
     tau_rc : float or array_like of shape (n_neurons,)
-        Membrane time constant; infinite (the default) if nothing leaks.
+        Membrane time constant, in seconds or steps; infinite (the default) if nothing
+        leaks.
     tau_syn : float or array_like of shape (n_neurons,)
-        Time constant of the current; 0 (the default) for no synapse.
+        Time constant of the current, in seconds or steps; 0 (the default) for no
+        synapse.
     v_leak : float or array_like of shape (n_neurons,)
         Voltage without any input.
     discretization : "euler" or "exact"
@@ -218,9 +220,11 @@ class SteppedLIF(SteppedLI):
     Parameters
     ----------
     tau_rc : float or array_like of shape (n_neurons,)
-        Membrane time constant; infinite (the default) if nothing leaks.
+        Membrane time constant, in seconds or steps; infinite (the default) if nothing
+        leaks.
     tau_syn : float or array_like of shape (n_neurons,)
-        Time constant of the current; 0 (the default) for no synapse.
+        Time constant of the current, in seconds or steps; 0 (the default) for no
+        synapse.
     threshold : float or array_like of shape (n_neurons,)
         Voltage :math:`\theta` above which a neuron spikes.
     v_reset : float or array_like of shape (n_neurons,)

@@ -7,7 +7,6 @@ is what becomes of one population.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -85,21 +84,19 @@ class Numerics:
     late: str = "spikes"
 
 
-DIALECTS: Mapping[str, Numerics] = MappingProxyType(
-    {
-        "nir": Numerics(),
-        "norse": Numerics(starts_at_leak=True, leaks_into_current=True, late="sums"),
-        "snntorch": Numerics(late_subtraction=True, in_units_of_input=True),
-        "sinabs": Numerics(
-            reset="subtract",
-            max_spikes=np.inf,
-            strict=False,
-            floor=True,
-            discretization="exact",
-            scaled=False,
-        ),
-    }
-)
+DIALECTS: Mapping[str, Numerics] = {
+    "nir": Numerics(),
+    "norse": Numerics(starts_at_leak=True, leaks_into_current=True, late="sums"),
+    "snntorch": Numerics(late_subtraction=True, in_units_of_input=True),
+    "sinabs": Numerics(
+        reset="subtract",
+        max_spikes=np.inf,
+        strict=False,
+        floor=True,
+        discretization="exact",
+        scaled=False,
+    ),
+}
 
 
 def chosen(numerics: str | Numerics | None, reset: str | None) -> Numerics:

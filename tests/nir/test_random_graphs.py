@@ -102,7 +102,7 @@ def test_graphs_come_back_as_they_were(graph):
 def test_networks_come_back_with_the_same_spikes(graph):
     """Written object by object, as a network that was never a graph."""
     net = from_nir(graph, DT)
-    net.origin = None
+    net.nir_origin = None
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         again, _ = to_nir(net, DT)

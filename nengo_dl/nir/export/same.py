@@ -2,19 +2,20 @@
 
 from typing import Any
 
+import nengo
 import numpy as np
 from nengo.transforms import Convolution
 
-from nengo_dl.nir.from_nir import NIRNetwork, Origin, count
+from nengo_dl.nir.network import Origin, count
 from nengo_dl.nir.tree import Tree, nir_package
 from nengo_dl.nodes.stencil import Stencil
 
 
-def is_same(network: Any) -> bool:
-    """Whether a network still has the objects of its graph, and no others."""
-    if not isinstance(network, NIRNetwork) or network.origin is None:
-        return False
-    return count(network) == network.origin.n_objects
+def origin_of(network: nengo.Network) -> Origin | None:
+    """Return what a network was made of, if it has been left as it was; or None."""
+    origin = vars(network).get("nir_origin")
+    is_same = origin is not None and count(network) == origin.n_objects
+    return origin if is_same else None
 
 
 def graph_again(origin: Origin) -> Any:

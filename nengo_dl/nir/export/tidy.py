@@ -109,7 +109,7 @@ def _as_vector(draft: Draft, name: str) -> str:
     flattened = f"{name}_flatten"
     if flattened in draft.nodes:
         return flattened
-    node = nir_package().Flatten(np.array(shape), 0, len(shape) - 1)
+    node = nir_package().Flatten(np.array(shape), -len(shape), -1)
     return draft.add(flattened, node, (name,))
 
 

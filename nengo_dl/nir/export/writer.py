@@ -187,7 +187,8 @@ class Draft:
         name = f"{term.node}_flatten"
         if name in self.nodes:
             return name
-        node = nir_package().Flatten(np.array(shape), 0, len(shape) - 1)
+        # counted from the end, all readers mean the same axes
+        node = nir_package().Flatten(np.array(shape), -len(shape), -1)
         return self.add(name, node, (term.node,))
 
 

@@ -27,32 +27,6 @@ class Origin:
     n_objects: int  # of the network, when it was made
 
 
-class NIRNetwork(nengo.Network):
-    """A network that was made of a graph.
-
-    Attributes
-    ----------
-    inputs : dict of str to Node
-        By the names of the graph's inputs.
-    outputs : dict of str to Probe
-        By the names of the graph's outputs.
-    nir_map : dict of str to Node or Neurons
-        From the names of the graph's nodes to the objects that hold their outputs;
-        names in nested graphs are joined by dots.
-    nir_weights : dict of str to dict of str to Connection
-        From the names of nodes to the connections that hold their weights, by the names
-        of their fields: ``"weight"``, ``"bias"`` and ``"scale"``.
-    origin : Origin
-        What `to_nir` needs to make the graph again.
-    """
-
-    inputs: dict[str, nengo.Node]
-    outputs: dict[str, nengo.Probe]
-    nir_map: dict[str, Any]
-    nir_weights: dict[str, dict[str, nengo.Connection]]
-    origin: Origin | None = None
-
-
 def from_nir(
     graph: Any,
     dt: float,
@@ -61,7 +35,7 @@ def from_nir(
     trainable: bool | Iterable[str] | None = None,
     *,
     max_bytes: int = MAX_BYTES,
-) -> NIRNetwork:
+) -> nengo.Network:
     """Make a network of a NIR graph, which has the spikes of the graph's source.
 
     Parameters
@@ -86,8 +60,12 @@ def from_nir(
 
     Returns
     -------
-    net : `NIRNetwork`
-        With attributes ``inputs``, ``outputs`` and ``nir_map``.
+    net : Network
+        With these attributes: ``inputs``, a dict from the names of the graph's inputs
+        to nodes; ``outputs``, one from names to probes; ``nir_map``, from the names of
+        nodes to the objects that hold their outputs, where names in nested graphs are
+        joined by dots; and ``nir_weights``, from the names of nodes to dicts from
+        ``"weight"``, ``"bias"`` and ``"scale"`` to the connections that hold them.
 
     Raises
     ------
@@ -106,7 +84,8 @@ def from_nir(
     --------
     .. testcode::
 
-       nir = pytest.importorskip("nir")
+       import nir
+
        graph = nir.NIRGraph.from_list(
            nir.Affine(weight=np.array([[0.75, 0.5]]), bias=np.array([0.25])),
            nir.IF(r=np.ones(1), v_threshold=np.ones(1)),
@@ -126,7 +105,7 @@ def from_nir(
         tree = tree_from(graph, max_bytes)
         found = normalize(tree, dt, how, with_notes=numerics is None)
         trained = _trained(found, trainable)
-    net = NIRNetwork(label="nir")
+    net = nengo.Network(label="nir")
     with net:
         configure_settings(trainable=None)
         b = Build(found, net, dt, how)
@@ -143,7 +122,7 @@ def from_nir(
     for name in trained:
         for conn in net.nir_weights[name].values():
             net.config[conn].trainable = True
-    net.origin = Origin(tree, found, made, count(net))
+    net.nir_origin = Origin(tree, found, made, count(net))
     return net
 
 

@@ -9,7 +9,7 @@ import nengo
 
 from nengo_dl.errors import InvalidValue, argument
 from nengo_dl.nir.export.network import Export
-from nengo_dl.nir.export.same import graph_again, is_same
+from nengo_dl.nir.export.same import graph_again, origin_of
 from nengo_dl.nir.export.writer import POOLINGS, Draft
 from nengo_dl.nir.files import told
 from nengo_dl.nir.reading import check_dt
@@ -22,7 +22,7 @@ UNITS = ("step", "second")
 class ExportReport:
     """Which parts of a network a graph has, and how exactly.
 
-    Attributes
+    Parameters
     ----------
     names : mapping of object to str
         From ensembles, input nodes and probes to the names of their nodes.
@@ -99,7 +99,8 @@ def to_nir(
     --------
     .. testcode::
 
-       nir = pytest.importorskip("nir")
+       import nir
+
        with nengo.Network() as net:
            stimulus = nengo.Node([0, 0], label="in")
            kind = nengo_dl.SteppedLIF(tau_rc=0.02)
@@ -118,9 +119,10 @@ def to_nir(
     with argument("to_nir"):
         nir = nir_package()
         _check(network, dt, spike_unit=(spike_unit, UNITS), pooling=(pooling, POOLINGS))
-        if is_same(network):
-            names = {obj: name for name, obj in network.nir_map.items()}
-            return graph_again(network.origin), ExportReport(names)
+        origin = origin_of(network)
+        if origin is not None:
+            names = {made.output: name for name, made in origin.made.items()}
+            return graph_again(origin), ExportReport(names)
         export = Export(network, dt, spike_unit, Draft(pooling))
         export.write()
         if export.problems:

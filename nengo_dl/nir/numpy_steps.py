@@ -54,7 +54,8 @@ def reference(
     --------
     .. testcode::
 
-       nir = pytest.importorskip("nir")
+       import nir
+
        graph = nir.NIRGraph.from_list(
            nir.IF(r=np.ones(2), v_threshold=np.array([1.0, 2.0]))
        )
