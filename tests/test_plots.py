@@ -226,7 +226,7 @@ def test_the_first_step_ends_at_dt_and_the_axis_at_the_last(ax, plot):
     plot(spikes(), dt=DT)
     times = marks(ax)[0] if plot is plots.raster else ax.lines[0].get_xdata()
     np.testing.assert_allclose([times.min(), times.max()], [DT, 50 * DT])
-    np.testing.assert_allclose(ax.get_xlim(), (0, 50 * DT))
+    np.testing.assert_allclose(ax.get_xlim(), (0, 50.5 * DT))
     assert ax.get_xlabel() == "time (s)"
 
 

@@ -1,6 +1,6 @@
 """`Converter`: from a Keras model to a Nengo network."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,6 +10,7 @@ from nengo.synapses import Synapse
 from nengo_dl.converter.activations import swaps_of
 from nengo_dl.converter.calibration import Goal, calibrate
 from nengo_dl.converter.check_methods import CheckMethods
+from nengo_dl.converter.export_methods import ExportMethods
 from nengo_dl.converter.keras_conversion import convert, warn_of_options
 from nengo_dl.converter.keras_source import input_specs
 from nengo_dl.converter.layer_converter import LayerConverter, rule_of
@@ -38,7 +39,7 @@ ATTRIBUTES = (
 )
 
 
-class Converter(RunMethods, CheckMethods):
+class Converter(RunMethods, CheckMethods, ExportMethods):
     """Convert a Keras model to a Nengo network.
 
     Parameters
@@ -99,6 +100,8 @@ class Converter(RunMethods, CheckMethods):
         From what outputs such as a softmax or a sigmoid are computed in a spiking
         network: from the mean of what has arrived in all steps so far, or from each
         step. Outputs without an activation are what arrives in each step in any case.
+    tunings : sequence of `nengo_dl.converter.calibration.Tuning`, optional
+        Those of another converter of the same model, in place of calibration.
 
     Attributes
     ----------
@@ -179,6 +182,7 @@ class Converter(RunMethods, CheckMethods):
         target_rate: float = 2000.0,
         per_channel: bool | None = None,
         output: str = "average",
+        tunings: Sequence[Tuning] | None = None,
     ):
         options = Options(
             model=functional(model),
@@ -198,10 +202,11 @@ class Converter(RunMethods, CheckMethods):
         if per_channel is None:
             per_channel = options.data_chooses
         goal = Goal(percentile, target_rate, per_channel)
+        self.tunings = None if tunings is None else tuple(tunings)
         self._start(options.chosen(), calibration_data, goal)
 
     def _start(self, options: Options, calibration_data: Any, goal: Goal) -> None:
-        self._options, self.tunings = options, None
+        self._options = options
         # they are attributes, too
         vars(self).update({name: vars(options)[name] for name in ATTRIBUTES})
         make = partial(convert, plan(options, self.converters))

@@ -121,7 +121,7 @@ def warn_of_options(conversion: KerasConversion) -> None:
             stacklevel=3,
         )
     _warn_of_rates(conversion.populations)
-    if options.scale_firing_rates is None:
+    if options.scale_firing_rates is None and conversion.tunings is None:
         _warn_of_guess(conversion.populations)
     if isinstance(options.scale_firing_rates, Mapping):
         known = {id(step.call.layer) for step in flattened(conversion.plan.steps)}

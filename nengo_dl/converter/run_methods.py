@@ -144,7 +144,7 @@ class RunMethods:
         x : array_like or list of array_like
             As for `predict`, one for each input of the model.
         y : array_like, or list or dict of array_like
-            Targets, in any form that the model takes.
+            Targets, of the shapes and in any form that the model takes.
         n_steps : int, optional
             As for `predict`.
         sample_weight : array_like, or list or dict of array_like, optional

@@ -44,9 +44,9 @@ def times_of(n_steps, dt):
 
 
 def label_time(ax, n_steps, dt):
-    """Let the horizontal axis be time, from 0 to the last step."""
+    """Let the horizontal axis be time, with room for a spike in the last step."""
     _check_dt(dt)
-    ax.set(xlabel="time (s)", xlim=(0, n_steps * dt))
+    ax.set(xlabel="time (s)", xlim=(0, (n_steps + 0.5) * dt))
 
 
 def _check_dt(dt):
