@@ -10,6 +10,7 @@ from nengo_dl import (
     losses,
     metrics,
     neurons,
+    nir,
     plots,
     surrogates,
 )
@@ -21,6 +22,7 @@ from nengo_dl.neurons import IntegrateAndFire, LeakyReLU, SoftLIFRate, SpikingLe
 from nengo_dl.nodes import Layer, TensorNode, tensor_layer
 from nengo_dl.resuming import resume_fit
 from nengo_dl.simulator import Simulator
+from nengo_dl.stepped import SteppedLI, SteppedLIF
 from nengo_dl.version import __copyright__, __license__, __version__
 from nengo_dl.wrapped import WrappedModel, wrap
 
@@ -33,6 +35,8 @@ __all__ = [
     "Simulator",
     "SoftLIFRate",
     "SpikingLeakyReLU",
+    "SteppedLI",
+    "SteppedLIF",
     "TensorNode",
     "WrappedModel",
     "__copyright__",
@@ -47,6 +51,7 @@ __all__ = [
     "losses",
     "metrics",
     "neurons",
+    "nir",
     "plots",
     "report",
     "resume_fit",

@@ -17,9 +17,18 @@ TREES = {
 # Modules and packages from the bottom to the top; each may import those below it.
 LAYERS = (
     ("backend", "version", "names", "silence", "errors"),
-    ("keys", "surrogates", "labels", "over_time"),
+    ("keys", "surrogates", "labels", "over_time", "numbers_param"),
     ("settings", "arguments"),
-    ("biases", "config", "descriptions", "progress", "neurons", "dists", "coding"),
+    (
+        "biases",
+        "config",
+        "descriptions",
+        "progress",
+        "neurons",
+        "stepped",
+        "dists",
+        "coding",
+    ),
     ("losses", "metrics"),
     ("plots",),
     ("graph",),
@@ -27,6 +36,7 @@ LAYERS = (
     ("nodes", "engine"),
     ("keras_model",),
     ("simulator", "layers"),
+    ("nir",),
     ("callbacks", "converter", "resuming", "tensor_node"),
     ("wrapped",),
     ("__init__",),

@@ -10,6 +10,7 @@ from nengo.synapses import Synapse
 from nengo_dl.converter.activations import swaps_of
 from nengo_dl.converter.calibration import Goal, calibrate
 from nengo_dl.converter.check_methods import CheckMethods
+from nengo_dl.converter.export_methods import ExportMethods
 from nengo_dl.converter.keras_conversion import convert, warn_of_options
 from nengo_dl.converter.keras_source import input_specs
 from nengo_dl.converter.layer_converter import LayerConverter, rule_of
@@ -38,7 +39,7 @@ ATTRIBUTES = (
 )
 
 
-class Converter(RunMethods, CheckMethods):
+class Converter(RunMethods, CheckMethods, ExportMethods):
     """Convert a Keras model to a Nengo network.
 
     Parameters

@@ -20,6 +20,7 @@ from nengo_dl.converter.presentation import (
     steps_of,
 )
 from nengo_dl.converter.report.labels import classes
+from nengo_dl.simulator.stacklevel import user_level
 from nengo_dl.surrogates import Surrogate
 
 
@@ -60,7 +61,7 @@ class RunMethods:
             warnings.warn(
                 "Converter.recommended_steps: expected average outputs that come to "
                 f"agree with the model (got none in 128 steps). {_advice(conversion)}",
-                stacklevel=2,
+                stacklevel=user_level(),
             )
         return found
 
@@ -144,7 +145,7 @@ class RunMethods:
         x : array_like or list of array_like
             As for `predict`, one for each input of the model.
         y : array_like, or list or dict of array_like
-            Targets, in any form that the model takes.
+            Targets, of the shapes and in any form that the model takes.
         n_steps : int, optional
             As for `predict`.
         sample_weight : array_like, or list or dict of array_like, optional
