@@ -35,7 +35,9 @@ def reference(
         type, float32 or float64, is that of all arithmetic; other types are float64.
     dt : float
         Length of a step, in the unit of time of the graph (seconds).
-    numerics, reset
+    numerics : str or `Numerics`, optional
+        As for `from_nir`.
+    reset : str, optional
         As for `from_nir`.
     all_nodes : bool
         Whether to return what leaves every node, by name, instead of the outputs.
