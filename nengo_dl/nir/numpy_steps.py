@@ -164,6 +164,8 @@ def _stepper(part: Part, dt: float, how: Numerics, dtype) -> Any:
         return _windowed(part, cast)
     if part.kind == "Delay":
         return _Delay(part, dt)
+    if part.kind == "Threshold":
+        return lambda x: cast(x > cast(part.full(v["threshold"])))
     if part.kind in ("Input", "Output", "Flatten"):
         return lambda x: x
     how = noted(how, part.notes)
@@ -239,12 +241,12 @@ def _neurons(part: Part, s: Step, how: Numerics, cast: Callable) -> Callable:
         else:
             x = x * gain
         late = cast(state["v"] > threshold) if how.late_subtraction else cast(0)
-        late = late if how.reset == "subtract" else cast(0)
+        late = late if s.spikes and how.reset == "subtract" else cast(0)
         v = b * state["v"] + x + leak - late * threshold
         if not s.spikes:
             state["v"] = v
             return v
-        n = _count(v, threshold, part.kind == "Threshold" or how.strict, how.max_spikes)
+        n = _count(v, threshold, how.strict, how.max_spikes)
         n = cast(n)
         v = (
             np.where(n > 0, reset, v)
