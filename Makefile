@@ -112,7 +112,8 @@ conformance: $(VENV)/.installed-tests
 		-p no:cacheprovider --pyargs nengo
 
 docs: $(VENV)/.installed-docs
-	$(BIN)/python -m sphinx -q -n -W --keep-going -t $(DATA)_data docs docs/_build/html
+	@echo "Building the pages (5 to 10 minutes the first time, when all notebooks run)"
+	$(BIN)/python -m sphinx -n -W --keep-going -t $(DATA)_data docs docs/_build/html
 	@echo "The documentation is in docs/_build/html/index.html"
 
 benchmarks: $(VENV)/.installed-demo

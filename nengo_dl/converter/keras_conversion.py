@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import nengo
 import numpy as np
+from nengo.neurons import NeuronType
 
 from nengo_dl.config import configure_settings
 from nengo_dl.converter.activations import shown
@@ -20,6 +21,7 @@ from nengo_dl.converter.populations import Obj, Population
 from nengo_dl.converter.rules import Rule
 from nengo_dl.converter.swaps import Swap
 from nengo_dl.converter.tuning import Tuning
+from nengo_dl.simulator.stacklevel import user_level
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -117,9 +119,11 @@ def warn_of_options(conversion: KerasConversion) -> None:
         warnings.warn(
             "Converter.swap_activations: expected activations of the model (got "
             f"{names}, which it does not have). The others are swapped.",
-            stacklevel=3,
+            stacklevel=user_level(),
         )
     _warn_of_rates(conversion.populations)
+    if options.scale_firing_rates is None and conversion.tunings is None:
+        _warn_of_guess(conversion.populations)
     if isinstance(options.scale_firing_rates, Mapping):
         known = {id(step.call.layer) for step in flattened(conversion.plan.steps)}
         for layer in options.scale_firing_rates:
@@ -127,7 +131,7 @@ def warn_of_options(conversion: KerasConversion) -> None:
                 warnings.warn(
                     "Converter.scale_firing_rates: expected layers of the model "
                     f"(got {layer!r}, which it does not have).",
-                    stacklevel=3,
+                    stacklevel=user_level(),
                 )
 
 
@@ -146,5 +150,32 @@ def _warn_of_rates(populations: Sequence[Population]) -> None:
             "Converter.swap_activations: expected to swap the activations of all "
             f"neurons (got populations that are still rate neurons, {listed}). Add "
             "their activations, if they should spike.",
-            stacklevel=4,
+            stacklevel=user_level(),
         )
+
+
+def _warn_of_guess(populations: Sequence[Population]) -> None:
+    """Warn that nothing is known of the firing rates of neurons that were swapped."""
+    kinds = {
+        type(p.neurons.ensemble.neuron_type).__name__: p.neurons.ensemble.neuron_type
+        for p in populations
+        if p.is_swapped and p.neurons.ensemble.neuron_type.spiking
+    }
+    if kinds:
+        rates = "; ".join(f"{name}: {_rate(kind)}" for name, kind in kinds.items())
+        warnings.warn(
+            "Converter.scale_firing_rates: expected firing rates for spiking neurons "
+            "(got neither scale_firing_rates nor calibration_data, so that for an "
+            f"activation of 1 they fire at these rates: {rates}). Pass typical inputs "
+            "of the model as calibration_data, and good rates are found; or say "
+            "how many times as fast as this they should fire.",
+            stacklevel=user_level(),
+        )
+
+
+def _rate(kind: NeuronType) -> str:
+    """Return the firing rate for a current of 1, in words."""
+    if type(kind).rates is NeuronType.rates:  # which simulates a type without spikes
+        return "unknown"
+    rate = kind.rates(1.0, np.ones(1), np.zeros(1)).item()
+    return f"{rate / getattr(kind, 'amplitude', 1.0):g} Hz"

@@ -79,9 +79,9 @@ def simulate(
     def advance(i, state, buffers):
         now = Clock(clock.seed, clock.step + i + 1, clock.row)
         fed = tuple(feed[i] for feed in feeds)
-        after, outputs = step.advance(prepared, state, fed, now)
+        after, outputs = step.advance(prepared, _flat(step, state), fed, now)
         # what parameters alone decide has one value for all items
-        state = tuple(spread(block, clock.row) for block in after)
+        state = _carried(step, tuple(spread(block, clock.row) for block in after))
         buffers = tuple(
             _record(buffer, i, tf.broadcast_to(output, buffer.shape[1:]))
             for buffer, output in zip(buffers, outputs, strict=True)
@@ -93,14 +93,14 @@ def simulate(
             carried = advance(*carried)
         return carried
 
-    carried = (tf.constant(0), state, buffers)
+    carried = (tf.constant(0), _carried(step, state), buffers)
     if not use_loop:
         _, state, buffers = advance_many(*carried)
-        return state, buffers
+        return _flat(step, state), buffers
     if unroll > 1:
         carried = _loop(lambda i, *_: i + unroll <= n_steps, advance_many, carried)
     _, state, buffers = _loop(lambda i, *_: i < n_steps, advance, carried)
-    return state, buffers
+    return _flat(step, state), buffers
 
 
 def unfold(
@@ -153,19 +153,38 @@ def unfold(
 
     def advance(i, state, feeds):
         now = Clock(clock.seed, clock.step + i + 1, clock.row)
-        after, outputs = step.advance(prepared, state, feeds, now)
+        after, outputs = step.advance(prepared, _flat(step, state), feeds, now)
         return (
-            tuple(spread(block, clock.row) for block in after),
+            _carried(step, tuple(spread(block, clock.row) for block in after)),
             tuple(
                 output if history.shared else spread(output, clock.row)
                 for output, history in zip(outputs, histories, strict=True)
             ),
         )
 
+    state = _carried(step, state)
     if not use_loop or (isinstance(n_steps, int) and n_steps <= unroll):
-        return _spell_out(advance, state, feeds, n_steps, histories)
-    return _run_loop(
-        advance, state, feeds, n_steps, histories, clock.row, unroll, length
+        state, outputs = _spell_out(advance, state, feeds, n_steps, histories)
+    else:
+        state, outputs = _run_loop(
+            advance, state, feeds, n_steps, histories, clock.row, unroll, length
+        )
+    return _flat(step, state), outputs
+
+
+def _carried(step: Step, state: Tensors) -> Tensors:
+    """Return the state in the shapes in which loops carry it."""
+    return tuple(
+        tf.reshape(tensor, (*block.shape, -1)) if block.shape else tensor
+        for tensor, block in zip(state, step.state, strict=True)
+    )
+
+
+def _flat(step: Step, state: Tensors) -> Tensors:
+    """Return the state that `_carried` was given: one column for each item."""
+    return tuple(
+        tf.reshape(tensor, (block.size, -1)) if block.shape else tensor
+        for tensor, block in zip(state, step.state, strict=True)
     )
 
 

@@ -120,8 +120,10 @@ class Step:
     segments : tuple of tuple of `Bound`
         The kernels that run in every step, in order. Host kernels are segments of their
         own.
+    state : tuple of `Block`
+        The blocks of the state.
     n_state : int
-        Number of blocks of the state.
+        Their number.
     probes : list of tuple of `Part`
         The memory that outputs are read from.
     """
@@ -149,7 +151,8 @@ class Step:
         self._resets = {
             kind: _resets(program, layout, kind) for kind in ("transient", "state")
         }
-        self.n_state = len(layout.of_kind("state"))
+        self.state = tuple(layout.blocks[n] for n in layout.of_kind("state"))
+        self.n_state = len(self.state)
         self.probes = [layout.access((view(s),)) for s in program.probes.values()]
         self._time, _ = layout.places[program.time.base]
         self._number, _ = layout.places[program.step.base]

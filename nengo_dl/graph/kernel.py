@@ -57,10 +57,15 @@ class Write:
         The elements, concatenated in the order of the result.
     mode : "set" or "inc"
         Whether the result replaces the elements or is added to them.
+    shape : tuple of int
+        The shape in which a loop should carry the elements, if they are state: XLA
+        vectorises what is done to rows and columns, but not to flat memory. () if that
+        makes no difference.
     """
 
     views: Slot
     mode: str
+    shape: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

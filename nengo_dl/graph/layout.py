@@ -40,10 +40,13 @@ class Block:
         "param", "feed", "clock", "state" or "transient".
     size : int
         Number of elements.
+    shape : tuple of int
+        The shape in which loops carry it; () if it is flat.
     """
 
     kind: str
     size: int
+    shape: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,6 +203,7 @@ def place(program: Program, kernels: Iterable[Kernel]) -> Layout:
 
     The largest slots choose first: the signals of a slot that have no place yet get
     consecutive ones in a fresh block of their kind, so that the slot is one range.
+    Slots with a shape come before all others, so that each has a block to itself.
 
     Parameters
     ----------
@@ -217,7 +221,7 @@ def place(program: Program, kernels: Iterable[Kernel]) -> Layout:
     blocks: list[Block] = []
     places: dict[Signal, tuple[int, int]] = {}
 
-    def put(bases: Iterable[Signal]) -> None:
+    def put(bases: Iterable[Signal], shape: tuple[int, ...] = ()) -> None:
         fresh = defaultdict(list)
         for base in bases:
             if base not in places:
@@ -228,9 +232,14 @@ def place(program: Program, kernels: Iterable[Kernel]) -> Layout:
             for base in members:
                 places[base] = (len(blocks), offset)
                 offset += size_of(base)
-            blocks.append(Block(kind, offset))
+            is_shaped = kind == "state" and offset == np.prod(shape, dtype=int)
+            blocks.append(Block(kind, offset, shape if is_shaped else ()))
 
     put([feed.signal.base for feed in program.feeds if feed.signal is not None])
+    for write in (
+        write for kernel in kernels for write in kernel.writes if write.shape
+    ):
+        put([piece.base for piece in write.views], write.shape)
     slots = [slot for kernel in kernels for slot in kernel.reads]
     slots += [write.views for kernel in kernels for write in kernel.writes]
     for slot in sorted(slots, key=lambda slot: -sum(piece.size for piece in slot)):

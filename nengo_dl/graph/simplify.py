@@ -14,6 +14,7 @@ from nengo.builder.operator import (
     Reset,
 )
 
+from nengo_dl.graph.outer_products import carry_factors
 from nengo_dl.graph.program import Program
 
 
@@ -77,7 +78,12 @@ def remove_identity_multiplications(program: Program) -> Program:
     )
 
 
-DEFAULT = (fold_resets, remove_zero_increments, remove_identity_multiplications)
+DEFAULT = (
+    fold_resets,
+    remove_zero_increments,
+    remove_identity_multiplications,
+    carry_factors,
+)
 
 
 def _constants(program: Program) -> frozenset[Signal]:

@@ -1,150 +1,124 @@
 """Learning rules: the change of weights in one step.
 
-Each kernel computes the change ("delta"); Nengo adds it to the weights at the start of
-the next step. Groups hold k rules of equal shapes; tensors are reshaped to
-(k, n_post, n_pre, minibatch_size or 1).
+Nengo adds the change ("delta") to the weights at the start of the next step. Groups
+hold k rules of equal shapes; tensors are reshaped to (k, n_post, n_pre, minibatch_size
+or 1). The equations are in `nengo_dl.graph.outer_products`, but for that of RLS.
 """
 
 import numpy as np
 import tensorflow as tf
-from nengo.builder.learning_rules import SimBCM, SimOja, SimPES, SimRLS, SimVoja
+from nengo.builder.learning_rules import SimRLS
 
 from nengo_dl.graph.kernel import Kernel, Write, constant, slot
+from nengo_dl.graph.outer_products import FORMS, ChangeFactors, FactoredInc
 from nengo_dl.ops.registry import Builder
 
 
-def _rates(values):
-    """Collect one number per rule, or one for all rules if they are equal."""
-    return values[:1] if all(value == values[0] for value in values) else values
+def _factors(rules, ctx):
+    """Return slots, and the function from their values to the factors of changes.
 
-
-def _kernel(name, ops, ctx, inputs, constants, fn):
-    """Build a kernel that updates ``delta`` from the named signals of each operator.
-
-    Constants, such as learning rates, follow as further arguments. There are as many
-    as rules, or as rules and neurons that learn.
+    Learning rates and other numbers are slots, too, with as many elements as there are
+    rules, or rules and neurons that learn.
     """
-    k = len(ops)
-    n_post, n_pre = ops[0].delta.shape
-    shapes = {
-        "post": (k, n_post, 1, -1),
-        "pre": (k, 1, n_pre, -1),
-        "one": (k, 1, 1, -1),
-        "both": (k, n_post, n_pre, -1),
-    }
-    kinds = list(inputs.values())
-    n_rules = [1 if np.size(values) == 1 else k for values in constants.values()]
+    form = FORMS[type(rules[0])]
+    k, (n_post, n_pre) = len(rules), rules[0].delta.shape
+    kinds = {"post": (n_post, 1), "pre": (1, n_pre), "one": (1, 1)}
+    shapes = [(k, *kinds[kind], -1) for kind in form.inputs.values()]
+    reads = [slot(getattr(op, attr) for op in rules) for attr in form.inputs]
+    constants = [form.constants(op, ctx.dt) for op in rules]
+    for name in constants[0]:
+        values = _one_for_all([numbers[name] for numbers in constants])
+        shapes.append((len(values), -1, 1, 1))
+        reads.append(constant(values, ctx.dtype, f"{form.name}.{name}"))
+    factors = form.factors
 
-    def compute(*args):
-        signals, numbers = args[: len(kinds)], args[len(kinds) :]
-        shaped = [
-            tf.reshape(arg, shapes[kind])
-            for arg, kind in zip(signals, kinds, strict=True)
-        ]
-        shaped += [
-            tf.reshape(arg, (n, -1, 1, 1))
-            for arg, n in zip(numbers, n_rules, strict=True)
-        ]
-        return (tf.reshape(fn(*shaped), (k * n_post * n_pre, -1)),)
+    def fn(*args):
+        return factors(*map(tf.reshape, args, shapes))
 
-    signals = (slot(getattr(op, attr) for op in ops) for attr in inputs)
-    numbers = (constant(x, ctx.dtype, f"{name}.{s}") for s, x in constants.items())
+    return reads, fn
+
+
+def _one_for_all(values):
+    """Return one number for all rules, if they are equal."""
+    is_equal = np.ndim(values) == 1 and all(value == values[0] for value in values)
+    return values[:1] if is_equal else values
+
+
+def _change(weights, growth, columns, decay=None):
+    """Return the change of weights from its factors."""
+    change = growth * columns
+    return change if decay is None else change - decay * weights
+
+
+@Builder.register(*FORMS, merge_key=lambda op: op.delta.shape)
+def build_change(rules, ctx):
+    """Build the change that a learning rule makes. Updates ``delta``."""
+    shape = (len(rules), *rules[0].delta.shape, -1)
+    reads, factors = _factors(rules, ctx)
+    form, n_factors = FORMS[type(rules[0])], len(reads)
+    if form.weights:
+        reads.append(slot(getattr(op, form.weights) for op in rules))
+
+    def fn(*args):
+        weights = [tf.reshape(x, shape) for x in args[n_factors:]] or [None]
+        change = _change(*weights, *factors(*args[:n_factors]))
+        return (tf.reshape(change, (np.prod(shape[:3]), -1)),)
+
     return Kernel(
-        name=name,
-        reads=(*signals, *numbers),
-        writes=(Write(slot(op.delta for op in ops), "set"),),
-        fn=compute,
+        name=form.name,
+        reads=tuple(reads),
+        writes=(Write(slot(op.delta for op in rules), "set", shape[:3]),),
+        fn=fn,
     )
 
 
-def _shape(op):
-    return op.delta.shape
+@Builder.register(
+    ChangeFactors, merge_key=lambda op: (type(op.rule), op.rule.delta.shape)
+)
+def build_change_factors(ops, ctx):
+    """Build the factors of the change that a learning rule makes. Updates them."""
+    reads, factors = _factors([op.rule for op in ops], ctx)
+    slots = [slot(signals) for signals in zip(*(op.factors for op in ops), strict=True)]
+    sizes = [sum(view.size for view in views) for views in slots]
+
+    def fn(*args):
+        values = zip(factors(*args), sizes, strict=True)
+        return tuple(tf.reshape(value, (size, -1)) for value, size in values)
+
+    return Kernel(
+        name=ops[0].form.name,
+        reads=tuple(reads),
+        writes=tuple(Write(views, "set") for views in slots),
+        fn=fn,
+    )
 
 
-@Builder.register(SimPES, merge_key=_shape)
-def build_sim_pes(ops, ctx):
-    r"""Build the prescribed error sensitivity rule.
+@Builder.register(FactoredInc, merge_key=lambda op: (op.weights.shape, len(op.factors)))
+def build_factored_inc(ops, ctx):
+    """Build ``weights += change``. Increments ``weights``, reads the factors."""
+    del ctx
+    k, (n_post, n_pre) = len(ops), ops[0].weights.shape
+    size = k * n_post * n_pre
+    weights = slot(op.weights for op in ops)
+    reads = [slot(signals) for signals in zip(*(op.factors for op in ops), strict=True)]
+    shapes = [(k, n_post, n_pre, -1), (k, n_post, 1, -1), (k, 1, n_pre, -1)]
+    shapes += [(k, n_post, 1, -1)] * (len(reads) - 2)
 
-    .. math:: \Delta\omega_{ij} = -\frac{\kappa\,dt}{n} e_i a_j
+    def fn(*args):
+        before, growth, columns, *decays = map(tf.reshape, args, shapes)
+        after = before + _change(before, growth, columns, *decays)
+        return (tf.reshape(after, (size, -1)),)
 
-    Updates ``delta``, reads ``pre_filtered``, ``error``.
-    """
-    n_pre = ops[0].delta.shape[1]
-    alpha = _rates([-op.learning_rate * ctx.dt / n_pre for op in ops])
-    inputs = {"error": "post", "pre_filtered": "pre"}
-    constants = {"alpha": alpha}
-
-    def fn(error, pre, alpha):
-        return (alpha * error) * pre
-
-    return _kernel("PES", ops, ctx, inputs, constants, fn)
-
-
-@Builder.register(SimBCM, merge_key=_shape)
-def build_sim_bcm(ops, ctx):
-    r"""Build the Bienenstock-Cooper-Munro rule.
-
-    .. math:: \Delta\omega_{ij} = \kappa\,dt\,a_i (a_i - \theta_i) a_j
-
-    Updates ``delta``, reads ``pre_filtered``, ``post_filtered``, ``theta``.
-    """
-    constants = {"alpha": _rates([op.learning_rate * ctx.dt for op in ops])}
-    inputs = {"pre_filtered": "pre", "post_filtered": "post", "theta": "post"}
-
-    def fn(pre, post, theta, alpha):
-        return alpha * post * (post - theta) * pre
-
-    return _kernel("BCM", ops, ctx, inputs, constants, fn)
+    return Kernel(
+        name="FactoredInc",
+        # an increment would be added to flat memory, which XLA does not vectorise
+        reads=(weights, *reads),
+        writes=(Write(weights, "set", (k, n_post, n_pre)),),
+        fn=fn,
+    )
 
 
-@Builder.register(SimOja, merge_key=_shape)
-def build_sim_oja(ops, ctx):
-    r"""Build Oja's rule.
-
-    .. math:: \Delta\omega_{ij} = \kappa\,dt (a_i a_j - \beta a_i^2 \omega_{ij})
-
-    Updates ``delta``, reads ``pre_filtered``, ``post_filtered``, ``weights``.
-    """
-    constants = {
-        "alpha": _rates([op.learning_rate * ctx.dt for op in ops]),
-        "beta": _rates([op.beta for op in ops]),
-    }
-
-    def fn(pre, post, weights, alpha, beta):
-        forget = -beta * weights * (alpha * post * post)
-        return forget + alpha * post * pre
-
-    inputs = {"pre_filtered": "pre", "post_filtered": "post", "weights": "both"}
-    return _kernel("Oja", ops, ctx, inputs, constants, fn)
-
-
-@Builder.register(SimVoja, merge_key=_shape)
-def build_sim_voja(ops, ctx):
-    r"""Build the vector Oja rule, which moves encoders toward active inputs.
-
-    .. math:: \Delta e_{ij} = \kappa\,dt\,l\,a_i (s_i x_j - e_{ij})
-
-    with a learning signal :math:`l` and encoder lengths :math:`s_i`. Updates ``delta``,
-    reads ``pre_decoded``, ``post_filtered``, ``scaled_encoders``, ``learning_signal``.
-    """
-    constants = {
-        "alpha": _rates([op.learning_rate * ctx.dt for op in ops]),
-        "scale": np.stack([op.scale for op in ops]),
-    }
-
-    def fn(pre, post, encoders, learning, alpha, scale):
-        return alpha * learning * (scale * (post * pre) - post * encoders)
-
-    inputs = {
-        "pre_decoded": "pre",
-        "post_filtered": "post",
-        "scaled_encoders": "both",
-        "learning_signal": "one",
-    }
-    return _kernel("Voja", ops, ctx, inputs, constants, fn)
-
-
-@Builder.register(SimRLS, merge_key=_shape)
+@Builder.register(SimRLS, merge_key=lambda op: op.delta.shape)
 def build_sim_rls(ops, ctx):
     r"""Build the recursive least-squares rule.
 
@@ -181,7 +155,7 @@ def build_sim_rls(ops, ctx):
         ),
         writes=(
             Write(slot(op.delta for op in ops), "set"),
-            Write(inv_gamma, "set"),
+            Write(inv_gamma, "set", (k, n_pre, n_pre)),
         ),
         fn=fn,
     )

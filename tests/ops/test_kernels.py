@@ -24,6 +24,7 @@ from nengo.builder.transforms import ConvInc, ConvTransposeInc
 from nengo.synapses import LinearFilter, Triangle
 from nengo.transforms import SparseMatrix
 
+from nengo_dl.graph.outer_products import ChangeFactors, FactoredInc
 from nengo_dl.neurons import (
     IntegrateAndFire,
     LeakyReLU,
@@ -540,12 +541,34 @@ def rls(bench, n):
     return SimRLS(pre, error, bench.signal(3, n, name="delta"), inv_gamma)
 
 
+def factors_of(make_rule):
+    """Compute the factors of a learning rule's change."""
+    return lambda bench, n: ChangeFactors(make_rule(bench, n))
+
+
+def factored(make_rule):
+    """Add a change that is given by its factors."""
+
+    def make_op(bench, n):
+        op = ChangeFactors(make_rule(bench, n))
+        factors = tuple(bench.signal(*signal.shape) for signal in op.factors)
+        return FactoredInc(factors, bench.signal(*op.rule.delta.shape))
+
+    return make_op
+
+
 RULES = [
     Case("PES", pes, SimPES),
     Case("BCM", bcm, SimBCM),
     Case("Oja", oja, SimOja),
     Case("Voja", voja, SimVoja),
     Case("RLS", rls, SimRLS),
+    *(
+        Case(f"factors of {rule.__name__}", factors_of(rule), ChangeFactors)
+        for rule in (pes, bcm, oja, voja)
+    ),
+    Case("factored", factored(bcm), FactoredInc),
+    Case("factored with decay", factored(oja), FactoredInc),
 ]
 
 
