@@ -39,8 +39,17 @@ def raster(shown, seen, named):
     """
     figure, (images, upper, lower) = _panels((1, 4, 4))
     end = len(shown) * STEPS_PER_IMAGE
-    plots.raster(seen[:end], seen.shape[1], dt=DT, ax=upper)
-    upper.set(xlabel="", title=f"Spikes of {seen.shape[1]} neurons that see the image")
+    preferred = _preferred_digits(seen[:end], shown)
+    order = np.argsort(preferred, kind="stable")
+    colours = DIGIT_COLOURS[preferred[order]]
+    plots.raster(seen[:end], order, colour=list(colours), dt=DT, ax=upper)
+    upper.set(
+        xlabel="",
+        ylabel="neuron, by digit",
+        yticks=[],
+        title=f"Spikes of {seen.shape[1]} neurons that see the image, in the colour of "
+        "the digit that each prefers",
+    )
     each = named.shape[1] // N_CLASSES
     colours = [colour for colour in DIGIT_COLOURS for _ in range(each)]
     plots.raster(named[:end], named.shape[1], colour=colours, dt=DT, ax=lower)
@@ -140,6 +149,12 @@ def _panels(heights):
     """Make panels above one another with the same time axis."""
     figure = Figure(figsize=(9, 6.5), layout="constrained")
     return figure, figure.subplots(len(heights), sharex=True, height_ratios=heights)
+
+
+def _preferred_digits(spikes, shown):
+    """Return the digit of the image for which each neuron spikes most."""
+    of_image = spikes.reshape(len(shown), STEPS_PER_IMAGE, -1).sum(axis=1)
+    return shown.labels[of_image.argmax(axis=0)]
 
 
 def _draw_images(axes, shown):

@@ -9,13 +9,16 @@ import os
 from pathlib import Path
 
 from docutils import nodes
-from docutils.utils.math.latex2mathml import tex2mathml
 from nengo.base import NengoObject
 from sphinx.util.inspect import stringify_signature
 
 import nengo_dl
 
 HERE = Path(__file__).parent
+SMALL_DATA = (
+    "The numbers and pictures on this page come from some hundred images in place of "
+    "the data set that the text names. The notebook itself loads the real one."
+)
 
 project = "nengo_dl"
 author = "nengo_dl contributors"
@@ -28,6 +31,8 @@ extensions = [
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.doctest",
+    "sphinx.ext.mathjax",
+    "sphinx_design",
 ]
 exclude_patterns = ["_build"]
 
@@ -57,7 +62,6 @@ if not is_real:
 html_theme = "furo"
 html_title = f"nengo_dl {version}"
 html_show_sphinx = False
-html_math_renderer = "mathml"
 
 
 def find_class(app, env, node, contnode):
@@ -86,16 +90,18 @@ def true_signature(app, what, name, obj, options, signature, returned):
     return stringify_signature(shown, show_annotation=False), returned
 
 
-def write_formula(translator, node):
-    """Write a formula as MathML, which browsers show without the help of a script."""
-    is_block = isinstance(node, nodes.math_block)
-    formula = tex2mathml(node.astext(), as_block=is_block)
-    translator.body.append(f"<p>{formula}</p>" if is_block else formula)
-    raise nodes.SkipNode
+def say_that_data_is_small(app, doctree):
+    """Put a note at the top of notebooks whose data sets have been replaced."""
+    if is_real or "keras.datasets" not in doctree.astext():
+        return
+    if app.env.docname.startswith("examples/"):
+        note = nodes.note()
+        note += nodes.paragraph(text=SMALL_DATA)
+        doctree[0].insert(1, note)  # after the title
 
 
 def setup(app):
     """Connect to Sphinx."""
-    app.add_html_math_renderer("mathml", (write_formula, None), (write_formula, None))
     app.connect("autodoc-process-signature", true_signature)
     app.connect("missing-reference", find_class)
+    app.connect("doctree-read", say_that_data_is_small)

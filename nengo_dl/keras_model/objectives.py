@@ -16,6 +16,9 @@ import tensorflow as tf
 from nengo_dl.errors import InvalidValue, argument
 from nengo_dl.keras_model.loss_kinds import LossKind, accuracy, crossentropy, kind_of
 from nengo_dl.keys import Keys
+from nengo_dl.losses.items import Comparison
+from nengo_dl.losses.over_time import CrossentropyOverTime
+from nengo_dl.metrics import AccuracyOverTime
 
 # By name of the output
 Tensors = Mapping[str, tf.Tensor]
@@ -175,7 +178,8 @@ def build_objectives(
     The keys of reports are ``<output>_loss`` and ``<output>_<metric>``. The name of a
     metric is the string that was passed, or the name of the object or function. If a
     key is taken, also by validation data (with "val_" before it), ``_1`` is appended,
-    and so on.
+    and so on. The metric "accuracy" of an output with a loss over time is
+    `nengo_dl.metrics.AccuracyOverTime`, with the ``reduce`` of the loss.
 
     A metric object for several outputs is copied, since it has a state.
     """
@@ -203,7 +207,9 @@ def build_objectives(
     )
     with argument("metrics"):
         return Objectives(
-            terms, _output_metrics(plain, weighted, taken), keras.config.floatx()
+            terms,
+            _output_metrics(plain, weighted, losses, taken),
+            keras.config.floatx(),
         )
 
 
@@ -216,7 +222,10 @@ def _check_numbers(values: Iterable[Any]) -> None:
 
 
 def _output_metrics(
-    metrics: Mapping[str, list], weighted: Mapping[str, list], taken: set[str]
+    metrics: Mapping[str, list],
+    weighted: Mapping[str, list],
+    losses: Mapping[str, keras.losses.Loss],
+    taken: set[str],
 ) -> tuple[OutputMetric, ...]:
     """Return all metrics, with keys that are not taken; take them."""
     terms = []
@@ -224,7 +233,7 @@ def _output_metrics(
     for is_weighted, found in ((False, metrics), (True, weighted)):
         for output, identifiers in found.items():
             for identifier in identifiers:
-                metric, label = _find_metric(identifier, used)
+                metric, label = _find_metric(identifier, losses.get(output), used)
                 key = f"{output}_{label}"
                 if is_weighted and key in taken:
                     key = f"{output}_weighted_{label}"
@@ -268,10 +277,15 @@ def _unwrapped(loss: keras.losses.Loss) -> Any:
     return loss.function if isinstance(loss, FunctionLoss) else loss
 
 
-def _find_metric(identifier: Any, used: set[int]) -> tuple[keras.metrics.Metric, str]:
-    """Return a metric that is used only once, and the label for its key."""
+def _find_metric(
+    identifier: Any, loss: keras.losses.Loss | None, used: set[int]
+) -> tuple[keras.metrics.Metric, str]:
+    """Return a metric that is used only once, and the label for its key.
+
+    The loss of the output tells how "accuracy" is meant: over time, or in each step.
+    """
     if _is_one_of(identifier, _ACCURACY):
-        return keras.metrics.MeanMetricWrapper(accuracy), identifier
+        return _accuracy_for(loss), identifier
     metric = _from_keras(keras.metrics.get, "keras.metrics.Metric", identifier)
     label = identifier if isinstance(identifier, str) else _label(metric)
     if not isinstance(metric, keras.metrics.Metric):
@@ -280,6 +294,14 @@ def _find_metric(identifier: Any, used: set[int]) -> tuple[keras.metrics.Metric,
         metric = _copy(metric)
     used.add(id(metric))
     return metric, label
+
+
+def _accuracy_for(loss: keras.losses.Loss | None) -> keras.metrics.Metric:
+    """Return the accuracy of what a loss compares with its targets."""
+    if not isinstance(loss, Comparison):
+        return keras.metrics.MeanMetricWrapper(accuracy)
+    has_logits = isinstance(loss, CrossentropyOverTime) and loss.from_logits
+    return AccuracyOverTime(loss.reduce, threshold=0.0 if has_logits else 0.5)
 
 
 def _label(metric: Any) -> str:

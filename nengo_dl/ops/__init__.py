@@ -13,6 +13,7 @@ from nengo_dl.ops import (
     processes,
     products,
     rates_to_spikes,
+    stepped,
     transforms,
 )
 from nengo_dl.ops.registry import BuildContext, Builder
@@ -29,5 +30,6 @@ __all__ = [
     "processes",
     "products",
     "rates_to_spikes",
+    "stepped",
     "transforms",
 ]

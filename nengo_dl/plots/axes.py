@@ -44,9 +44,9 @@ def times_of(n_steps, dt):
 
 
 def label_time(ax, n_steps, dt):
-    """Let the horizontal axis be time, from 0 to the last step."""
+    """Let the horizontal axis be time, with room for a spike in the last step."""
     _check_dt(dt)
-    ax.set(xlabel="time (s)", xlim=(0, n_steps * dt))
+    ax.set(xlabel="time (s)", xlim=(0, (n_steps + 0.5) * dt))
 
 
 def _check_dt(dt):
@@ -59,12 +59,29 @@ def _check_dt(dt):
 
 
 def number_rows(ax, numbers):
-    """Label rows with the numbers of their neurons, wherever there are ticks."""
+    """Label rows with the numbers of their neurons: round ones, if any will do."""
     from matplotlib.ticker import MaxNLocator
+
+    locator = MaxNLocator(integer=True, steps=[1, 2, 5, 10])
+    numbers = np.asarray(numbers)
+    if _leave_some_out(numbers):
+        ticks = locator.tick_values(numbers[0], numbers[-1])
+        ticks = ticks[(ticks >= numbers[0]) & (ticks <= numbers[-1])]
+        rows = np.interp(ticks, numbers, np.arange(len(numbers)))
+        ax.set_yticks(rows, [f"{tick:.0f}" for tick in ticks])
+        return
 
     def name(row, position):
         is_row = row == int(row) and 0 <= row < len(numbers)
         return str(numbers[int(row)]) if is_row else ""
 
-    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.yaxis.set_major_locator(locator)
     ax.yaxis.set_major_formatter(name)
+
+
+def _leave_some_out(numbers):
+    """Tell whether these are some of all neurons, evenly spaced but for rounding."""
+    if np.any(np.diff(numbers) < 1) or numbers[-1] - numbers[0] < len(numbers):
+        return False
+    even = np.linspace(numbers[0], numbers[-1], len(numbers))
+    return bool(np.all(np.abs(numbers - even) < 1))

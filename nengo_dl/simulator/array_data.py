@@ -17,7 +17,7 @@ from nengo.exceptions import ValidationError
 from nengo_dl.arguments import is_number
 from nengo_dl.errors import argument
 from nengo_dl.keras_model.loss_kinds import TargetSpec
-from nengo_dl.simulator.inputs import agreed_items, read_inputs
+from nengo_dl.simulator.inputs import agreed_items, read_inputs, steps_given
 from nengo_dl.simulator.stacklevel import user_level
 from nengo_dl.simulator.target_checks import check_step_weights, check_target
 from nengo_dl.simulator.targets import check_targets, check_weights, weights_of_classes
@@ -179,8 +179,8 @@ def check_validation(
 ) -> ArrayData:
     """Check the validation data of ``fit``: inputs, targets and possibly weights.
 
-    The number of steps counts if there are no inputs; they may have another one than
-    those of training.
+    The number of steps counts if there are no inputs, or if one has a single step,
+    which is held. Other inputs may have another number than those of training.
     """
     is_list = isinstance(validation_data, list | tuple)
     if not is_list or len(validation_data) not in (2, 3):
@@ -193,8 +193,8 @@ def check_validation(
             attr="validation_data",
         )
     x, y, sample_weight = (*validation_data, None)[:3]
-    is_empty = x is None or (isinstance(x, dict | list | tuple) and not x)
-    return check_data(spec, x, y, sample_weight, n_steps if is_empty else None)
+    has_own_steps = min(steps_given(x, spec.nodes), default=1) > 1
+    return check_data(spec, x, y, sample_weight, None if has_own_steps else n_steps)
 
 
 def without_batch_size(

@@ -94,6 +94,13 @@ def read_inputs(
     return arrays, steps, sizes
 
 
+def steps_given(data: Any, nodes: Mapping[Node, str]) -> list[int]:
+    """Return the number of steps of each input that has a time axis."""
+    with argument("Data"):
+        given, _ = assign(data, Keys(nodes, "input node"))
+    return [np.shape(array)[1] for array in given.values() if np.ndim(array) == 3]
+
+
 def steps_of(array: np.ndarray, start: int, stop: int) -> np.ndarray:
     """Return some steps of data, of which one may stand for all.
 

@@ -28,7 +28,8 @@ def draw(report: Report) -> Figure:
     """Draw a `Report` as a figure with four axes."""
     height = max(HEIGHT, HEIGHT_PER_LAYER * len(report.layers))
     figure, axes = pyplot.subplots(2, 2, figsize=(12, height), layout="constrained")
-    (rates, raster), (course, errors) = axes
+    (raster, rates), (course, errors) = axes
+    raster.sharex(course)
     _draw_rates(report, rates)
     _draw_raster(report, raster)
     _draw_course(report, course)
@@ -60,14 +61,14 @@ def _draw_raster(report: Report, ax: Axes) -> None:
     n_rows = max(1, MAX_RASTER_ROWS // len(rasters))
     parts = [np.asarray(raster.spikes)[:, :n_rows] for raster in rasters]
     spikes = np.concatenate(parts, axis=1)
-    # the data are numbers of spikes, of height 1
-    plots.raster(spikes, spikes.shape[1], amplitude=report.dt, dt=report.dt, ax=ax)
+    # the data are numbers of spikes, of height 1, and the axis is one of steps
+    plots.raster(spikes, spikes.shape[1], amplitude=1.0, dt=1.0, ax=ax)
     stops = np.cumsum([part.shape[1] for part in parts])
     middles = stops - np.array([part.shape[1] for part in parts]) / 2 - 0.5
     for stop in stops[:-1]:
         ax.axhline(stop - 0.5, color="0.8", linewidth=0.8)
     ax.set_yticks(middles, [raster.layer for raster in rasters], fontsize="small")
-    ax.set(ylabel="", ylim=(stops[-1] - 0.5, -0.5))
+    ax.set(xlabel="steps", ylabel="", ylim=(stops[-1] - 0.5, -0.5))
     ax.tick_params(axis="y", length=0)
 
 
@@ -79,12 +80,12 @@ def _draw_course(report: Report, ax: Axes) -> None:
         steps = np.arange(1, report.n_steps + 1)
         mean, last = 100 * np.array([output.accuracy, output.last_accuracy])
         ax.plot(steps, mean, color=colour, label=f"{name}mean so far")
-        ax.plot(steps, last, color=colour, alpha=0.4, label=f"{name}this step alone")
+        ax.plot(steps, last, color=colour, alpha=0.4, label=f"{name}single step")
         keras = 100 * (output.keras_accuracy or 0.0)
         ax.axhline(keras, color=colour, linestyle=":", label=f"{name}Keras")
     if labelled:
         bottom, _ = ax.get_ylim()
-        ax.set(title="Accuracy over time", ylabel="right (%)")
+        ax.set(title="Accuracy over time", ylabel="accuracy (%)")
         ax.set_ylim(max(0, bottom - MARGIN), 100 + MARGIN)
     else:
         _draw_output_errors(report, ax)
