@@ -17,11 +17,11 @@ model = keras.Sequential(
     ]
 )
 model.compile(
-    keras.optimizers.Adam(0.01),
+    keras.optimizers.Adam(0.005),
     loss=nengo_dl.losses.CrossentropyOverTime("mean"),
     metrics=[nengo_dl.metrics.AccuracyOverTime("mean")],
     jit_compile=True,
 )
-model.fit(x[:1280], y[:1280], batch_size=64, epochs=10, verbose=0)
+model.fit(x[:1280], y[:1280], batch_size=64, epochs=30, verbose=0)
 loss, accuracy = model.evaluate(x[1280:], y[1280:], batch_size=47, verbose=0)
 print(f"accuracy: {accuracy:.1%}")
