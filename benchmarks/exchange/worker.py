@@ -54,7 +54,7 @@ def in_snntorch(graph, peer, x):
 
     def run():
         for module in model.modules():
-            if isinstance(module, snntorch.Leaky):
+            if isinstance(module, snntorch.Leaky | snntorch.RLeaky):
                 module.reset_mem()
         state, total = None, 0.0
         with torch.no_grad():

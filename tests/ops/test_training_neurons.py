@@ -384,6 +384,7 @@ HARD_STATES = {
     "refractory_time": [0, DT, 2 * DT, 0.5],
     "adaptation": [0, 0, 1, 0.1],
     "recovery": [0, 1, -1, 0.1],
+    "current": [0, 1, -1, 0.1],
 }
 
 
