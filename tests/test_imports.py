@@ -17,9 +17,9 @@ TREES = {
 # Modules and packages from the bottom to the top; each may import those below it.
 LAYERS = (
     ("backend", "version", "names", "silence", "errors"),
-    ("keys", "surrogates", "labels", "over_time"),
+    ("keys", "surrogates", "labels", "over_time", "chips"),
     ("settings", "arguments"),
-    ("biases", "config", "progress", "neurons", "dists", "coding"),
+    ("biases", "wiring", "config", "progress", "neurons", "dists", "coding"),
     ("losses", "metrics"),
     ("plots",),
     ("graph",),
@@ -27,7 +27,7 @@ LAYERS = (
     ("nodes", "engine"),
     ("keras_model",),
     ("simulator",),
-    ("callbacks", "converter", "tensor_node"),
+    ("callbacks", "converter", "hardware", "tensor_node"),
     ("__init__",),
     ("testing",),
 )
@@ -36,12 +36,13 @@ RANKS = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 INSIDE = {
     "graph": {
         "kernel.py": set(),
-        "parameters.py": set(),
+        "on_chip.py": {"kernel"},
+        "parameters.py": {"on_chip"},
         "streams.py": set(),
         "kept.py": set(),
         "decoders.py": set(),
         "nengo_model.py": {"decoders"},
-        "program.py": {"kept", "parameters", "streams"},
+        "program.py": {"kept", "on_chip", "parameters", "streams"},
         "rewrite.py": {"program"},
         "outer_products.py": {"program"},
         "simplify.py": {"outer_products", "program"},
@@ -114,7 +115,7 @@ def test_imports_inside_a_folder(folder, name, allowed):
 @pytest.mark.parametrize(
     "name",
     [
-        *(n for n in TREES if n.startswith("graph/")),
+        *(n for n in TREES if n.startswith(("graph/", "chips/"))),
         *("config.py", "settings.py", "surrogates.py"),
     ],
 )

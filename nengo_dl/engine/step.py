@@ -146,7 +146,8 @@ class Step:
         self._feeds = whole_blocks(layout) if feeds is None else feeds
         self._bound = bind(kernels, layout, self._feeds.held)
         self.segments = tuple(_segments(x for x in self._bound if not x.is_fixed))
-        self._joined = [x for x in self._bound if _joins_steps(x, layout)]
+        is_held = len(self._feeds.held) > 0
+        self._joined = [x for x in self._bound if _joins_steps(x, layout, is_held)]
         self._run = _run_compiled if compile_segments else run
         self._resets = {
             kind: _resets(program, layout, kind) for kind in ("transient", "state")
@@ -270,9 +271,18 @@ def _put(memory: Memory, ranges: Access, tensors: Iterable[tf.Tensor]) -> None:
         memory.put(part, tensor)
 
 
-def _joins_steps(item: Bound, layout: Layout) -> bool:
-    """Tell whether all steps can be computed at once, in no more memory than feeds."""
-    read = [part for access in item.reads for part in access]
+def _joins_steps(item: Bound, layout: Layout, is_held: bool) -> bool:
+    """Tell whether all steps can be computed at once, in no more memory than feeds.
+
+    What follows from parameters is known by then. What follows from held feeds has one
+    value for each item, not for each item and step.
+    """
+    read = [
+        part
+        for access, is_fixed in zip(item.reads, item.fixed, strict=True)
+        for part in access
+        if is_held or not is_fixed
+    ]
     fed = sum(part.size for part in read if layout.blocks[part.block].kind == "feed")
     return (
         item.kernel.joins_steps

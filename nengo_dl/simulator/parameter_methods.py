@@ -172,6 +172,7 @@ class ParameterMethods:
         """Write the current parameters into the Nengo objects that are simulated.
 
         ``nengo.Simulator(network)`` then starts from what was trained or learned here.
+        Weights on hardware (:doc:`hardware`) are written as the hardware holds them.
 
         Parameters
         ----------

@@ -1,0 +1,12 @@
+"""Networks on models of real hardware: weights of limited resolution.
+
+The setting ``hardware`` of `.configure_settings`, or `convert`, puts weights and
+encoders on a model of hardware. All methods of a `.Simulator`, and a `.NengoLayer`,
+then compute with what the hardware makes of them, and training changes the weights
+behind it.
+"""
+
+from nengo_dl.chips.weights import Hardware, Weights
+from nengo_dl.hardware.networks import convert, remove
+
+__all__ = ["Hardware", "Weights", "convert", "remove"]
