@@ -1,7 +1,8 @@
 """Models of hardware, as frozen values."""
 
 from dataclasses import dataclass, field
-from numbers import Integral
+from math import inf
+from numbers import Integral, Real
 from typing import Any
 
 from nengo_dl.errors import InvalidValue, argument
@@ -19,6 +20,14 @@ def _check_bits(value: Any) -> None:
         )
 
 
+def _check_number(value: Any, low: float, high: float, expected: str) -> None:
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    if not (is_number and low <= float(value) < high):
+        raise InvalidValue(
+            f"must be {expected} (got {value!r}). Leave it out for no effect."
+        )
+
+
 def _check_choice(value: Any, choices: tuple[str | None, ...]) -> None:
     if value not in choices:
         known = [choice for choice in choices if choice is not None]
@@ -32,7 +41,9 @@ def _check_choice(value: Any, choices: tuple[str | None, ...]) -> None:
 
 @dataclass(frozen=True)
 class Weights:
-    r"""How hardware holds weights: in few levels, which are symmetric around zero.
+    r"""How hardware holds weights: in few levels, with noise in training.
+
+    The levels are symmetric around zero:
 
     .. math::
 
@@ -44,6 +55,9 @@ class Weights:
     :math:`w_q` is taken to be 1 (the straight-through estimator: Bengio, Léonard &
     Courville 2013, https://doi.org/10.48550/arXiv.1308.3432), so that gradients change
     the weights :math:`w`, and the network computes with :math:`w_q`.
+
+    Noise in training prepares a network for hardware that is not exact. It is drawn
+    anew for each minibatch, and is there in ``fit`` alone, with the same derivative.
 
     Parameters
     ----------
@@ -60,6 +74,13 @@ class Weights:
     exponent : "power_of_two", optional
         Whether the step :math:`s / n` is rounded up to a power of two, as on chips that
         scale by shifting bits. It needs ``bits``.
+    noise : float
+        Standard deviation of Gaussian noise on weights in training, as a part of the
+        largest magnitude of those that share a scale.
+    drop : float
+        Probability with which a weight is zero in training, from 0 to less than 1
+        (drop-connect: Wan et al. 2013,
+        https://proceedings.mlr.press/v28/wan13.html, here without rescaling).
 
     Raises
     ------
@@ -93,6 +114,8 @@ class Weights:
     per: str = "channel"
     scale: str = "max"
     exponent: str | None = None
+    noise: float = 0.0
+    drop: float = 0.0
 
     def __post_init__(self):
         with argument("bits", self):
@@ -108,6 +131,16 @@ class Weights:
                     f"must be None without bits (got {self.exponent!r}). Choose a "
                     "number of bits."
                 )
+
+        with argument("noise", self):
+            _check_number(self.noise, 0, inf, "a finite number of at least 0")
+        with argument("drop", self):
+            _check_number(self.drop, 0, 1, "a number from 0 to less than 1")
+
+    @property
+    def draws(self) -> bool:
+        """(bool) Whether training draws random numbers."""
+        return self.noise > 0 or self.drop > 0
 
     @property
     def n_levels(self) -> int:

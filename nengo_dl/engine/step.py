@@ -140,6 +140,7 @@ class Step:
         compile_segments: bool = False,
         feeds: FeedRanges | None = None,
     ):
+        self._training = training
         if training:
             kernels = tuple(map(_for_training, kernels))
         self._layout, self._dt, self._dtype = layout, dt, dtype
@@ -158,7 +159,9 @@ class Step:
         self._time, _ = layout.places[program.time.base]
         self._number, _ = layout.places[program.step.base]
 
-    def prepare(self, params: Tensors, held: Tensors = ()) -> Prepared:
+    def prepare(
+        self, params: Tensors, held: Tensors = (), key: tf.Tensor | None = None
+    ) -> Prepared:
         """Compute values that are the same in all steps, ahead of the time loop.
 
         Parameters
@@ -167,6 +170,8 @@ class Step:
             Shape (size, 1) each.
         held : tuple of tensor
             Held feeds, of shape (size, minibatch_size or 1) each.
+        key : int32 tensor of shape (3,), optional
+            The random key of the first step, which training needs.
         """
         memory = Memory(self._layout, {}, self._dtype)
         self._load(memory, "param", params)
@@ -179,7 +184,9 @@ class Step:
                 for i, is_fixed in enumerate(item.fixed)
             ]
             if item.is_fixed:
-                write(item, memory, item.kernel.fn(*found))
+                draws = self._training and item.kernel.draws_once
+                results = item.kernel.fn(*((key, *found) if draws else found))
+                write(item, memory, results)
             arguments.append(tuple(found))
         return Prepared(memory, tuple(arguments))
 

@@ -51,6 +51,8 @@ class Placement:
 
     def on_chip(self, values: np.ndarray) -> np.ndarray:
         """Return values as the hardware holds them."""
+        if self.model.bits is None:
+            return values
         n = values.dtype.type(self.model.n_levels)
         axes = self.shared_axes(values.ndim)
         return quantised(values, n, self.model, axes, NUMPY)
@@ -104,7 +106,7 @@ def placement(obj: Any, signal: Signal, model: Weights) -> Placement | None:
     BuildError
         If it is not known which weights belong to which channel.
     """
-    if size_of(signal) <= 1 or model.bits is None:
+    if size_of(signal) <= 1 or not (model.bits or model.draws):
         return None
     # the elements of a diagonal share a scale, or there would be nothing but scales
     if model.per == "tensor" or signal.ndim < 2:
@@ -130,6 +132,8 @@ class OnChip(Operator):
         The parameter, and the signal to be set.
     placement : `Placement`
         How the hardware holds it.
+    stream : str
+        Names the random numbers of training.
     tag : str, optional
         A label for messages.
 
@@ -146,14 +150,15 @@ class OnChip(Operator):
         weights: Signal,
         on_chip: Signal,
         placement: Placement,
+        stream: str = "",
         tag: str | None = None,
     ):
         super().__init__(tag=tag)
-        self.placement = placement
+        self.placement, self.stream = placement, stream
         self.sets = [on_chip]
-        self.incs = []
+        self.incs: list[Signal] = []
         self.reads = [weights]
-        self.updates = []
+        self.updates: list[Signal] = []
 
     @property
     def weights(self) -> Signal:
@@ -185,7 +190,7 @@ class OnChip(Operator):
 def put_on_chips(
     operators: Iterable[Operator],
     probes: Mapping[Any, Signal],
-    placements: Mapping[Signal, Placement],
+    placements: Mapping[Signal, tuple[str, Placement]],
 ) -> tuple[tuple[Operator, ...], dict[Any, Signal]]:
     """Let all that reads parameters read what hardware makes of them.
 
@@ -195,8 +200,8 @@ def put_on_chips(
         Stay as they are; copies take the place of those that read such a parameter.
     probes : mapping of Probe to Signal
         What probes read.
-    placements : mapping of Signal to `Placement`
-        How hardware holds parameters, by their base signals.
+    placements : mapping of Signal to (str, `Placement`)
+        The names of parameters and how hardware holds them, by their base signals.
 
     Returns
     -------
@@ -209,7 +214,9 @@ def put_on_chips(
         base: Signal(base.initial_value, name=f"{base.name}.on_chip", readonly=True)
         for base in placements
     }
-    made = [OnChip(base, found[base], how) for base, how in placements.items()]
+    made = [
+        OnChip(base, found[base], how, name) for base, (name, how) in placements.items()
+    ]
     rest = [_reading(op, found) for op in operators]
     signals = {probe: _moved(signal, found) for probe, signal in probes.items()}
     return (*made, *rest), signals

@@ -178,7 +178,7 @@ def from_model(model: Model, inference_only: bool = False) -> Program:
     chip_operators, probes = put_on_chips(
         operators,
         {probe: model.sig[probe]["in"] for probe in model.probes},
-        {p.signal: p.placement for p in found if p.placement is not None},
+        {p.signal: (p.name, p.placement) for p in found if p.placement is not None},
     )
     return Program(
         operators=chip_operators,

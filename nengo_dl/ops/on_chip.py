@@ -1,13 +1,16 @@
 """Weights as hardware holds them."""
 
 import math
+import zlib
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from nengo_dl.chips.quantisation import Library, quantised
 from nengo_dl.graph.kernel import Kernel, Write, constant, slot
 from nengo_dl.graph.on_chip import OnChip
+from nengo_dl.ops.random import gaussian, uniform
 from nengo_dl.ops.registry import Builder
 
 TENSORFLOW = Library(keras.ops, keras.ops.cast, keras.ops.fori_loop)
@@ -17,19 +20,34 @@ TENSORFLOW = Library(keras.ops, keras.ops.cast, keras.ops.fori_loop)
 def build_on_chip(ops, ctx):
     """Build weights on a chip. Sets ``on_chip``, reads ``weights``.
 
-    In training, the gradient is that of the identity.
+    The gradient is that of the identity. In training, weights have noise, with a stream
+    of random numbers for each parameter.
     """
     k, shape, place = len(ops), ops[0].shape, ops[0].placement
-    model, size = place.model, k * math.prod(shape)
+    model, size = place.model, math.prod(shape)
     # values of several operators come first, items of the minibatch last
     axes = tuple(axis + 1 for axis in place.shared_axes(len(shape)))
+    noise_rows, drop_rows = (_rows(ops, kind) for kind in ("noise", "drop"))
 
-    @tf.custom_gradient
-    def straight_through(weights, n):
+    def held(weights, n):
+        if model.bits is None:
+            return weights
         values = tf.reshape(weights, (k, *shape, -1))
         values = quantised(values, tf.reshape(n, ()), model, axes, TENSORFLOW)
-        none = tf.zeros_like(n)
-        return tf.reshape(values, (size, -1)), lambda upstream: (upstream, none)
+        return tf.reshape(values, (k * size, -1))
+
+    def noisy(key, weights, n):
+        values = tf.reshape(held(weights, n), (k, *shape, -1))
+        if model.noise:
+            xi = gaussian(key, (k, size), values.dtype, noise_rows)
+            largest = tf.abs(tf.reshape(weights, (k, *shape, -1)))
+            largest = tf.reduce_max(largest, axis=axes, keepdims=True)
+            values += tf.reshape(xi, (k, *shape, 1)) * (model.noise * largest)
+        if model.drop:
+            u = uniform(key, (k, size), values.dtype, drop_rows)
+            is_there = tf.reshape(u, (k, *shape, 1)) >= model.drop
+            values = tf.where(is_there, values, tf.zeros_like(values))
+        return tf.reshape(values, (k * size, -1))
 
     return Kernel(
         name="OnChip",
@@ -38,5 +56,28 @@ def build_on_chip(ops, ctx):
             constant(model.n_levels, ctx.dtype, "levels"),
         ),
         writes=(Write(slot(op.on_chip for op in ops), "set"),),
-        fn=lambda weights, n: (straight_through(weights, n),),
+        fn=_straight_through(held),
+        training_fn=_straight_through(noisy) if model.draws else None,
+        draws_once=model.draws,
     )
+
+
+def _straight_through(function):
+    """Return a function of weights with the gradient of the identity.
+
+    The weights are its last argument but one.
+    """
+
+    @tf.custom_gradient
+    def values(*arguments):
+        none = [None] * (len(arguments) - 2)
+        zero = tf.zeros_like(arguments[-1])
+        return function(*arguments), lambda upstream: (*none, upstream, zero)
+
+    return lambda *arguments: (values(*arguments),)
+
+
+def _rows(ops, kind):
+    """Number the random streams of parameters, by their names alone."""
+    names = (f"{op.stream}.{kind}".encode() for op in ops)
+    return np.array([zlib.crc32(name) for name in names], dtype=np.uint32)

@@ -146,15 +146,16 @@ def total(y_true, y_pred):
 def test_gradients_are_those_of_the_identity():
     """A linear network's gradient by its weights does not depend on the weights."""
     changes = []
-    for hardware in (None, Weights(bits=2)):
+    for hardware in (None, Weights(bits=2), Weights(bits=2, noise=0.5, drop=0.2)):
         net = network(kernel(5, 36), "float64", hardware=hardware)
         x = np.random.RandomState(1).uniform(-1, 1, size=(4, 1, 36))
         with nengo_dl.Simulator(net, minibatch_size=4, progress_bar=False) as sim:
             before = sim.data[net.conns[0]].weights
-            sim.compile(keras.optimizers.SGD(0.1), loss=total)
+            sim.compile(keras.optimizers.SGD(0.1), loss={net.probe: total})
             sim.fit({net.node: x}, {net.probe: np.zeros((4, 1, 5))}, verbose=0)
             changes.append(sim.data[net.conns[0]].weights - before)
-    np.testing.assert_allclose(*changes, rtol=1e-9)
+    np.testing.assert_allclose(changes[1], changes[0], rtol=1e-9)
+    np.testing.assert_allclose(changes[2], changes[0], rtol=1e-9)
 
 
 def test_all_methods_compute_with_the_same_weights():
