@@ -1,14 +1,16 @@
 """How much accuracy does a converted, spiking network lose, after how many steps?
 
 Models are trained on scikit-learn's digits, enlarged to 16x16 (1,440 to train, 357 held
-out), converted with ``scale_firing_rates="auto"``, and run on the held-out images.
-Prints, for each setting, the loss in points of accuracy against Keras, for the mean
-over T steps and for the last of them, and what it costs: spikes per neuron and synaptic
-operations for each image in 32 steps. ``python -m benchmarks.conversion vgg --seeds 1``
-chooses.
+out), converted with rates from data, and run on the held-out images. Some settings are
+tuned through spikes, on the images to train, without labels. Prints, for each setting,
+the loss in points of accuracy against Keras, for the mean over T steps and for the last
+of them, and what it costs: spikes per neuron and synaptic operations for each image in
+32 steps, or as many as it is tuned to, and seconds (and processor seconds) of tuning.
+``python -m benchmarks.conversion vgg --seeds 1 --settings "LIF, tuned"`` chooses.
 """
 
 import argparse
+import time
 from dataclasses import dataclass
 
 import keras
@@ -20,7 +22,7 @@ from sklearn.datasets import load_digits
 import nengo_dl
 from benchmarks.report import save, show
 
-STEPS = (8, 16, 32, 64, 100)
+STEPS = (4, 8, 16, 32, 64, 100)
 N_TRAIN, EPOCHS, N_CALIBRATION, MINIBATCH, COST_STEPS = 1440, 15, 320, 119, 32
 
 
@@ -40,6 +42,10 @@ class Setting:
         Whether each channel is calibrated for itself.
     synapse : float or "auto", optional
         Behind neurons.
+    epochs : int
+        Of tuning; 0 for none.
+    n_steps : int
+        That it is tuned to.
     """
 
     name: str
@@ -47,6 +53,8 @@ class Setting:
     target_rate: float = 2000.0
     per_channel: bool = False
     synapse: float | str | None = None
+    epochs: int = 0
+    n_steps: int = COST_STEPS
 
 
 SETTINGS = (
@@ -56,6 +64,10 @@ SETTINGS = (
     Setting("SpikingRectifiedLinear", nengo.SpikingRectifiedLinear()),
     Setting("LIF", nengo.LIF()),
     Setting("LIF, synapse", nengo.LIF(), synapse="auto"),
+    Setting("LIF, channels, synapse", nengo.LIF(), per_channel=True, synapse="auto"),
+    Setting("LIF, tuned", nengo.LIF(), 2000.0, True, "auto", epochs=3),
+    Setting("IF, tuned", nengo_dl.IntegrateAndFire(), 2000.0, True, None, 3, 4),
+    Setting("IF, frugal, tuned", nengo_dl.IntegrateAndFire(), 1000.0, True, None, 3, 4),
 )
 
 
@@ -132,25 +144,34 @@ def row(model, setting, x, y):
         per_channel=setting.per_channel,
         synapse=setting.synapse,
     )
+    wall, processor = time.perf_counter(), time.process_time()
+    if setting.epochs:
+        converter.tune(x[:N_TRAIN], epochs=setting.epochs, n_steps=setting.n_steps)
+    wall, processor = time.perf_counter() - wall, time.process_time() - processor
+    n_steps = setting.n_steps if setting.epochs else max(STEPS)
     report = converter.report(
-        x[N_TRAIN:], y[N_TRAIN:], max(STEPS), minibatch_size=MINIBATCH
+        x[N_TRAIN:], y[N_TRAIN:], n_steps, minibatch_size=MINIBATCH
     )
     (output,), total = report.outputs, report.total
-    part = COST_STEPS / max(STEPS)
+    part = setting.n_steps / n_steps
     found = {
         "Keras": 100 * output.keras_accuracy,
         "setting": setting.name,
         "synapse": str(converter.synapse),
         "spikes": part * total.spikes / total.neurons,
         "operations": part * total.effective_acs,
+        "seconds": wall,
+        "processor seconds": processor,
     }
     for kind, over_time in (
         ("mean", output.accuracy),
         ("last", output.last_accuracy),
     ):
         for n in STEPS:
-            loss = 100 * (output.keras_accuracy - over_time[n - 1])
-            found[f"{kind} {n}"] = round(loss, 2)
+            found[f"{kind} {n}"] = None
+            if n <= n_steps:
+                loss = 100 * (output.keras_accuracy - over_time[n - 1])
+                found[f"{kind} {n}"] = round(loss, 2)
     return found
 
 
@@ -167,6 +188,8 @@ def averages(rows):
 
 def _average(values):
     """Return the mean of numbers, and all that is there of anything else."""
+    if values[0] is None:
+        return None
     if isinstance(values[0], float):
         return float(np.mean(values))
     return ", ".join(dict.fromkeys(map(str, values)))
@@ -177,13 +200,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("models", nargs="*", default=list(MODELS))
     parser.add_argument("--seeds", type=int, default=3)
+    names = [setting.name for setting in SETTINGS]
+    parser.add_argument("--settings", nargs="*", default=names, choices=names)
     arguments = parser.parse_args()
     x, y = digits()
     rows = []
     for name in arguments.models:
         for seed in range(arguments.seeds):
             model = trained(name, seed, x, y)
-            for setting in SETTINGS:
+            for setting in (s for s in SETTINGS if s.name in arguments.settings):
                 found = {"model": name, "seed": seed} | row(model, setting, x, y)
                 print(*found.values(), flush=True)
                 rows.append(found)

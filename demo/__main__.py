@@ -110,11 +110,18 @@ def convert(training, shown):
         "s. nengo_dl.Converter\nmakes integrate-and-fire neurons of them; it takes "
         "their firing rates from the training images.\n"
     )
-    report = conversion.report(conversion.convert(model, training), shown)
+    converter = conversion.convert(model, training)
+    report = conversion.report(converter, shown)
     print(compare.table(conversion.rows(model, report.outputs[0], shown)))
     print("\nWhat happens in the spiking network, and what it costs:\n")
     print(f"{report}\n")
     picture("report.png", "firing rates, spikes, accuracy over time", report.plot())
+    path = OUTPUT / "reader.nir"
+    n_nodes, difference = conversion.exchange(converter, path)
+    print(
+        f"{path}: the network for other spiking frameworks, a graph of {n_nodes} "
+        f"nodes; read back, its output differs by {difference:.1g}"
+    )
     return lesson
 
 

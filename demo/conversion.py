@@ -1,6 +1,7 @@
 """The third part: a model that Keras has trained becomes a network that spikes."""
 
 import time
+import warnings
 
 import keras
 import nengo
@@ -11,7 +12,7 @@ import nengo_dl
 from demo.digits import IMAGE_SHAPE, N_CLASSES
 from demo.learning import MINIBATCH_SIZE, N_EPOCHS, Lesson, loss
 
-N_STEPS = 32
+N_STEPS, DT = 32, 0.001
 N_PIXELS = IMAGE_SHAPE[0] * IMAGE_SHAPE[1]
 
 
@@ -79,6 +80,39 @@ def report(converter, shown):
     report : nengo_dl.converter.report.Report
     """
     return converter.report(pictures(shown), shown.labels, n_steps=N_STEPS)
+
+
+def exchange(converter, path):
+    """Write the spiking network as a NIR graph, read it, and compare what both do.
+
+    Parameters
+    ----------
+    converter : nengo_dl.Converter
+        The network, whose images have one channel.
+    path : Path
+        The file to write.
+
+    Returns
+    -------
+    n_nodes : int
+        Of the graph.
+    difference : float
+        Largest one between the outputs of both networks.
+    """
+    import nir
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of states that are written as metadata
+        graph, _ = converter.to_nir(DT)
+    nir.write(path, graph)
+    again = nengo_dl.nir.from_nir(path, DT)
+    x = np.random.RandomState(0).uniform(size=(4, N_STEPS, N_PIXELS))
+    outputs = []
+    for net in (converter.net, again):
+        with nengo_dl.Simulator(net, DT, minibatch_size=4, progress_bar=False) as sim:
+            (output,) = sim.predict(x, verbose=0).values()
+            outputs.append(output)
+    return len(graph.nodes), np.max(np.abs(outputs[0] - outputs[1]))
 
 
 def rows(model, output, shown):

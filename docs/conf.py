@@ -16,8 +16,8 @@ import nengo_dl
 
 HERE = Path(__file__).parent
 SMALL_DATA = (
-    "The numbers and pictures on this page come from some hundred images in place of the "
-    "data set that the text names. The notebook itself loads the real one."
+    "The numbers and pictures on this page come from some hundred images in place of "
+    "the data set that the text names. The notebook itself loads the real one."
 )
 
 project = "nengo_dl"

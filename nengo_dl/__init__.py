@@ -7,19 +7,25 @@ from nengo_dl import (
     converter,
     dists,
     hardware,
+    layers,
     losses,
     metrics,
     neurons,
+    nir,
     plots,
     surrogates,
 )
 from nengo_dl.config import configure_settings
 from nengo_dl.converter import Converter
+from nengo_dl.converter.report.network import report
 from nengo_dl.keras_model.nengo_layer import NengoLayer
 from nengo_dl.neurons import IntegrateAndFire, LeakyReLU, SoftLIFRate, SpikingLeakyReLU
 from nengo_dl.nodes import Layer, TensorNode, tensor_layer
+from nengo_dl.resuming import resume_fit
 from nengo_dl.simulator import Simulator
+from nengo_dl.stepped import SteppedLI, SteppedLIF
 from nengo_dl.version import __copyright__, __license__, __version__
+from nengo_dl.wrapped import WrappedModel, wrap
 
 __all__ = [
     "Converter",
@@ -30,7 +36,10 @@ __all__ = [
     "Simulator",
     "SoftLIFRate",
     "SpikingLeakyReLU",
+    "SteppedLI",
+    "SteppedLIF",
     "TensorNode",
+    "WrappedModel",
     "__copyright__",
     "__license__",
     "__version__",
@@ -40,10 +49,15 @@ __all__ = [
     "converter",
     "dists",
     "hardware",
+    "layers",
     "losses",
     "metrics",
     "neurons",
+    "nir",
     "plots",
+    "report",
+    "resume_fit",
     "surrogates",
     "tensor_layer",
+    "wrap",
 ]

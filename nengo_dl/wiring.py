@@ -1,6 +1,6 @@
 """Connections without weights of their own.
 
-A converted model has connections that copy, pool or scale values, or bring biases. On
+Converted models have connections that copy, pool or scale values, or bring biases. On
 hardware these are no weights to be stored, so they stay digital.
 """
 

@@ -6,7 +6,15 @@ import pytest
 from nengo.exceptions import ValidationError
 
 import nengo_dl
-from nengo_dl.coding import Bernoulli, Delta, Latency, Poisson, Population, Regular
+from nengo_dl.coding import (
+    Bernoulli,
+    Delta,
+    EventFrames,
+    Latency,
+    Poisson,
+    Population,
+    Regular,
+)
 
 SHAPES = [(3,), (3, 2), (2, 4, 5)]
 RATE_CODES = [
@@ -194,3 +202,66 @@ MISTAKES = [
 def test_mistakes_are_named(mistake, where):
     with pytest.raises(ValidationError, match=f"{where}: .*got"):
         mistake()
+
+
+KIND = [("x", int), ("y", int), ("t", int), ("p", bool)]
+
+
+def recording(n_events, seed=0):
+    """Make random events, in the form of tonic's data sets."""
+    rng = np.random.RandomState(seed)
+    events = np.zeros(n_events, KIND)
+    for name, high in (("x", 5), ("y", 4), ("p", 2)):
+        events[name] = rng.randint(high, size=n_events)
+    events["t"] = np.sort(rng.randint(20_000, size=n_events)) + 500
+    return events
+
+
+@pytest.mark.parametrize("window", [None, 0.003])
+def test_frames_count_events(window):
+    code = EventFrames((2, 4, 5), 6, window)
+    recordings = [recording(200), recording(50, 1), recording(0)]
+    frames = code.encode(recordings)
+    assert frames.shape == (3, 6, 2, 4, 5) and frames.dtype == np.float32
+    for item, events in zip(frames, recordings, strict=True):
+        expected = np.zeros_like(item)
+        for x, y, t, p in events:
+            length = (events["t"].max() - events["t"].min()) / 6
+            since = t - events["t"].min()
+            step = since // 3000 if window else min(since / length, 5)
+            if step < 6:
+                expected[int(step), int(p), y, x] += 1
+        np.testing.assert_array_equal(item, expected)
+
+
+def test_frames_lead_back_to_events():
+    code = EventFrames((2, 4, 5), 6, 0.003)
+    frames = code.encode([recording(200)])
+    events = code.decode(frames)
+    assert len(events[0]) == frames.sum()
+    # times count from the first event
+    earlier = np.array([(0, 0, 0, 0)], events[0].dtype)
+    again = code.encode([np.concatenate([earlier, events[0]])])
+    again[0, 0, 0, 0, 0] -= 1
+    np.testing.assert_array_equal(again, frames)
+
+
+@pytest.mark.parametrize(
+    "make,message",
+    [
+        (lambda: EventFrames((2, 4), 6), "shape: must be the numbers"),
+        (lambda: EventFrames((2, 4, 0), 6), "shape: must be a whole number"),
+        (lambda: EventFrames((2, 4, 5), 6, -1), "window: must be positive"),
+        (
+            lambda: EventFrames((2, 4, 5), 6).encode([[1, 2]]),
+            "expected the fields",
+        ),
+        (
+            lambda: EventFrames((2, 4, 3), 6).encode([recording(20)]),
+            "expected x from 0 to 2",
+        ),
+    ],
+)
+def test_mistakes_with_events_are_named(make, message):
+    with pytest.raises(ValidationError, match=message):
+        make()

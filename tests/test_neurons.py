@@ -12,6 +12,7 @@ from nengo_dl.neurons import (
     SoftLIFRate,
     SpikingLeakyReLU,
 )
+from nengo_dl.stepped import SteppedLI, SteppedLIF
 
 DTYPES = ["float32", "float64"]
 CURRENTS = np.concatenate([np.linspace(-3, 6, 91), [-500, -20, 0, 1, 20, 1e4]])
@@ -24,6 +25,8 @@ NEURONS = [
     SpikingLeakyReLU(negative_slope=0.5, amplitude=0.1),
     IntegrateAndFire(),
     IntegrateAndFire(amplitude=0.1, min_voltage=-1),
+    SteppedLIF(reset="subtract"),
+    SteppedLIF(reset="subtract", threshold=2.0, amplitude=0.5),
 ]
 
 
@@ -168,3 +171,78 @@ def test_pointwise_neurons_are_values():
     assert pickle.loads(pickle.dumps(elu)) == elu
     with pytest.raises(ValidationError, match="function"):
         Pointwise("relu7")
+
+
+# --- neurons that are defined step by step ------------------------------------------
+
+
+def steps(neurons, currents):
+    """Step one neuron; outputs and voltages."""
+    state = neurons.make_state(1)
+    found = []
+    for current in currents:
+        output = np.zeros(1)
+        neurons.step(0.001, np.array([float(current)]), output, **state)
+        found.append((float(output[0]), float(state["voltage"][0])))
+    return tuple(map(list, zip(*found, strict=True)))
+
+
+@pytest.mark.parametrize(
+    "arguments, currents, spikes, voltages",
+    [
+        ({}, [0.5, 0.5, 1], [0, 0, 1], [0.5, 1, 0]),
+        ({"strict": False}, [0.5, 0.5, 1], [0, 1, 1], [0.5, 0, 0]),
+        ({"v_reset": -0.5}, [2, 0.25], [1, 0], [-0.5, -0.25]),
+        ({"tau_rc": 2, "v_leak": 1}, [0.5, 0.25], [0, 1], [1, 0]),
+        ({"tau_rc": 2, "tau_syn": 2}, [0.5, 0], [0, 0], [0.5, 0.5]),
+        ({"reset": "subtract"}, [3, 0], [1, 1], [2, 1]),
+        ({"reset": "snntorch"}, [3.5, 0, 0], [1, 1, 0], [2.5, 1.5, 1.5]),
+        ({"reset": "subtract", "max_spikes": 9}, [3, 0], [2, 0], [1, 1]),
+        ({"min_voltage": -1}, [-3, 0.5], [0, 0], [-1, -0.5]),
+    ],
+)
+def test_stepped_lif_equations(arguments, currents, spikes, voltages):
+    found = steps(SteppedLIF(unit="step", **arguments), currents)
+    assert found == (spikes, voltages)
+
+
+def test_stepped_neurons_have_parameters_of_their_own():
+    neurons = SteppedLIF(tau_rc=[1, 2], threshold=[1, 2], unit="step")
+    assert neurons == SteppedLIF(tau_rc=[1, 2], threshold=[1, 2], unit="step")
+    assert neurons != SteppedLIF(tau_rc=[1, 3], threshold=[1, 2], unit="step")
+    assert pickle.loads(pickle.dumps(neurons)) == neurons
+    assert hash(neurons) == hash(pickle.loads(pickle.dumps(neurons)))
+    with pytest.raises(ValidationError, match="tau_rc.*each of the 3 neurons"):
+        neurons.make_state(3)
+
+
+def test_exact_and_euler_decays_of_matched_time_constants():
+    tau = -1 / np.log(1 - 1 / 4)
+    exact = SteppedLI(tau_rc=tau, discretization="exact", unit="step")
+    euler = SteppedLI(tau_rc=4, unit="step")
+    currents = np.random.RandomState(0).normal(size=9)
+    np.testing.assert_allclose(steps(exact, currents), steps(euler, currents))
+
+
+@pytest.mark.parametrize(
+    "arguments, match",
+    [
+        ({"tau_rc": 0}, "tau_rc.*above 0"),
+        ({"tau_syn": -1}, "tau_syn.*at least 0"),
+        ({"threshold": np.nan}, "threshold"),
+        ({"v_reset": 1}, "below the threshold"),
+        ({"v_leak": "x"}, "v_leak.*array of shape"),
+        ({"max_spikes": 0}, "max_spikes"),
+        ({"reset": "soft"}, "reset"),
+        ({"unit": "minute"}, "unit"),
+    ],
+)
+def test_wrong_parameters_of_stepped_neurons(arguments, match):
+    with pytest.raises(ValidationError, match=match):
+        SteppedLIF(**arguments)
+
+
+def test_time_constants_shorter_than_a_step():
+    with pytest.raises(ValidationError, match="at least a step of 0.001"):
+        SteppedLIF(tau_rc=0.0001).decays(0.001)
+    SteppedLIF(tau_rc=0.0001, discretization="exact").decays(0.001)

@@ -7,8 +7,17 @@ after it), and ``decode`` goes the other way. Spikes are counts, 1 for one spike
 Nengo's neurons put out ``1 / dt`` for a spike: divide by ``dt`` to have the same.
 """
 
+from nengo_dl.coding.events import EventFrames
 from nengo_dl.coding.population import Population
 from nengo_dl.coding.rate import Bernoulli, Poisson, Regular
 from nengo_dl.coding.temporal import Delta, Latency
 
-__all__ = ["Bernoulli", "Delta", "Latency", "Poisson", "Population", "Regular"]
+__all__ = [
+    "Bernoulli",
+    "Delta",
+    "EventFrames",
+    "Latency",
+    "Poisson",
+    "Population",
+    "Regular",
+]

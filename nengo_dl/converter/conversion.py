@@ -5,7 +5,7 @@ Nothing here knows which library a model comes from.
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import nengo
 import numpy as np
@@ -17,6 +17,32 @@ from nengo_dl.converter.tuning import Tuning
 
 
 @dataclass(frozen=True)
+class OneOf:
+    """Decides for the class of the largest element along the last axis."""
+
+    from_logits: bool  # whether elements are logits, not probabilities
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        """Return the number of the class."""
+        return values.argmax(axis=-1)
+
+
+@dataclass(frozen=True)
+class EachOf:
+    """Decides about each element by itself: whether it is true."""
+
+    from_logits: bool
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        """Return whether it is more likely true than false."""
+        return values > (0.0 if self.from_logits else 0.5)
+
+
+# From values of an output, with any outer axes, to what they say
+Decision: TypeAlias = OneOf | EachOf
+
+
+@dataclass(frozen=True)
 class TensorSpec:
     """An input or an output of a model."""
 
@@ -24,6 +50,7 @@ class TensorSpec:
     # with the minibatch, and the time if there is an axis of it
     shape: tuple[int | None, ...]
     n_outer_axes: int = 1  # how many leading axes are no part of a signal
+    decide: Decision | None = None  # if it is the output of a classifier
 
     @property
     def signal_shape(self) -> tuple[int, ...]:
@@ -88,6 +115,7 @@ class Conversion:
     outputs: tuple[nengo.Probe, ...]  # one for each output of the model
     # those that are functions of the mean of what has arrived in all steps so far
     averages: frozenset[nengo.Probe]
+    constants: frozenset[nengo.Connection]  # those that bring biases
     made: Mapping[Hashable, Made]  # by the calls of layers, in the order of conversion
     # those that rules have asked for, in the order of conversion
     populations: tuple[Population, ...]

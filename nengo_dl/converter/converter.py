@@ -1,15 +1,16 @@
 """`Converter`: from a Keras model to a Nengo network."""
 
-from collections.abc import Callable, Iterable, Mapping
-from functools import cached_property, partial
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import keras
 from nengo.synapses import Synapse
 
 from nengo_dl.converter.activations import swaps_of
-from nengo_dl.converter.calibration import Goal, calibrate, errors, steps_needed
-from nengo_dl.converter.calibration.calibration import together
+from nengo_dl.converter.calibration import Goal, calibrate
+from nengo_dl.converter.check_methods import CheckMethods
+from nengo_dl.converter.export_methods import ExportMethods
 from nengo_dl.converter.keras_conversion import convert, warn_of_options
 from nengo_dl.converter.keras_source import input_specs
 from nengo_dl.converter.layer_converter import LayerConverter, rule_of
@@ -25,14 +26,20 @@ from nengo_dl.converter.registry import (
     keys_of,
     name_of,
 )
-from nengo_dl.converter.report import DEVICES, Device, Report
-from nengo_dl.converter.report.measure import measure
 from nengo_dl.converter.rules import Registry, Rule, add_rule, find_rule
+from nengo_dl.converter.run_methods import RunMethods
+from nengo_dl.converter.summary import summary
 from nengo_dl.converter.tuning import Tuning
-from nengo_dl.converter.verify import verify
+
+# Options that are attributes of the converter, too
+ATTRIBUTES = (
+    *("model", "allow_fallback", "inference_only", "max_to_avg_pool"),
+    *("split_shared_weights", "swap_activations", "scale_firing_rates"),
+    *("temporal_model", "output"),
+)
 
 
-class Converter:
+class Converter(RunMethods, CheckMethods, ExportMethods):
     """Convert a Keras model to a Nengo network.
 
     Parameters
@@ -62,17 +69,19 @@ class Converter:
         the same, as far as the neurons are linear above their threshold. Weights and
         biases, and files of them, stay as they are. "auto" tunes each population by its
         activations on ``calibration_data``, and has spiking neurons start half-way to
-        their first spike.
+        their first spike. It is the default where neurons spike and there is such data.
     synapse : Synapse or float or "auto", optional
         On all connections that start at neurons, and on the probes of neurons. "auto",
         together with automatic rates, chooses what makes the average output right
-        soonest: nothing, for rectified linear neurons, else nothing, 2 or 5 ms.
+        soonest: nothing, for rectified linear neurons, else nothing, 2 or 5 ms. It is
+        the default where rates are automatic by default.
     temporal_model : bool
         Whether the axis after the minibatch is time. All layers must then work on each
         time step for itself, by nature or in a ``TimeDistributed``.
     calibration_data : array_like or list of array_like, optional
-        Typical inputs of the model, of the shape that Keras takes, without labels;
-        needed by "auto" and `recommended_steps`.
+        Typical inputs of the model, of the shape that Keras takes, without labels. For
+        spiking neurons, it is all that is needed: rates, channels and the synapse
+        follow from it, unless ``scale_firing_rates`` says otherwise.
     percentile : float
         Which of the activations of a population on that data is mapped to
         ``target_rate``. Less than 100 keeps outliers from slowing down all others.
@@ -81,15 +90,18 @@ class Converter:
         steps of 1 ms, 2000 is two spikes per step for the largest activations, which
         `nengo_dl.IntegrateAndFire` can emit. LIF neurons get as much of that as their
         refractory period allows, and are tuned to 32 steps.
-    per_channel : bool
+    per_channel : bool, optional
         Whether the percentile is that of each channel (the last axis of a layer's
         output, or the first with ``data_format="channels_first"``) instead of that of
         the whole population. Small channels become exact sooner, with more spikes.
-        Where spikes differ in height, ``layers`` has a node that multiplies them.
+        Where spikes differ in height, ``layers`` has a node that multiplies them. The
+        default is True where rates are automatic by default, else False.
     output : "average" or "each_step"
         From what outputs such as a softmax or a sigmoid are computed in a spiking
         network: from the mean of what has arrived in all steps so far, or from each
         step. Outputs without an activation are what arrives in each step in any case.
+    tunings : sequence of `nengo_dl.converter.calibration.Tuning`, optional
+        Those of another converter of the same model, in place of calibration.
 
     Attributes
     ----------
@@ -99,11 +111,13 @@ class Converter:
         The result. ``net.inputs``, ``net.outputs``, ``net.layers`` are as below;
         ``net.layer_map`` has a list of the objects of each layer's calls.
     inputs : `ObjectMap`
-        From input tensors (or layers) of the model to nodes.
+        From input tensors of the model, names or numbers to nodes.
     outputs : `ObjectMap`
-        From output tensors of the model to probes, in the order of ``net.probes``.
+        From output tensors of the model, names or numbers to probes, in the order of
+        ``net.probes``.
     layers : `ObjectMap`
-        From layers, or their output tensors, to the objects that hold the output.
+        From layers, their output tensors, names or numbers (those of ``model.layers``)
+        to the objects that hold the output.
     synapse : Synapse or float or None
         Passed, or chosen.
     tunings : tuple of `nengo_dl.converter.calibration.Tuning` or None
@@ -124,7 +138,8 @@ class Converter:
     -----
     UserWarning
         For each fallback, activations to swap that do not occur, neurons that still put
-        out rates when others were swapped or cannot be scaled, and sequential models.
+        out rates when others were swapped or cannot be scaled, and spiking neurons of
+        which nothing says how fast they should fire.
 
     Notes
     -----
@@ -140,7 +155,7 @@ class Converter:
        hidden = keras.layers.Dense(8, activation="relu", name="hidden")(inputs)
        model = keras.Model(inputs, keras.layers.Dense(2)(hidden))
        converter = nengo_dl.Converter(model, allow_fallback=False)
-       print(converter.verify(), converter.layers[hidden])
+       print(converter.verify(), converter.layers["hidden"])
 
     .. testoutput::
 
@@ -148,6 +163,7 @@ class Converter:
     """
 
     converters: Registry = REGISTRY
+    tunings: tuple[Tuning, ...] | None
 
     def __init__(
         self,
@@ -164,11 +180,13 @@ class Converter:
         calibration_data: Any = None,
         percentile: float = 99.9,
         target_rate: float = 2000.0,
-        per_channel: bool = False,
+        per_channel: bool | None = None,
         output: str = "average",
+        tunings: Sequence[Tuning] | None = None,
     ):
-        self.options = Options(
+        options = Options(
             model=functional(model),
+            passed=model,
             allow_fallback=allow_fallback,
             inference_only=inference_only,
             max_to_avg_pool=max_to_avg_pool,
@@ -179,20 +197,28 @@ class Converter:
             synapse=synapse,
             temporal_model=temporal_model,
             output=output,
+            has_data=calibration_data is not None,
         )
-        vars(self).update(vars(self.options))  # they are attributes, too
-        self._convert = partial(convert, plan(self.options, self.converters))
-        self._data = _calibration_data(self.options, calibration_data)
-        self._tune(Goal(percentile, target_rate, per_channel), synapse)
-        warn_of_options(self.conversion)
-        self.inputs, self.outputs, self.layers = maps(self.conversion)
+        if per_channel is None:
+            per_channel = options.data_chooses
+        goal = Goal(percentile, target_rate, per_channel)
+        self.tunings = None if tunings is None else tuple(tunings)
+        self._start(options.chosen(), calibration_data, goal)
 
-    def _tune(self, goal: Goal, synapse: Synapse | float | str | None) -> None:
-        self.tunings: tuple[Tuning, ...] | None = None
-        if self._data is not None and self.options.scale_firing_rates == "auto":
-            self.tunings, synapse = calibrate(self._convert, self._data, goal, synapse)
-        self.conversion = self._convert(self.tunings, synapse)
-        self.synapse, self.net = synapse, self.conversion.net
+    def _start(self, options: Options, calibration_data: Any, goal: Goal) -> None:
+        self._options = options
+        # they are attributes, too
+        vars(self).update({name: vars(options)[name] for name in ATTRIBUTES})
+        make = partial(convert, plan(options, self.converters))
+        data, synapse = _calibration_data(options, calibration_data), options.synapse
+        if data is not None and options.scale_firing_rates == "auto":
+            self.tunings, synapse = calibrate(make, data, goal, synapse)
+        conversion = make(self.tunings, synapse)
+        RunMethods.__init__(self, conversion, data)
+        CheckMethods.__init__(self, conversion)
+        self.synapse, self.net = synapse, conversion.net
+        warn_of_options(conversion)
+        self.inputs, self.outputs, self.layers = maps(conversion)
 
     @classmethod
     def register(cls, layer_type: type | Callable | None, **fields) -> Callable:
@@ -225,84 +251,7 @@ class Converter:
         """Return the `LayerConverter` of a layer, which all its calls share."""
         rule = find_rule(self.converters, (*keys_of(layer), ANY_LAYER))
         cls = (rule and rule.converter_type) or LayerConverter
-        return self.conversion.converters.get(id(layer)) or cls(layer, self.options)
-
-    def verify(
-        self,
-        training: bool = False,
-        inputs: Any = None,
-        atol: float = 1e-8,
-        rtol: float = 1e-5,
-    ) -> bool:
-        """Check that the network computes the same as the model.
-
-        Parameters
-        ----------
-        training : bool
-            Whether to compare after three steps of training; the model gets its
-            weights back afterwards.
-        inputs : list of array_like, optional
-            One for each input of the model, with a minibatch axis; by default two items
-            of ones (in a temporal model, of 10 time steps if it does not say how many).
-        atol, rtol : float
-            Largest difference: ``atol + rtol * abs(output of Keras)``.
-
-        Returns
-        -------
-        is_equal : bool
-            True.
-
-        Raises
-        ------
-        ValueError
-            If outputs differ, or the numbers of trainable parameters.
-        """
-        return verify(self.conversion, training, inputs, atol, rtol)
-
-    def report(
-        self,
-        x: Any,
-        y: Any = None,
-        n_steps: int | None = None,
-        *,
-        dt: float = 0.001,
-        minibatch_size: int = 32,
-        devices: Iterable[Device] = DEVICES,
-    ) -> Report:
-        """Run the network and the model on data, and report what it does and costs.
-
-        What a simulator has learned is used after ``sim.freeze_params(converter.net)``.
-
-        Parameters
-        ----------
-        x : array_like or list of array_like
-            One for each input of the model, of the shape that Keras takes, with a
-            minibatch axis. In a network without an axis of time, each item is presented
-            for ``n_steps`` steps.
-        y : array_like or list of array_like, optional
-            Labels, for each output of the model: numbers of classes or one-hot vectors,
-            one for each item. None for outputs without labels.
-        n_steps : int, optional
-            How many steps each item takes, by default 32 (see `recommended_steps`).
-            With ``temporal_model=True``, x says it.
-        dt : float
-            Length of a step, in seconds.
-        minibatch_size : int
-            How many items are run side by side. Memory grows with it, and not with the
-            number of items or steps.
-        devices : iterable of `nengo_dl.converter.report.Device`
-            What energies are estimated for.
-
-        Returns
-        -------
-        report : `nengo_dl.converter.report.Report`
-
-        Raises
-        ------
-        ValueError
-            If data does not fit the model, or a layer puts out NaN.
-        """
-        return measure(self.conversion, x, y, n_steps, dt, minibatch_size, devices)
+        return self.conversion.converters.get(id(layer)) or cls(layer, self._options)
 
     def set_trainable(self, obj: Any, trainable: bool) -> None:
         """Set whether training changes a Nengo object.
@@ -316,22 +265,8 @@ class Converter:
         """
         set_trainable(self.net, obj, trainable)
 
-    @cached_property
-    def recommended_steps(self) -> int | None:
-        """(int or None) For how many steps to present an input.
-
-        After so many, the error of the average output (its root mean square over items
-        of ``calibration_data``) has come to stay below 5 % of the root mean square of
-        the model's output. None if it has not after 128 steps.
-        """
-        if self._data is None:
-            raise ValueError(
-                "Converter.recommended_steps: expected calibration_data (got none). "
-                "Pass typical inputs of the model to the Converter."
-            )
-        variants = together(self._convert, [(self.tunings, self.synapse)])
-        (found,) = errors(*variants, self._data)
-        return steps_needed(found)
+    def __repr__(self) -> str:
+        return summary(self.conversion)
 
 
 def _calibration_data(options: Options, data: Any) -> Arrays | None:

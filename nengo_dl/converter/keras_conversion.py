@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import nengo
 import numpy as np
+from nengo.neurons import NeuronType
 
 from nengo_dl.config import configure_settings
 from nengo_dl.converter.activations import shown
@@ -120,6 +121,8 @@ def warn_of_options(conversion: KerasConversion) -> None:
             stacklevel=3,
         )
     _warn_of_rates(conversion.populations)
+    if options.scale_firing_rates is None and conversion.tunings is None:
+        _warn_of_guess(conversion.populations)
     if isinstance(options.scale_firing_rates, Mapping):
         known = {id(step.call.layer) for step in flattened(conversion.plan.steps)}
         for layer in options.scale_firing_rates:
@@ -148,3 +151,30 @@ def _warn_of_rates(populations: Sequence[Population]) -> None:
             "their activations, if they should spike.",
             stacklevel=4,
         )
+
+
+def _warn_of_guess(populations: Sequence[Population]) -> None:
+    """Warn that nothing is known of the firing rates of neurons that were swapped."""
+    kinds = {
+        type(p.neurons.ensemble.neuron_type).__name__: p.neurons.ensemble.neuron_type
+        for p in populations
+        if p.is_swapped and p.neurons.ensemble.neuron_type.spiking
+    }
+    if kinds:
+        rates = "; ".join(f"{name}: {_rate(kind)}" for name, kind in kinds.items())
+        warnings.warn(
+            "Converter.scale_firing_rates: expected firing rates for spiking neurons "
+            "(got neither scale_firing_rates nor calibration_data, so that for an "
+            f"activation of 1 they fire at these rates: {rates}). Pass typical inputs "
+            "of the model as calibration_data, and good rates are found; or say "
+            "how many times as fast as this they should fire.",
+            stacklevel=4,
+        )
+
+
+def _rate(kind: NeuronType) -> str:
+    """Return the firing rate for a current of 1, in words."""
+    if type(kind).rates is NeuronType.rates:  # which simulates a type without spikes
+        return "unknown"
+    rate = kind.rates(1.0, np.ones(1), np.zeros(1)).item()
+    return f"{rate / getattr(kind, 'amplitude', 1.0):g} Hz"

@@ -8,6 +8,7 @@ import numpy as np
 
 from nengo_dl.converter.build import array
 from nengo_dl.converter.conversion import SourceLayer, TensorSpec
+from nengo_dl.converter.decisions import decisions
 from nengo_dl.converter.keras_graph import is_graph
 from nengo_dl.converter.options import Options
 from nengo_dl.converter.plan import Plan, Step, outer_axes
@@ -30,8 +31,10 @@ class KerasSource:
         outer |= outer_axes(plan.steps)
         self.inputs = input_specs(plan.options)
         self.outputs = tuple(
-            TensorSpec(name, tuple(tensor.shape), outer[id(tensor)])
-            for name, tensor in zip(model.output_names, model.outputs, strict=True)
+            TensorSpec(name, tuple(tensor.shape), outer[id(tensor)], decide)
+            for name, tensor, decide in zip(
+                model.output_names, model.outputs, decisions(plan), strict=True
+            )
         )
         self.layers = _layers(model, plan.steps)
 

@@ -112,6 +112,7 @@ class Objects:
             tuple(inputs),
             outputs,
             frozenset(probe for probe in outputs if probe.target in self._of_means),
+            frozenset(self._constant),
             dict(self._made),
             tuple(self._populations.made),
             self._tunings,

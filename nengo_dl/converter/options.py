@@ -1,8 +1,7 @@
 """Options of a conversion, as the user chose them, checked."""
 
-import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from numbers import Real
 from typing import Any
 
@@ -24,10 +23,12 @@ class Options:
     """A model, and how it is to be converted.
 
     Fields are arguments of `nengo_dl.Converter`; ``swaps`` is the meaning of
-    ``swap_activations``, and ``synapse`` is "auto" until it is chosen.
+    ``swap_activations``, and ``synapse`` is "auto" until it is chosen. ``model`` is the
+    functional form of the one that the user passed.
     """
 
     model: keras.Model
+    passed: keras.Model
     allow_fallback: bool = True
     inference_only: bool = False
     max_to_avg_pool: bool = False
@@ -38,6 +39,7 @@ class Options:
     synapse: Synapse | float | str | None = None
     temporal_model: bool = False
     output: str = "average"
+    has_data: bool = False  # whether there are typical inputs
 
     def __post_init__(self) -> None:
         for name in FLAGS:
@@ -53,7 +55,7 @@ class Options:
                 f"{self.output!r}). Leave it out for the default."
             )
         scale = self.scale_firing_rates
-        if self.synapse == "auto" and scale != "auto":
+        if self.synapse == "auto" and scale != "auto" and not self.data_chooses:
             raise ValueError(
                 'Converter.synapse: expected "auto" together with '
                 f'scale_firing_rates="auto" (got {scale!r}). Set both, or a synapse.'
@@ -66,6 +68,19 @@ class Options:
                     f'for each layer in a dict, or "auto" (got {value!r}). 1 leaves '
                     "rates as they are."
                 )
+
+    @property
+    def data_chooses(self) -> bool:
+        """Whether firing rates, and all that goes with them, are left to the data."""
+        scale = self.scale_firing_rates
+        return self.has_data and self.swaps.have_spikes and scale is None
+
+    def chosen(self) -> "Options":
+        """Return the options with what is left to the data, as words for it."""
+        if not self.data_chooses:
+            return self
+        synapse = "auto" if self.synapse is None else self.synapse
+        return replace(self, scale_firing_rates="auto", synapse=synapse)
 
     @property
     def averages_output(self) -> bool:
@@ -102,12 +117,7 @@ def functional(model: Any) -> keras.Model:
                 f"Converter: expected a model whose shapes are known (got Sequential "
                 f"'{model.name}' without an input shape). Put keras.Input(shape) first."
             )
-        warnings.warn(
-            f"Sequential model '{model.name}' is converted as a functional model, "
-            "Converter.model. Look tensors up in that one.",
-            stacklevel=3,
-        )
-        return keras.Model(model.inputs, model.outputs, name=model.name)
+        return keras.Model(model.inputs, model.outputs[0], name=model.name)
     if not keras_graph.is_graph(model):
         raise TypeError(
             f"Converter: expected a functional or sequential model (got "

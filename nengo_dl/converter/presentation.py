@@ -4,19 +4,25 @@ Networks are run on a few items at a time, and on a few steps where all would be
 much, so that memory does not grow with the data.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import contextlib
+import operator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import nengo
 import numpy as np
+import tensorflow as tf
 
+from nengo_dl.config import get_setting
 from nengo_dl.converter.conversion import Source, TensorSpec
+from nengo_dl.converter.populations import Obj
 from nengo_dl.silence import warnings_ignored
 from nengo_dl.simulator import Simulator
 
 MINIBATCH_SIZE = 32
 MAX_VALUES = 2**25  # in one chunk, of all objects together
+DEFAULT_STEPS = 32  # for which an item is presented
 
 Arrays = tuple[np.ndarray, ...]
 
@@ -85,10 +91,75 @@ def _checked(where: str, spec: TensorSpec, given: Any) -> np.ndarray:
     return values
 
 
+def positive(where: str, name: str, value: Any) -> int:
+    """Return a whole number that is at least 1; raise ValueError for all else."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = 0
+    if number < 1:
+        raise ValueError(
+            f"{where}: expected {name} to be a whole number of at least 1 (got "
+            f"{value!r}). Leave it out for the default."
+        )
+    return number
+
+
+def steps_of(
+    where: str,
+    source: Source,
+    inputs: Arrays,
+    n_steps: int | None,
+    default: int = DEFAULT_STEPS,
+) -> int:
+    """Return how many steps each item takes; data of a model over time says it."""
+    if source.n_outer_axes == 1:
+        return positive(where, "n_steps", default if n_steps is None else n_steps)
+    given = inputs[0].shape[1]
+    if n_steps not in (None, given):
+        raise ValueError(
+            f"{where}: expected n_steps={given}, the length of x along its axis of "
+            f"time, because temporal_model=True (got {n_steps}). Leave it out."
+        )
+    return given
+
+
+def simulator(net: nengo.Network, dt: float, minibatch_size: int) -> Simulator:
+    """Make a simulator, on a GPU if there is one."""
+    return Simulator(
+        net,
+        dt=dt,
+        minibatch_size=minibatch_size,
+        progress_bar=False,
+        device=None if tf.config.list_physical_devices("GPU") else "/cpu:0",
+    )
+
+
+@contextlib.contextmanager
+def probed(net: nengo.Network, objs: Iterable[Obj]) -> Iterator[dict]:
+    """Add probes of objects (or of what other probes record), and take them away."""
+    n_before = len(net.probes)
+    try:
+        with net:
+            probes = {obj: _probe(obj) for obj in objs}
+        for probe in probes.values():
+            if get_setting(net, "keep_history", obj=probe) is False:
+                net.config[probe].keep_history = True
+        yield probes
+    finally:
+        del net.probes[n_before:]
+
+
+def _probe(obj: Obj | nengo.Probe) -> nengo.Probe:
+    if isinstance(obj, nengo.Probe):
+        return nengo.Probe(obj.target, synapse=obj.synapse)
+    return nengo.Probe(obj, synapse=None)
+
+
 def flat(source: Source, inputs: Sequence[np.ndarray]) -> Arrays:
     """Return data in the form of nodes, of shape (n_items, n_steps or 1, size) each."""
-    n_steps = inputs[0].shape[1] if source.n_outer_axes > 1 else 1
-    return tuple(x.reshape(len(x), n_steps, -1) for x in inputs)
+    is_series = source.n_outer_axes > 1
+    return tuple(x.reshape(len(x), x.shape[1] if is_series else 1, -1) for x in inputs)
 
 
 def minibatches(n_items: int, size: int) -> Iterator[slice]:
@@ -110,7 +181,8 @@ def chunks(
     one that stays. There may be less items than the minibatch has. All steps are one
     chunk if it is to be whole, however many values it has.
     """
-    n_items = len(next(iter(data.values())))
+    # without data, all items are the same
+    n_items = len(next(iter(data.values()), range(sim.minibatch_size)))
     size = sum(obj.size_in for obj in probes.values())
     size += sum(node.size_out for node in data)
     length = max(1, MAX_VALUES // (size * sim.minibatch_size))

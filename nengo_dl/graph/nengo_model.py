@@ -9,8 +9,10 @@ from nengo.cache import get_default_decoder_cache
 from nengo.rc import rc
 from nengo.utils.progress import Progress, ProgressBar
 
+from nengo_dl.biases import biases
 from nengo_dl.graph.decoders import SharedDecoders
 from nengo_dl.progress import Display, progress
+from nengo_dl.silence import warnings_ignored
 
 # Nengo's setting is one for all threads, so that only one at a time may build.
 _lock = threading.RLock()
@@ -75,5 +77,17 @@ def build_model(
                 decoder_cache=SharedDecoders(get_default_decoder_cache()),
             )
         if network is not None:
-            model.build(network, progress=BuildProgress(display))
+            with _unasked_hints_ignored(network):
+                model.build(network, progress=BuildProgress(display))
     return model
+
+
+def _unasked_hints_ignored(network: nengo.Network) -> contextlib.AbstractContextManager:
+    """Ignore hints on firing rates in networks with neurons that belong to no ensemble.
+
+    Nengo computes the rate of each neuron for what an ensemble represents, and warns if
+    it does not fire for that. The neurons of a converted model represent nothing.
+    """
+    if biases(network):
+        return warnings_ignored(module=r"nengo\.neurons")
+    return contextlib.nullcontext()

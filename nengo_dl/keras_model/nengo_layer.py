@@ -248,11 +248,11 @@ class NengoLayer(EngineLayer):
             not called in this case, since a file can name any function.
         """
         config = dict(config)
-        return cls(_registered(config.pop("network")), **config)
+        return cls(registered_function(config.pop("network")), **config)
 
 
-def _registered(config: Any) -> Callable[[], nengo.Network]:
-    """Return the object that a configuration names, if it is registered with Keras."""
+def registered_function(config: Any) -> Callable[[], nengo.Network]:
+    """Return the function that a configuration names, if Keras has it registered."""
     kind = config.get("class_name") if isinstance(config, dict) else None
     if kind == "__lambda__":
         # its code is in the file, and Keras allows that with safe_mode=False alone

@@ -14,6 +14,7 @@ from nengo_dl.ops import (
     processes,
     products,
     rates_to_spikes,
+    stepped,
     transforms,
 )
 from nengo_dl.ops.registry import BuildContext, Builder
@@ -31,5 +32,6 @@ __all__ = [
     "processes",
     "products",
     "rates_to_spikes",
+    "stepped",
     "transforms",
 ]

@@ -75,8 +75,9 @@ def build_elementwise_inc(ops, ctx):
 
     def fn(A, X):
         product = _take(A, a) * _take(X, x)
-        items = product.shape[1] or tf.shape(product)[1]
-        return (tf.broadcast_to(product, (size, items)),)
+        # of tf.broadcast_to, XLA would have to know the shape for gradients of loops
+        is_whole = product.shape[0] == size
+        return (product if is_whole else product + tf.zeros((size, 1), product.dtype),)
 
     return Kernel(
         name="ElementwiseInc",

@@ -205,9 +205,11 @@ def stack_parameters(ops, step: NeuronStep) -> SimpleNamespace:
 
 
 def _stack(values, sizes):
-    if all(value == values[0] for value in values):
+    if all(np.ndim(value) == 0 and value == values[0] for value in values):
         return float(values[0])
-    return np.repeat(np.asarray(values, dtype=float), sizes)[:, None]
+    # one number for a population, or one for each of its neurons
+    full = [np.broadcast_to(x, n) for x, n in zip(values, sizes, strict=True)]
+    return np.concatenate(full).astype(float)[:, None]
 
 
 @register(nengo.RectifiedLinear, parameters=("amplitude",))

@@ -14,7 +14,8 @@ def straight_through(value, proxy):
 
     The proxy broadcasts to the shape of the value, and need not be finite.
     """
-    return _replace_gradient(value, tf.broadcast_to(proxy, tf.shape(value)))
+    # of tf.broadcast_to, XLA would have to know the shape for the gradient of a loop
+    return _replace_gradient(value, proxy + tf.zeros_like(value))
 
 
 def emit_plainly(value, distance, height=1.0):

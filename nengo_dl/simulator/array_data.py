@@ -179,8 +179,8 @@ def check_validation(
 ) -> ArrayData:
     """Check the validation data of ``fit``: inputs, targets and possibly weights.
 
-    The number of steps counts if there are no inputs, or if one has a single step, which
-    is held. Other inputs may have another number than those of training.
+    The number of steps counts if there are no inputs, or if one has a single step,
+    which is held. Other inputs may have another number than those of training.
     """
     is_list = isinstance(validation_data, list | tuple)
     if not is_list or len(validation_data) not in (2, 3):

@@ -21,6 +21,7 @@ from nengo.transforms import (
     Transform,
 )
 
+from nengo_dl.nodes.stencil import Stencil
 from nengo_dl.simulator.simulation import Simulation
 from nengo_dl.simulator.simulation_data import SimulationData, Weights
 
@@ -245,10 +246,11 @@ def _dense_with_weights(transform: Dense, weights: np.ndarray) -> np.ndarray:
 
 
 @_with_weights.register(Convolution)
+@_with_weights.register(Stencil)
 @_with_weights.register(ConvolutionTranspose)
 def _convolution_with_weights(
-    transform: Convolution | ConvolutionTranspose, weights: np.ndarray
-) -> Convolution | ConvolutionTranspose:
+    transform: Convolution | ConvolutionTranspose | Stencil, weights: np.ndarray
+) -> Convolution | ConvolutionTranspose | Stencil:
     arguments = {
         name: getattr(transform, name)
         for name in inspect.signature(type(transform)).parameters

@@ -110,8 +110,7 @@ def test_outputs_at_inputs_and_inner_layers():
 
 def test_sequential_models():
     model = keras.Sequential([keras.Input((4,)), kl.Dense(3), kl.ReLU()])
-    with pytest.warns(UserWarning, match="converted as a functional model"):
-        converter = Converter(seeded(model))
+    converter = Converter(seeded(model))
     assert verify(converter, training=True)
     assert converter.layers[model.layers[0]].size_out == 3
     assert converter.outputs[converter.model.outputs].size_in == 3

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from keras import layers as kl
 from matplotlib import pyplot
+from nengo.exceptions import ValidationError
 
 import nengo_dl
 from nengo_dl import Converter
@@ -440,15 +441,22 @@ def test_accuracy_over_time(classifier):
         error = np.linalg.norm(mean - wanted) / np.linalg.norm(wanted)
         assert output.error[t - 1] == pytest.approx(error, rel=1e-4)
     assert report.layers[-1].error == pytest.approx(output.error[-1], rel=1e-4)
-    assert output.latency_seconds == output.latency * DT
+    assert output.latency == latency(np.array(output.accuracy), output.keras_accuracy)
+    if output.latency is not None:
+        assert output.latency_seconds == output.latency * DT
 
 
 @pytest.mark.parametrize(
     "accuracy, steps",
-    [([1.0], 1), ([0, 0, 1], 3), ([0.99, 1, 1], 1), ([1, 0.9, 1, 1], 3), ([0, 0], 1)],
+    [
+        *(([1.0], 1), ([0, 0, 1], 3), ([0.99, 1, 1], 1), ([1, 0.9, 1, 1], 3)),
+        *(([0, 0], None), ([1, 1, 0.5], None)),
+    ],
 )
 def test_latency_is_when_accuracy_stays(accuracy, steps):
-    assert latency(np.array(accuracy)) == steps
+    """Near to that of Keras."""
+    assert latency(np.array(accuracy), 1.0) == steps
+    assert latency(np.array(accuracy), 0.0) == 1
 
 
 @pytest.mark.parametrize("minibatch_size, max_values", [(3, 2**25), (100, 1), (2, 900)])
@@ -467,6 +475,80 @@ def test_items_and_steps_may_be_split(
         assert getattr(other.total, name) == pytest.approx(value), name
     for mine, theirs in zip(other.layers, report.layers, strict=True):
         assert mine.error == pytest.approx(theirs.error, rel=1e-4)
+
+
+def test_energy_until_the_accuracy_of_keras(classifier):
+    report = classifier[-1]
+    steps = report.latency
+    assert steps == report.outputs[0].latency
+    if steps is None:
+        assert report.energy_at_latency == ()
+    for whole, part in zip(report.energy, report.energy_at_latency, strict=False):
+        assert part.total == pytest.approx(whole.total * steps / N_STEPS, rel=0.01)
+        assert part.keras == pytest.approx(whole.keras) or whole.keras is None
+
+
+def test_rasters_by_layer(classifier):
+    report = classifier[-1]
+    assert report.raster("first") is report.rasters[0]
+    with pytest.raises(KeyError, match="got 'frist'.*Did you mean 'first'"):
+        report.raster("frist")
+
+
+def test_advice():
+    inputs = keras.Input((6,))
+    x = kl.Dense(5, activation="relu", name="first")(inputs)
+    x = kl.Dense(5, activation="tanh", name="second")(x)
+    model = seeded(keras.Model(inputs, kl.Dense(4, "softmax", name="last")(x)))
+    x, y = numbers((7, 6)), np.arange(7) % 4
+    options = {"neuron_type": SPIKING["integrate"], "output": "each_step"}
+    with pytest.warns(UserWarning, match="Tanh"):
+        text = " ".join(convert(model, scale=2048.0, **options).report(x, y, 4).advice)
+    assert "Output 'last' is computed from the spikes of single steps" in text
+    assert "Neurons of second put out rates" in text
+    with pytest.warns(UserWarning, match="Tanh"):
+        report = convert(model, scale=1e-3, **options).report(x, y, 4)
+    assert "No neuron of first fires" in str(report)
+
+
+def test_reports_on_any_network():
+    """Spikes and operations are those by hand; what cannot be seen is said."""
+    with nengo.Network(seed=0, label="any") as net:
+        nengo_dl.configure_settings(jit_compile=False)
+        node = nengo.Node([1.0], label="stimulus")
+        ens = nengo.Ensemble(10, 1, label="a")
+        out = nengo.Node(size_in=2, label="b")
+        python = nengo.Node(lambda t, x: x, size_in=1)
+        direct = nengo.Ensemble(1, 1, neuron_type=nengo.Direct(), label="c")
+        nengo.Connection(node, ens)
+        nengo.Connection(ens.neurons, out, transform=np.eye(2, 10))
+        nengo.Connection(ens, python)
+        nengo.Connection(ens, direct)
+        nengo.Connection(direct, out[0])
+        probe = nengo.Probe(ens.neurons)
+    before = list(net.probes)
+    report = nengo_dl.report(net, n_steps=20)
+    assert net.probes == before
+    with nengo_dl.Simulator(net, progress_bar=False) as sim:
+        sim.run_steps(20)
+    spikes = np.count_nonzero(sim.data[probe], axis=0)
+    a, c, b, node = report.layers
+    assert [layer.name for layer in report.layers] == ["a", "c", "b", "node"]
+    assert a.spikes == spikes.sum() > 0
+    assert b.effective_acs == spikes[:2].sum()
+    assert report.uncounted == ("c", "node")
+    assert a.error is None and report.outputs == ()
+    assert (
+        "calls Python" in str(report) and "Keras" not in str(report).split("device")[0]
+    )
+    # data of several items, of which the last minibatch is not full
+    x = np.zeros((3, 20, 1))
+    x[0] = 1
+    some = nengo_dl.report(net, {"stimulus": x}, minibatch_size=2)
+    assert some.n_items == 3
+    assert json.loads(some.to_json()) == some.to_dict()
+    with pytest.raises(ValidationError, match="n_steps"):
+        nengo_dl.report(net)
 
 
 def test_the_network_stays_as_it_was():

@@ -59,6 +59,9 @@ def test_averages_are_those_of_keras(scale):
 
 NEURON_TYPES = [
     nengo_dl.IntegrateAndFire(),
+    nengo_dl.SteppedLIF(
+        threshold=2, reset="subtract", max_spikes=np.inf, strict=False, amplitude=2
+    ),
     nengo.SpikingRectifiedLinear(),
     nengo.LIF(),
 ]

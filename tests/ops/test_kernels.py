@@ -47,6 +47,7 @@ from nengo_dl.nodes.running_mean import RunningMean
 from nengo_dl.nodes.stencil import Stencil, StencilInc
 from nengo_dl.nodes.tensor_function import SimTensorNode
 from nengo_dl.ops import Builder, neurons, processes
+from nengo_dl.stepped import SteppedLI, SteppedLIF
 from tests.checks import (
     DT,
     SETTINGS,
@@ -242,6 +243,7 @@ STATES = {
     "adaptation": (0, 0.3),
     "recovery": (-10, 5),
     "trace": (0, 1),
+    "current": (-300, 900),
 }
 
 
@@ -271,12 +273,73 @@ def lif(rng):
     }
 
 
+def stepped(rng, **arguments):
+    """Draw the parameters of neurons that are defined step by step."""
+    return {
+        "tau_rc": rng.choice([0.002, 0.05, np.inf]),
+        "v_leak": rng.choice([0, 0.25]),
+        "amplitude": rng.choice([1, 0.5]),
+    } | arguments
+
+
 def adaptation(rng):
     """Draw the parameters of adaptive types."""
     return {"tau_n": rng.choice([1, 0.05]), "inc_n": rng.choice([0.01, 0.5])}
 
 
+# Numbers with few digits: two ways to round never decide about a spike differently.
+STEPPED = {"voltage": (-1, 2)}
+STEPPED_NEURONS = [
+    neurons_case("stepped LI", lambda r: SteppedLI(**stepped(r)), **STEPPED),
+    neurons_case(
+        "stepped LI, synapse",
+        lambda r: SteppedLI(**stepped(r, tau_syn=r.choice([0, 0.01]))),
+        **STEPPED,
+    ),
+    neurons_case(
+        "stepped LI, exact",
+        lambda r: SteppedLI(0.01, 0.002, discretization="exact"),
+        **STEPPED,
+    ),
+    *(
+        neurons_case(
+            f"stepped LIF, {reset}, {most} spikes{', strict' * strict}",
+            lambda r, reset=reset, most=most, strict=strict: SteppedLIF(
+                reset=reset,
+                max_spikes=most,
+                strict=strict,
+                threshold=r.choice([1, 0.75]),
+                **stepped(r, tau_syn=r.choice([0, 0.01])),
+            ),
+            current=(-900, 3000),
+            **STEPPED,
+        )
+        for reset, most, strict in [
+            ("zero", 1, True),
+            ("subtract", 1, False),
+            ("snntorch", 1, True),
+            ("zero", 2, False),
+            ("subtract", np.inf, True),
+            ("subtract", np.inf, False),
+        ]
+    ),
+    neurons_case(
+        "stepped LIF, floor and reset",
+        lambda r: SteppedLIF(
+            v_reset=r.choice([-0.5, 0.25]), min_voltage=r.choice([-1, -np.inf])
+        ),
+        current=(-3000, 3000),
+        **STEPPED,
+    ),
+    neurons_case(
+        "stepped LIF, per step",
+        lambda r: SteppedLIF(r.choice([4, np.inf]), 2, unit="step"),
+        current=(-1, 2),
+        voltage=(-1, 2),
+    ),
+]
 NEURONS = [
+    *STEPPED_NEURONS,
     neurons_case("rectified", lambda r: nengo.RectifiedLinear(r.uniform(0.1, 2))),
     neurons_case(
         "spiking rectified",

@@ -18,6 +18,7 @@ from nengo_dl.neurons import (
 )
 from nengo_dl.ops import BuildContext, Builder, neurons
 from nengo_dl.settings import Settings
+from nengo_dl.stepped import SteppedLIF
 from nengo_dl.surrogates import ArcTan, FastSigmoid, RateDerivative, Triangular
 from tests.network_specs import SlowSoftplus
 
@@ -68,6 +69,11 @@ CASES = [
         currents=(-900, 2500),
     ),
     Case(
+        SteppedLIF(amplitude=0.5),
+        nengo.RectifiedLinear(amplitude=0.5),
+        currents=(-900, 900),
+    ),
+    Case(
         SpikingLeakyReLU(0.4, amplitude=0.5),
         LeakyReLU(0.4, amplitude=0.5),
         currents=(-2500, 1500),
@@ -98,6 +104,7 @@ LIMITS = {
     "refractory_time": (0, 0.003),
     "adaptation": (0, 0.3),
     "recovery": (-5, 5),
+    "current": (0, 1),
 }
 
 

@@ -6,7 +6,7 @@ whose response bends are tuned by how they answer to trains of spikes.
 """
 
 from nengo_dl.converter.calibration.calibration import Goal, calibrate
-from nengo_dl.converter.calibration.latency import errors, steps_needed
+from nengo_dl.converter.calibration.latency import recommended_steps
 from nengo_dl.converter.tuning import Tuning
 
-__all__ = ["Goal", "Tuning", "calibrate", "errors", "steps_needed"]
+__all__ = ["Goal", "Tuning", "calibrate", "recommended_steps"]

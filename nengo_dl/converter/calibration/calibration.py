@@ -20,7 +20,7 @@ from nengo_dl.converter.calibration.statistics import N_ITEMS, Statistics, stati
 from nengo_dl.converter.conversion import Conversion
 from nengo_dl.converter.objects import AnySynapse
 from nengo_dl.converter.presentation import flat, presented
-from nengo_dl.converter.tuning import Tuning, scaling, started
+from nengo_dl.converter.tuning import Tuning, scaling, slope, started
 from nengo_dl.silence import warnings_ignored
 
 # How often neurons are tuned at most.
@@ -119,9 +119,10 @@ def _tuning(found: Statistics, currents: np.ndarray, goal: Goal) -> Tuning:
         )
         biases = fit.biases[found.channels]
         return Tuning(fit.gain / found.top, biases, fit.amplitude * found.top)
-    if found.is_silent or not isinstance(kind, nengo.RectifiedLinear):
+    linear = slope(kind)
+    if found.is_silent or linear is None:
         return Tuning()
-    return scaling(goal.rate / (found.top * kind.amplitude))
+    return scaling(goal.rate / (found.top * linear))
 
 
 def _retuned(

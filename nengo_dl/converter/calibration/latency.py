@@ -5,12 +5,13 @@ from collections.abc import Sequence
 import nengo
 import numpy as np
 
-from nengo_dl.converter.conversion import Conversion, check_series
+from nengo_dl.converter.conversion import Conversion, Decision, check_series
 from nengo_dl.converter.presentation import flat, presented
 
-# The average counts as right once its error stays below this part of the output.
-TOLERANCE = 0.05
-MAX_STEPS, N_ITEMS = 128, 32
+# The average counts as right once its error stays below this part of the output, and
+# that of a classifier once it decides as the model does for all but this part of items.
+TOLERANCE, TOLERATED_DECISIONS = 0.05, 0.01
+MAX_STEPS, N_ITEMS, N_DECISIONS = 128, 32, 128
 # For how many steps leaky neurons are tuned; with synapses, too.
 TUNED_STEPS = 32
 
@@ -25,9 +26,50 @@ def errors(
     squares over items and elements, as parts of that of the output; of the output for
     which they are largest.
     """
+    inputs = [x[:N_ITEMS] for x in inputs]
+    wanted = conversions[0].source.compute(inputs)
+    return [
+        np.max(list(map(_relative, averages, map(_so_far, wanted))), axis=0)
+        for averages in _averages(net, conversions, inputs)
+    ]
+
+
+def recommended_steps(
+    net: nengo.Network, conversion: Conversion, inputs: Sequence[np.ndarray]
+) -> int | None:
+    """Return after how many steps all average outputs have come to stay right.
+
+    Outputs of classifiers are right if they decide as the model does, for at least 99 %
+    of at most 128 items; others if `errors` are below 5 %. None if they are not after
+    128 steps.
+    """
+    specs = conversion.source.outputs
+    n_items = N_DECISIONS if any(spec.decide for spec in specs) else N_ITEMS
+    inputs = [x[:n_items] for x in inputs]
+    wanted = map(_so_far, conversion.source.compute(inputs))
+    (averages,) = _averages(net, [conversion], inputs)
+    found = [
+        steps_needed(_relative(values, target))
+        if spec.decide is None
+        else steps_needed(
+            _disagreement(spec.decide, spec.signal_shape, values, target),
+            TOLERATED_DECISIONS,
+        )
+        for spec, values, target in zip(specs, averages, wanted, strict=True)
+    ]
+    known = [n for n in found if n is not None]
+    return max(known) if len(known) == len(found) else None
+
+
+def _averages(
+    net: nengo.Network, conversions: Sequence[Conversion], inputs: Sequence[np.ndarray]
+) -> list[list[np.ndarray]]:
+    """Return each output of each conversion, averaged over the steps so far.
+
+    The arrays have shape (n_items, n_steps, size).
+    """
     source = conversions[0].source
     check_series(source, "Converter.recommended_steps")
-    inputs = [x[:N_ITEMS] for x in inputs]
     arrays = flat(source, inputs)
     data = {
         node: x
@@ -36,30 +78,40 @@ def errors(
     }
     probes = {probe: probe for each in conversions for probe in each.outputs}
     n_steps = arrays[0].shape[1] if source.n_outer_axes > 1 else MAX_STEPS
-    (found,) = presented(net, probes, data, n_steps)
-    wanted = source.compute(inputs)
+    parts = list(presented(net, probes, data, n_steps))
+    found = {probe: np.concatenate([part[probe] for part in parts]) for probe in probes}
     return [
-        np.max(
-            [
-                _relative(found[probe], values, probe in conversion.averages)
-                for probe, values in zip(conversion.outputs, wanted, strict=True)
-            ],
-            axis=0,
-        )
-        for conversion in conversions
+        [
+            found[probe] if probe in each.averages else _so_far(found[probe])
+            for probe in each.outputs
+        ]
+        for each in conversions
     ]
 
 
-def _relative(found: np.ndarray, wanted: np.ndarray, is_average: bool) -> np.ndarray:
-    """Compare averages over the steps so far, of (n_items, n_steps, size) arrays."""
-    wanted = wanted.astype(float)
-    n = np.arange(1, found.shape[1] + 1)[:, None]
-    averages = found if is_average else np.cumsum(found, axis=1, dtype=float) / n
-    if wanted.shape[1] > 1:
-        wanted = np.cumsum(wanted, axis=1) / n
+def _so_far(values: np.ndarray) -> np.ndarray:
+    """Average over the steps so far, of (n_items, n_steps, size) arrays."""
+    n = np.arange(1, values.shape[1] + 1)[:, None]
+    return np.cumsum(values, axis=1, dtype=float) / n
+
+
+def _relative(averages: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Return the error after each step."""
     size = np.sqrt(np.mean(wanted**2))
     error = np.sqrt(np.mean((averages - wanted) ** 2, axis=(0, 2)))
     return error / max(size, np.finfo(float).tiny)
+
+
+def _disagreement(
+    decide: Decision, shape: tuple[int, ...], averages: np.ndarray, wanted: np.ndarray
+) -> np.ndarray:
+    """Return for which part of the items decisions differ, after each step."""
+    decided, right = (
+        decide(values.reshape(*values.shape[:2], *shape))
+        for values in (averages, wanted)
+    )
+    differs = decided != right
+    return differs.mean(axis=tuple(i for i in range(differs.ndim) if i != 1))
 
 
 def steps_needed(errors: np.ndarray, tolerance: float = TOLERANCE) -> int | None:

@@ -81,7 +81,7 @@ class Deviation(Counter):
     """
 
     def __init__(self, obj: Obj, key: Hashable):
-        self._obj = obj
+        self.obj = obj
         self._key = key
         self.squares, self.squares_of_keras = 0.0, 0.0
 
@@ -93,7 +93,7 @@ class Deviation(Counter):
 
     def add(self, chunk: Chunk) -> None:
         """Compare or add up one chunk."""
-        values = chunk.values[self._obj]
+        values = chunk.values[self.obj]
         if self._expected.shape[1] == 1:
             self._outputs = self._outputs + values.sum(axis=1, dtype=float)
             self._steps += values.shape[1]

@@ -7,10 +7,13 @@ import numpy as np
 from nengo_dl.converter.conversion import Source, TensorSpec
 
 
-def classes(source: Source, given: Any, n_items: int) -> tuple[np.ndarray | None, ...]:
+def classes(
+    where: str, source: Source, given: Any, n_items: int
+) -> tuple[np.ndarray | None, ...]:
     """Return labels as numbers of classes, of shape (n_items, ...), for each output.
 
     They are given as numbers or one-hot vectors; None for outputs without labels.
+    Errors begin with ``where``.
     """
     specs = source.outputs
     if given is None:
@@ -18,18 +21,20 @@ def classes(source: Source, given: Any, n_items: int) -> tuple[np.ndarray | None
     each = given if isinstance(given, list | tuple) and len(specs) > 1 else [given]
     if len(each) != len(specs):
         raise ValueError(
-            f"Converter.report: expected y to have labels for each of the "
+            f"{where}: expected y to have labels for each of the "
             f"{len(specs)} outputs of the model (got {len(each)}). Pass a list, "
             "with None for outputs without labels, in the order "
             f"{', '.join(spec.name for spec in specs)}."
         )
     return tuple(
-        None if labels is None else _classes(spec, np.asarray(labels), n_items)
+        None if labels is None else _classes(where, spec, np.asarray(labels), n_items)
         for spec, labels in zip(specs, each, strict=True)
     )
 
 
-def _classes(spec: TensorSpec, labels: np.ndarray, n_items: int) -> np.ndarray:
+def _classes(
+    where: str, spec: TensorSpec, labels: np.ndarray, n_items: int
+) -> np.ndarray:
     shape = spec.signal_shape
     if labels.shape == (n_items, *shape) and shape[-1] > 1:
         return labels.argmax(axis=-1)
@@ -37,7 +42,7 @@ def _classes(spec: TensorSpec, labels: np.ndarray, n_items: int) -> np.ndarray:
         labels = labels[..., 0]
     if shape[-1] < 2 or labels.shape != (n_items, *shape[:-1]):
         raise ValueError(
-            f"Converter.report: expected labels of output '{spec.name}', which has "
+            f"{where}: expected labels of output '{spec.name}', which has "
             f"shape {shape}, to be numbers of classes of shape "
             f"{(n_items, *shape[:-1])}, or one-hot vectors of shape "
             f"{(n_items, *shape)}, for two classes or more (got {labels.shape}). Leave "
@@ -46,7 +51,7 @@ def _classes(spec: TensorSpec, labels: np.ndarray, n_items: int) -> np.ndarray:
     is_class = (labels >= 0) & (labels < shape[-1]) & (labels == np.floor(labels))
     if not np.all(is_class):
         raise ValueError(
-            f"Converter.report: expected labels of output '{spec.name}' to be whole "
+            f"{where}: expected labels of output '{spec.name}' to be whole "
             f"numbers from 0 to {shape[-1] - 1} (got {labels[~is_class][0]})."
         )
     return labels.astype(np.int64)

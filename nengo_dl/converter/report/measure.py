@@ -1,19 +1,15 @@
 """Running a network and its source model on data, and comparing them."""
 
-import contextlib
 import math
-import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import nengo
 import numpy as np
-import tensorflow as tf
 from nengo.builder import Model
 from nengo.ensemble import Neurons
 
-from nengo_dl.config import get_setting
 from nengo_dl.converter.conversion import Conversion, Made, SourceLayer, check_series
 from nengo_dl.converter.populations import Obj
 from nengo_dl.converter.presentation import (
@@ -22,7 +18,12 @@ from nengo_dl.converter.presentation import (
     chunks,
     flat,
     minibatches,
+    positive,
+    probed,
+    simulator,
+    steps_of,
 )
+from nengo_dl.converter.report.advice import advice
 from nengo_dl.converter.report.counters import (
     Activity,
     Counter,
@@ -30,7 +31,7 @@ from nengo_dl.converter.report.counters import (
     Deviation,
     Firing,
 )
-from nengo_dl.converter.report.devices import DEVICES, Device, energies
+from nengo_dl.converter.report.devices import DEVICES, Device, Energy, energies
 from nengo_dl.converter.report.fan_out import is_wiring, source, synapses
 from nengo_dl.converter.report.labels import classes
 from nengo_dl.converter.report.report import (
@@ -42,9 +43,9 @@ from nengo_dl.converter.report.report import (
     total,
 )
 from nengo_dl.converter.report.spikes import Spikes
+from nengo_dl.nodes.array_node import ArrayNode
 from nengo_dl.simulator import Simulator
 
-DEFAULT_STEPS = 32
 N_IN_RASTER = 20
 LATENCY_PART = 0.99
 
@@ -61,69 +62,25 @@ def measure(
     """Run a network and its model on data, see `Converter.report`."""
     check_series(conversion.source, "Converter.report")
     inputs = checked_inputs("Converter.report", conversion.source.inputs, x)
-    n_steps = _steps(conversion, inputs, n_steps)
-    labels = classes(conversion.source, y, len(inputs[0]))
-    minibatch_size = min(_positive("minibatch_size", minibatch_size), len(inputs[0]))
-    run = _Run(conversion, labels, len(inputs[0]), n_steps, dt)
-    with _probed(conversion.net, run.probed()) as probes:
-        with Simulator(
-            conversion.net,
-            dt=dt,
-            minibatch_size=minibatch_size,
-            progress_bar=False,
-            device=None if tf.config.list_physical_devices("GPU") else "/cpu:0",
-        ) as sim:
-            run.show(sim, probes, inputs)
-            built = sim.model
+    n_steps = steps_of("Converter.report", conversion.source, inputs, n_steps)
+    labels = classes("Converter.report", conversion.source, y, len(inputs[0]))
+    minibatch_size = positive("Converter.report", "minibatch_size", minibatch_size)
+    run = Run(conversion, labels, len(inputs[0]), n_steps, dt)
+    return measured(run, inputs, minibatch_size, devices)
+
+
+def measured(
+    run: "Run", inputs: Arrays, minibatch_size: int, devices: Iterable[Device]
+) -> Report:
+    """Run a network on data, one array for each input of its conversion."""
+    net = run.conversion.net
+    with (
+        probed(net, run.probed()) as probes,
+        simulator(net, run.dt, min(minibatch_size, run.n_items)) as sim,
+    ):
+        run.show(sim, probes, inputs)
+        built = sim.model
     return _Summary(run, built).report(devices)
-
-
-def _positive(name: str, value: Any) -> int:
-    """Return a whole number that is at least 1."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = 0
-    if number < 1:
-        raise ValueError(
-            f"Converter.report: expected {name} to be a whole number of at least 1 "
-            f"(got {value!r}). Leave it out for the default."
-        )
-    return number
-
-
-def _steps(conversion: Conversion, inputs: Arrays, n_steps: int | None) -> int:
-    """Return how many steps each item takes."""
-    if conversion.source.n_outer_axes == 1:
-        return _positive("n_steps", DEFAULT_STEPS if n_steps is None else n_steps)
-    given = inputs[0].shape[1]
-    if n_steps not in (None, given):
-        raise ValueError(
-            f"Converter.report: expected n_steps={given}, the length of x along its "
-            f"axis of time, because temporal_model=True (got {n_steps}). Leave it out."
-        )
-    return given
-
-
-@contextlib.contextmanager
-def _probed(net: nengo.Network, objs: Iterable[Obj]) -> Iterator[dict]:
-    """Add probes of objects (or of what other probes record), and take them away."""
-    n_before = len(net.probes)
-    try:
-        with net:
-            probes = {obj: _probe(obj) for obj in objs}
-        for probe in probes.values():
-            if get_setting(net, "keep_history", obj=probe) is False:
-                net.config[probe].keep_history = True
-        yield probes
-    finally:
-        del net.probes[n_before:]
-
-
-def _probe(obj: Obj | nengo.Probe) -> nengo.Probe:
-    if isinstance(obj, nengo.Probe):
-        return nengo.Probe(obj.target, synapse=obj.synapse)
-    return nengo.Probe(obj, synapse=None)
 
 
 def _is_spiking(obj: Obj) -> bool:
@@ -146,15 +103,11 @@ class _Row:
         return [conn for made in self.made for conn in made.connections]
 
     @property
-    def outputs(self) -> list[Obj]:
-        return [obj for made in self.made for obj in made.outputs]
-
-    @property
     def reason(self) -> str:
         return next((made.reason for made in self.made if made.reason), "")
 
 
-class _Run:
+class Run:
     """The counters of a run, and what it is a run of."""
 
     def __init__(
@@ -178,11 +131,13 @@ class _Run:
         self.activity = {
             obj: Activity(obj, dt) for obj in dict.fromkeys([*weighted, *neurons])
         }
+        # what comes from no model is compared with none
+        compared = conversion.source.outputs
         self.deviations = {
             row: [
                 Deviation(obj, (call, i))
                 for call, made in zip(row.layer.calls, row.made, strict=True)
-                for i, obj in enumerate(made.outputs)
+                for i, obj in enumerate(made.outputs if compared else ())
             ]
             for row in self.rows
         }
@@ -198,7 +153,7 @@ class _Run:
 
     def probed(self) -> dict:
         """Return what is probed, without any order."""
-        outputs = [obj for row in self.rows for obj in row.outputs]
+        outputs = [d.obj for found in self.deviations.values() for d in found]
         return dict.fromkeys([*self.activity, *outputs, *self.conversion.outputs])
 
     def show(
@@ -235,7 +190,7 @@ def _some(n: int, rng: np.random.RandomState) -> np.ndarray:
 class _Summary:
     """Turns the counters of a run into a `Report`, with the weights that were built."""
 
-    def __init__(self, run: _Run, built: Model):
+    def __init__(self, run: Run, built: Model):
         self._run, self._built = run, built
         conns = [conn for row in run.rows for conn in row.connections]
         counted = {obj: run.activity[obj].n_spikes for obj in run.firing}
@@ -249,7 +204,8 @@ class _Summary:
         counts = [self._counts(row) for row in run.rows]
         whole = total(counts)
         outputs = zip(model.outputs, run.courses.values(), strict=True)
-        return Report(
+        devices = tuple(devices)
+        found = Report(
             model=model.name,
             n_items=run.n_items,
             n_steps=run.n_steps,
@@ -264,6 +220,11 @@ class _Summary:
                 for obj in row.neurons
                 if obj in run.firing
             ),
+        )
+        return replace(
+            found,
+            energy_at_latency=_energy_of_steps(found, devices),
+            advice=tuple(advice(found, _decided_by_steps(run.conversion))),
         )
 
     def _check_finite(self, row: _Row) -> None:
@@ -286,7 +247,9 @@ class _Summary:
             error=_relative(
                 sum(deviation.squares for deviation in deviations),
                 sum(deviation.squares_of_keras for deviation in deviations),
-            ),
+            )
+            if deviations
+            else None,
             **asdict(counts),
         )
 
@@ -347,22 +310,53 @@ def _output(name: str, course: Course, dt: float) -> OutputReport:
     if course.n_labels == 0:
         return OutputReport(name, error)
     accuracy = course.n_right_mean / course.n_labels
-    from_step = latency(accuracy)
+    keras_accuracy = course.n_right_keras / course.n_labels
+    from_step = latency(accuracy, keras_accuracy)
     return OutputReport(
         name,
         error,
-        course.n_right_keras / course.n_labels,
+        keras_accuracy,
         tuple(accuracy.tolist()),
         tuple((course.n_right_last / course.n_labels).tolist()),
         from_step,
-        from_step * dt,
+        None if from_step is None else from_step * dt,
     )
 
 
-def latency(accuracy: np.ndarray) -> int:
-    """Return from which step on (the first is 1) it is near to what it is at last."""
-    is_below = accuracy < LATENCY_PART * accuracy[-1]
-    return int(np.flatnonzero(is_below)[-1]) + 2 if is_below.any() else 1
+def latency(accuracy: np.ndarray, wanted: float) -> int | None:
+    """Return from which step on (the first is 1) it stays near to what is wanted.
+
+    None if it does not.
+    """
+    is_below = accuracy < LATENCY_PART * wanted
+    n_steps = int(np.flatnonzero(is_below)[-1]) + 2 if is_below.any() else 1
+    return n_steps if n_steps <= len(accuracy) else None
+
+
+def _energy_of_steps(report: Report, devices: tuple[Device, ...]) -> tuple[Energy, ...]:
+    """Return the energies of the first steps, as many as are enough."""
+    if report.latency is None:
+        return ()
+    whole, part = report.total, report.latency / report.n_steps
+    counts = Counts(
+        effective_macs=part * (whole.effective_macs or 0.0),
+        effective_acs=part * (whole.effective_acs or 0.0),
+        dense=part * (whole.dense or 0.0),
+        neuron_updates=round(part * whole.neuron_updates),
+    )
+    return energies(counts, report.latency, devices)
+
+
+def _decided_by_steps(conversion: Conversion) -> Iterator[str]:
+    """Yield names of outputs that are functions of the spikes of single steps."""
+    if any(map(_is_spiking, (p.neurons for p in conversion.populations))):
+        for spec, probe in zip(
+            conversion.source.outputs, conversion.outputs, strict=True
+        ):
+            is_function = isinstance(probe.target, Neurons | ArrayNode)
+            is_function = is_function and not _is_spiking(probe.target)
+            if spec.decide and is_function and probe not in conversion.averages:
+                yield spec.name
 
 
 def _relative(squares: float, squares_of_keras: float) -> float | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from nengo_dl.converter.report.devices import Energy
 from nengo_dl.converter.report.text import render
+from nengo_dl.names import listing, suggestion
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -171,7 +172,8 @@ class OutputReport:
     last_accuracy : tuple of float or None
         Which part is right by the output of that step alone.
     latency : int or None
-        From which step on ``accuracy`` is at least 99 % of what it is in the end.
+        From which step on ``accuracy`` is at least 99 % of ``keras_accuracy``; None if
+        it is not in the end.
     latency_seconds : float or None
         The same, in seconds.
     """
@@ -217,7 +219,7 @@ class Report:
     Parameters
     ----------
     model : str
-        The name of the Keras model.
+        The name of the Keras model, or of the network.
     n_items : int
         How many items it was run on.
     n_steps : int
@@ -236,6 +238,11 @@ class Report:
         One for each device.
     rasters : tuple of `Raster`
         One for each population of spiking neurons.
+    energy_at_latency : tuple of `Energy`
+        The same as ``energy``, for as many steps as ``latency``, as if each of them
+        cost the same. Empty if an output does not come so near to Keras.
+    advice : tuple of str
+        Sentences on what may be changed.
 
     Examples
     --------
@@ -265,6 +272,41 @@ class Report:
     outputs: tuple[OutputReport, ...]
     energy: tuple[Energy, ...]
     rasters: tuple[Raster, ...] = field(repr=False)
+    energy_at_latency: tuple[Energy, ...] = ()
+    advice: tuple[str, ...] = ()
+
+    @property
+    def latency(self) -> int | None:
+        """From which step on all outputs with labels have 99 % of Keras' accuracy."""
+        found = [o.latency for o in self.outputs if o.accuracy is not None]
+        known = [n for n in found if n is not None]
+        return max(known) if known and len(known) == len(found) else None
+
+    def raster(self, layer: str) -> Raster:
+        """Return the spikes of a layer's neurons for the first item.
+
+        Parameters
+        ----------
+        layer : str
+            The name of the layer.
+
+        Returns
+        -------
+        raster : `Raster`
+            Of the first population, if the layer has several.
+
+        Raises
+        ------
+        KeyError
+            If there is no such layer, or it has no neurons that spike.
+        """
+        names = list(dict.fromkeys(raster.layer for raster in self.rasters))
+        if layer not in names:
+            raise KeyError(
+                f"Report.raster: expected a layer whose neurons spike (got {layer!r})."
+                f"{suggestion(str(layer), names)} Those that do are {listing(names)}."
+            )
+        return self.rasters[[raster.layer for raster in self.rasters].index(layer)]
 
     @property
     def uncounted(self) -> tuple[str, ...]:
@@ -289,6 +331,9 @@ class Report:
             "uncounted": list(self.uncounted),
             "outputs": [output.to_dict() for output in self.outputs],
             "energy": [dataclasses.asdict(energy) for energy in self.energy],
+            "energy_at_latency": list(map(dataclasses.asdict, self.energy_at_latency)),
+            "latency": self.latency,
+            "advice": list(self.advice),
             "rasters": [_plain(dataclasses.asdict(raster)) for raster in self.rasters],
         }
 

@@ -20,17 +20,22 @@ BOX = Box("    \n    \n -- \n    \n -- \n -- \n    \n    \n", ascii=True)
 
 LAYER_COLUMNS = (
     *("layer", "\nneurons", "para-\nmeters", "\nMACs", "\nACs", "\ndense"),
-    *("zero\nactiv.", "zero\nweights", "mean\nHz", "max.\nHz", "\nerror"),
+    *("zero\nactiv.", "zero\nweights", "mean\nHz", "max.\nHz", "RMS\nerror"),
 )
 
 
 def render(report: Report) -> str:
-    """Return the tables of a `Report`, at most 100 characters wide."""
+    """Return the tables of a `Report`."""
+    return rendered(_blocks(report))
+
+
+def rendered(blocks: Iterable) -> str:
+    """Return texts and tables as one text, at most 100 characters wide."""
     console = Console(
         width=WIDTH, color_system=None, force_terminal=False, highlight=False
     )
     with console.capture() as captured:
-        for block in _blocks(report):
+        for block in blocks:
             console.print(block, soft_wrap=False, markup=False)
     lines = captured.get().splitlines()
     return "\n".join(line.rstrip() for line in lines).strip("\n")
@@ -47,14 +52,17 @@ def _blocks(report: Report) -> Iterable:
     yield (
         f"Per item, in all its steps: {number(report.total.spikes)} spikes, "
         f"{number(report.total.neuron_updates)} neuron updates. MACs, ACs: effective "
-        "operations for values, for spikes; dense: if nothing were zero. Error: root "
-        "mean square, relative to Keras."
+        "operations for values, for spikes; dense: if nothing were zero."
+        + " RMS error: in % of the root mean square of Keras."
+        * bool(report.outputs)
     )
     yield from _fallbacks(report)
     yield ""
-    yield _outputs(report)
-    yield ""
+    if report.outputs:
+        yield _outputs(report)
+        yield ""
     yield _energies(report)
+    yield from _costs(report)
     yield (
         "Energies are estimates of arithmetic alone, from published costs of single "
         "operations: no memory, communication or idle power."
@@ -62,6 +70,33 @@ def _blocks(report: Report) -> Iterable:
     for source in dict.fromkeys(energy.source for energy in report.energy):
         names = [e.device for e in report.energy if e.source == source]
         yield f"{', '.join(names)}: {source}"
+    if report.advice:
+        yield ""
+        yield "Advice:"
+        yield from (f"- {sentence}" for sentence in report.advice)
+
+
+def _costs(report: Report) -> Iterable[str]:
+    """Say why spikes cost as much as they do."""
+    whole = report.total
+    if not (whole.spikes and whole.effective_acs):
+        return
+    fan_out = whole.effective_acs / whole.spikes
+    per_mac = whole.effective_acs / (whole.dense or 1.0) * report.n_steps
+    yield (
+        f"Each spike is added at {number(fan_out)} synapses"
+        + f", which makes {number(per_mac)} additions for each multiplication of one "
+        "pass through Keras"
+        * bool(report.outputs)
+        + ". Fewer steps and lower rates cost less."
+    )
+    most = (whole.max_rate or 0.0) * report.dt
+    if most > 1:
+        yield (
+            f"Some neurons spike up to {number(most)} times a step. Spiking chips do "
+            f"not: there, a step of {report.dt:g} s becomes several, or rates end at "
+            f"{number(1 / report.dt)} Hz (target_rate)."
+        )
 
 
 def _layers(report: Report) -> Table:
@@ -70,7 +105,7 @@ def _layers(report: Report) -> Table:
         for layer in report.layers
     ]
     cells.append((*_cells("total", report.total, None)[:-1], ""))
-    return _table(LAYER_COLUMNS, cells, has_total=True)
+    return table(LAYER_COLUMNS, cells, has_total=True)
 
 
 def _cells(name: str, counts: Counts, error: float | None) -> tuple[str, ...]:
@@ -92,14 +127,15 @@ def _cells(name: str, counts: Counts, error: float | None) -> tuple[str, ...]:
 def _fallbacks(report: Report) -> Iterable[str]:
     for layer in report.layers:
         if layer.kind == "fallback":
-            yield f"* {layer.name} ({layer.type}) is a TensorNode: {layer.reason}."
+            what = " is a TensorNode" * bool(report.outputs)
+            yield f"* {layer.name} ({layer.type}){what}: {layer.reason}."
     if report.uncounted:
         yield f"Operations are not counted in {', '.join(report.uncounted)}."
 
 
 def _outputs(report: Report) -> Table:
     steps = _shown(report.n_steps)
-    header = ("output", "", "Keras", *(f"T={t}" for t in steps), "99 % from")
+    header = ("output", "", "Keras", *(f"T={t}" for t in steps), "99 % of Keras")
     rows = []
     for output in report.outputs:
         if output.accuracy is not None:
@@ -112,26 +148,31 @@ def _outputs(report: Report) -> Table:
                         f"accuracy ({name})",
                         _percent(output.keras_accuracy),
                         *(_percent(curve[t - 1]) for t in steps),
-                        f"T={output.latency}" if name == "mean" else "",
+                        _from(output.latency) if name == "mean" else "",
                     )
                 )
         rows.append(
             (
                 output.name if output.accuracy is None else "",
-                "error",
+                "RMS error",
                 "",
                 *(_percent(output.error[t - 1]) for t in steps),
                 "",
             )
         )
-    return _table(header, rows, n_names=2)
+    return table(header, rows, n_names=2)
 
 
 def _energies(report: Report) -> Table:
+    is_enough = bool(report.energy_at_latency)
+    at = (f"99 % (T={report.latency})",) * is_enough
     header = (
-        *("device", "process", "synapses", "neurons", "total per item"),
-        *("Keras, dense", "MACs left out"),
+        *("device", "process", "synapses", "neurons", f"total, T={report.n_steps}"),
+        *(*at, "Keras, dense", "MACs left out"),
     )
+    enough: list[tuple[str, ...]] = [
+        (_joules(energy.total),) for energy in report.energy_at_latency
+    ]
     rows = [
         (
             energy.device,
@@ -139,27 +180,35 @@ def _energies(report: Report) -> Table:
             _joules(energy.synapses),
             _joules(energy.updates or None),
             _joules(energy.total),
+            *at_latency,
             _joules(energy.keras),
             number(energy.macs_left_out or None),
         )
-        for energy in report.energy
+        for energy, at_latency in zip(
+            report.energy, enough or [()] * len(report.energy), strict=True
+        )
     ]
-    return _table(header, rows, n_names=2)
+    return table(header, rows, n_names=2)
 
 
-def _table(header: Sequence[str], rows, has_total=False, n_names=1) -> Table:
-    table = Table(box=BOX, pad_edge=False, padding=(0, 0, 0, 1), show_edge=False)
+def _from(n_steps: int | None) -> str:
+    return "never" if n_steps is None else f"T={n_steps}"
+
+
+def table(header: Sequence[str], rows, has_total=False, n_names=1) -> Table:
+    """Return a table, of which the first columns are names, and the rest numbers."""
+    found = Table(box=BOX, pad_edge=False, padding=(0, 0, 0, 1), show_edge=False)
     for i, name in enumerate(header):
         is_name = i < n_names
-        table.add_column(
+        found.add_column(
             name,
             justify="left" if is_name else "right",
             overflow="fold" if is_name else "ellipsis",
             no_wrap=not is_name,
         )
     for i, row in enumerate(rows):
-        table.add_row(*row, end_section=has_total and i == len(rows) - 2)
-    return table
+        found.add_row(*row, end_section=has_total and i == len(rows) - 2)
+    return found
 
 
 def _shown(n_steps: int) -> list[int]:

@@ -1,0 +1,1 @@
+"""Networks from NIR graphs, here and in the frameworks that the graphs are for."""

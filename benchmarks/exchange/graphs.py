@@ -1,0 +1,84 @@
+"""Graphs of the sizes that the paper about NIR has, with weights from a seed.
+
+This imports NumPy and ``nir`` alone, so that the frameworks can run it, too.
+"""
+
+import nir
+import numpy as np
+
+N_STEPS, MINIBATCH_SIZE, DT = 100, 32, 1e-4
+
+
+def cnn(rng):
+    """Convolutions of integrate-and-fire neurons for events of 34 x 34 pixels."""
+    channels, side = (2, 8, 16, 16), 34
+    nodes = {"input": nir.Input([2, side, side])}
+    for i, (n_in, n_out) in enumerate(zip(channels, channels[1:], strict=False)):
+        weight = rng.normal(size=(n_out, n_in, 3, 3)) / np.sqrt(n_in)
+        pads = {"stride": (1, 1), "padding": (1, 1), "dilation": (1, 1), "groups": 1}
+        nodes[f"conv{i}"] = nir.Conv2d(
+            (side, side), _single(weight), **pads, bias=np.zeros(n_out, np.float32)
+        )
+        nodes[f"neurons{i}"] = _integrate(n_out, side, side)
+        two = np.array([2, 2])
+        nodes[f"pool{i}"] = nir.SumPool2d(two, two, np.array([0, 0]))
+        side //= 2
+    size = channels[-1] * side * side
+    nodes["flatten"] = nir.Flatten(np.array([channels[-1], side, side]), 0, -1)
+    for name, n_in, n_out in (("fc1", size, 256), ("fc2", 256, 10)):
+        weight = rng.normal(size=(n_out, n_in)) * 2 / n_in
+        nodes[name] = nir.Affine(_single(weight), np.zeros(n_out, np.float32))
+        nodes[f"{name}_neurons"] = _integrate(n_out)
+    nodes["output"] = nir.Output([10])
+    names = list(nodes)
+    return nir.NIRGraph(nodes, list(zip(names, names[1:], strict=False)))
+
+
+def recurrent(rng, n=(12, 38, 7)):
+    """A layer of leaky neurons that hears itself, as for reading Braille."""
+    n_in, n_hidden, n_out = n
+    nodes = {
+        "input": nir.Input([n_in]),
+        "fc1": _affine(rng, n_in, n_hidden),
+        "lif": _lif(n_hidden),
+        "w_rec": _affine(rng, n_hidden, n_hidden),
+        "fc2": _affine(rng, n_hidden, n_out),
+        "last": _lif(n_out),
+        "output": nir.Output([n_out]),
+    }
+    edges = [("input", "fc1"), ("fc1", "lif"), ("lif", "w_rec"), ("w_rec", "lif")]
+    edges += [("lif", "fc2"), ("fc2", "last"), ("last", "output")]
+    return nir.NIRGraph(nodes, edges)
+
+
+GRAPHS = {"cnn": (cnn, "sinabs"), "recurrent": (recurrent, "snntorch")}
+
+
+def make(name):
+    """Return a graph, the name of its framework, and input for it."""
+    function, peer = GRAPHS[name]
+    graph = function(np.random.RandomState(0))
+    shape = tuple(int(n) for n in graph.nodes["input"].input_type["input"])
+    rng = np.random.RandomState(1)
+    x = rng.uniform(size=(MINIBATCH_SIZE, N_STEPS, *shape)) < 0.1
+    return graph, peer, x.astype(np.float32)
+
+
+def _single(x):
+    return np.asarray(x, np.float32)
+
+
+def _affine(rng, n_in, n_out):
+    weight = rng.normal(size=(n_out, n_in)) * 1.5 / np.sqrt(n_in)
+    return nir.Affine(_single(weight), np.zeros(n_out, np.float32))
+
+
+def _integrate(*shape):
+    one = np.ones(shape, np.float32)
+    return nir.IF(r=one, v_threshold=one, v_reset=0 * one)
+
+
+def _lif(*shape):
+    one = np.ones(shape, np.float32)
+    tau = DT / (1 - _single(0.9)) * one
+    return nir.LIF(tau=tau, r=tau / DT, v_leak=0 * one, v_threshold=one)

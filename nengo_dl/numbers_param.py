@@ -1,0 +1,50 @@
+"""Parameters of neuron types that may differ between the neurons of a population."""
+
+from typing import Any
+
+import numpy as np
+from nengo.exceptions import ValidationError
+from nengo.params import NdarrayParam
+
+
+class NumbersParam(NdarrayParam):
+    """A number, or an array with one for each neuron."""
+
+    def __init__(self, name, low=-np.inf, high=np.inf, is_open=False):
+        super().__init__(name, readonly=True)
+        self.low, self.high, self.is_open = low, high, is_open
+
+    def coerce(self, instance, value):
+        """Return a float, or an array of shape (n_neurons,) that cannot be written."""
+        try:
+            numbers = np.array(value, dtype=float)
+        except (TypeError, ValueError) as error:
+            raise self._error(instance, value) from error
+        low = np.all(numbers > self.low if self.is_open else numbers >= self.low)
+        if numbers.ndim > 1 or not low or not np.all(numbers <= self.high):
+            raise self._error(instance, value)
+        numbers.setflags(write=False)
+        return numbers if numbers.ndim else float(numbers)
+
+    def _error(self, instance, value):
+        bound = f" {'above' if self.is_open else 'of at least'} {self.low:g}"
+        above = "" if self.low == -np.inf else bound
+        below = "" if self.high == np.inf else f" of at most {self.high:g}"
+        return ValidationError(
+            f"expected a number{above}{below}, or an array of shape (n_neurons,) of "
+            f"them (got {value!r}). Leave it out to keep the default.",
+            attr=self.name,
+            obj=instance,
+        )
+
+
+def check_length(neuron_type: Any, name: str, n_neurons: int) -> None:
+    """Raise an error if an array has not one number for each neuron."""
+    size = np.size(getattr(neuron_type, name))
+    if np.ndim(getattr(neuron_type, name)) and size != n_neurons:
+        raise ValidationError(
+            f"expected a number, or one for each of the {n_neurons} neurons (got an "
+            f"array of {size}). Pass an array of shape ({n_neurons},).",
+            attr=name,
+            obj=neuron_type,
+        )
