@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass, field
 from math import inf
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
+from nengo_dl.chips.checks import check_number
+from nengo_dl.chips.devices import Device
 from nengo_dl.errors import InvalidValue, argument
 from nengo_dl.names import listing, suggestion
 
@@ -20,14 +22,6 @@ def _check_bits(value: Any) -> None:
         )
 
 
-def _check_number(value: Any, low: float, high: float, expected: str) -> None:
-    is_number = isinstance(value, Real) and not isinstance(value, bool)
-    if not (is_number and low <= float(value) < high):
-        raise InvalidValue(
-            f"must be {expected} (got {value!r}). Leave it out for no effect."
-        )
-
-
 def _check_choice(value: Any, choices: tuple[str | None, ...]) -> None:
     if value not in choices:
         known = [choice for choice in choices if choice is not None]
@@ -36,6 +30,18 @@ def _check_choice(value: Any, choices: tuple[str | None, ...]) -> None:
         raise InvalidValue(
             f"must be one of {listing(known)}{none} (got {value!r})."
             f"{hint or ' Leave it out to keep the default.'}"
+        )
+
+
+def _check_device(device: Any, bits: int | None) -> None:
+    if device is not None and not isinstance(device, Device):
+        raise InvalidValue(
+            f"must be a Device or None (got {device!r}). Pass an instance, e.g. PCM()."
+        )
+    if device is not None and bits is not None:
+        raise InvalidValue(
+            f"must be None with bits (got {device!r}). Leave out the bits: devices "
+            "hold weights of any value."
         )
 
 
@@ -74,9 +80,15 @@ class Weights:
     exponent : "power_of_two", optional
         Whether the step :math:`s / n` is rounded up to a power of two, as on chips that
         scale by shifting bits. It needs ``bits``.
+    device : `Device`, optional
+        What holds the weights: `PCM`, `PowerLaw`, or a class of your own. Its noise and
+        drift come with `Simulator.program`. It needs ``bits=None``.
     noise : float
         Standard deviation of Gaussian noise on weights in training, as a part of the
         largest magnitude of those that share a scale.
+    device_noise : float
+        Standard deviation of more noise in training, in units of that with which the
+        device programs a weight of this size. It needs a ``device``.
     drop : float
         Probability with which a weight is zero in training, from 0 to less than 1
         (drop-connect: Wan et al. 2013,
@@ -114,7 +126,9 @@ class Weights:
     per: str = "channel"
     scale: str = "max"
     exponent: str | None = None
+    device: Device | None = None
     noise: float = 0.0
+    device_noise: float = 0.0
     drop: float = 0.0
 
     def __post_init__(self):
@@ -132,15 +146,29 @@ class Weights:
                     "number of bits."
                 )
 
-        with argument("noise", self):
-            _check_number(self.noise, 0, inf, "a finite number of at least 0")
+        with argument("device", self):
+            _check_device(self.device, self.bits)
+        for name in ("noise", "device_noise"):
+            with argument(name, self):
+                expected = "a finite number of at least 0"
+                check_number(getattr(self, name), 0, inf, expected)
+                if name == "device_noise" and self.device_noise and not self.device:
+                    raise InvalidValue(
+                        f"must be 0 without a device (got {self.device_noise!r}). "
+                        "Choose one, e.g. device=PCM()."
+                    )
         with argument("drop", self):
-            _check_number(self.drop, 0, 1, "a number from 0 to less than 1")
+            check_number(self.drop, 0, 1, "a number from 0 to less than 1")
 
     @property
     def draws(self) -> bool:
         """(bool) Whether training draws random numbers."""
-        return self.noise > 0 or self.drop > 0
+        return self.noise > 0 or self.device_noise > 0 or self.drop > 0
+
+    @property
+    def acts(self) -> bool:
+        """(bool) Whether networks compute with other weights in any method."""
+        return self.bits is not None or self.draws
 
     @property
     def n_levels(self) -> int:

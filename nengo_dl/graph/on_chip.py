@@ -37,8 +37,7 @@ class Placement:
     model : `Weights`
         The hardware.
     channel_axis : int or None
-        The axis of output channels, each of which has a scale of its own; None if all
-        values share one.
+        The axis of output channels; None if it has none, and all values share a scale.
     """
 
     model: Weights
@@ -46,6 +45,11 @@ class Placement:
 
     def shared_axes(self, ndim: int) -> tuple[int, ...]:
         """Return the axes along which values share a scale."""
+        is_one = self.model.per == "tensor"
+        return tuple(range(ndim)) if is_one else self.channel_axes(ndim)
+
+    def channel_axes(self, ndim: int) -> tuple[int, ...]:
+        """Return the axes along which values are of one output channel."""
         own = None if self.channel_axis is None else self.channel_axis % ndim
         return tuple(axis for axis in range(ndim) if axis != own)
 
@@ -106,16 +110,18 @@ def placement(obj: Any, signal: Signal, model: Weights) -> Placement | None:
     BuildError
         If it is not known which weights belong to which channel.
     """
-    if size_of(signal) <= 1 or not (model.bits or model.draws):
+    if size_of(signal) <= 1 or not (model.acts or model.device):
         return None
     # the elements of a diagonal share a scale, or there would be nothing but scales
-    if model.per == "tensor" or signal.ndim < 2:
+    if signal.ndim < 2:
         return Placement(model, None)
     if not isinstance(obj, nengo.Connection):
         return Placement(model, 0)
     try:
         return Placement(model, channel_axis(obj.transform))
     except NotImplementedError:
+        if model.per == "tensor":
+            return Placement(model, None)
         raise BuildError(
             f"{obj}: expected a transform whose weights have output channels, for "
             f"hardware with a scale for each (got {obj.transform!r}). Choose "

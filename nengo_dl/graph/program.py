@@ -178,7 +178,11 @@ def from_model(model: Model, inference_only: bool = False) -> Program:
     chip_operators, probes = put_on_chips(
         operators,
         {probe: model.sig[probe]["in"] for probe in model.probes},
-        {p.signal: (p.name, p.placement) for p in found if p.placement is not None},
+        {
+            p.signal: (p.name, p.placement)
+            for p in found
+            if p.placement is not None and p.placement.model.acts
+        },
     )
     return Program(
         operators=chip_operators,

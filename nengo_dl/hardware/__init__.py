@@ -1,4 +1,4 @@
-"""Networks on models of real hardware: weights of limited resolution.
+"""Networks on models of real hardware: weights of few bits, or in analog devices.
 
 The setting ``hardware`` of `.configure_settings`, or `convert`, puts weights and
 encoders on a model of hardware. All methods of a `.Simulator`, and a `.NengoLayer`,
@@ -6,7 +6,8 @@ then compute with what the hardware makes of them, and training changes the weig
 behind it.
 """
 
+from nengo_dl.chips.devices import PCM, Device, PowerLaw
 from nengo_dl.chips.weights import Hardware, Weights
 from nengo_dl.hardware.networks import convert, remove
 
-__all__ = ["Hardware", "Weights", "convert", "remove"]
+__all__ = ["PCM", "Device", "Hardware", "PowerLaw", "Weights", "convert", "remove"]

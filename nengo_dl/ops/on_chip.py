@@ -38,11 +38,11 @@ def build_on_chip(ops, ctx):
 
     def noisy(key, weights, n):
         values = tf.reshape(held(weights, n), (k, *shape, -1))
-        if model.noise:
+        if model.noise or model.device_noise:
             xi = gaussian(key, (k, size), values.dtype, noise_rows)
-            largest = tf.abs(tf.reshape(weights, (k, *shape, -1)))
-            largest = tf.reduce_max(largest, axis=axes, keepdims=True)
-            values += tf.reshape(xi, (k, *shape, 1)) * (model.noise * largest)
+            magnitudes = tf.abs(tf.reshape(weights, (k, *shape, -1)))
+            sd = _noise(model, magnitudes, axes)
+            values += tf.reshape(xi, (k, *shape, 1)) * sd
         if model.drop:
             u = uniform(key, (k, size), values.dtype, drop_rows)
             is_there = tf.reshape(u, (k, *shape, 1)) >= model.drop
@@ -60,6 +60,16 @@ def build_on_chip(ops, ctx):
         training_fn=_straight_through(noisy) if model.draws else None,
         draws_once=model.draws,
     )
+
+
+def _noise(model, magnitudes, axes):
+    """Return the standard deviation of the noise of training."""
+    largest = tf.reduce_max(magnitudes, axis=axes, keepdims=True)
+    if not model.device_noise:
+        return model.noise * largest
+    divisor = tf.where(largest > 0, largest, tf.ones_like(largest))
+    of_device = model.device_noise * model.device.sd(magnitudes / divisor)
+    return tf.sqrt(model.noise**2 + of_device**2) * largest
 
 
 def _straight_through(function):
