@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from nengo_dl.engine.binding import Bound, bind
+from nengo_dl.engine.joining import joins_steps, one_by_one, side_by_side
 from nengo_dl.engine.memory import Memory, Piece, spread
 from nengo_dl.graph.kernel import Kernel, view
 from nengo_dl.graph.layout import Access, Layout, Part
@@ -148,7 +149,7 @@ class Step:
         self._bound = bind(kernels, layout, self._feeds.held)
         self.segments = tuple(_segments(x for x in self._bound if not x.is_fixed))
         is_held = len(self._feeds.held) > 0
-        self._joined = [x for x in self._bound if _joins_steps(x, layout, is_held)]
+        self._joined = [x for x in self._bound if joins_steps(x, layout, is_held)]
         self._run = _run_compiled if compile_segments else run
         self._resets = {
             kind: _resets(program, layout, kind) for kind in ("transient", "state")
@@ -208,7 +209,7 @@ class Step:
             The same feeds, and the results.
         """
         memory = prepared.memory.copy()
-        _put(memory, self._feeds.varying, map(_side_by_side, feeds))
+        _put(memory, self._feeds.varying, map(side_by_side, feeds))
         for part in self._feeds.held:
             value = memory.read((part,))
             if value.shape[1] != 1:
@@ -218,7 +219,7 @@ class Step:
             _compute(item, memory, prepared.arguments[item.number])
             for item in self._joined
         ]
-        return (*feeds, *(_one_by_one(result, feeds[0]) for (result,) in results))
+        return (*feeds, *(one_by_one(result, feeds[0]) for (result,) in results))
 
     def advance(
         self, prepared: Prepared, state: Tensors, feeds: Tensors, clock: Clock
@@ -276,44 +277,6 @@ def _for_training(kernel: Kernel) -> Kernel:
 def _put(memory: Memory, ranges: Access, tensors: Iterable[tf.Tensor]) -> None:
     for part, tensor in zip(ranges, tensors, strict=True):
         memory.put(part, tensor)
-
-
-def _joins_steps(item: Bound, layout: Layout, is_held: bool) -> bool:
-    """Tell whether all steps can be computed at once, in no more memory than feeds.
-
-    What follows from parameters is known by then. What follows from held feeds has one
-    value for each item, not for each item and step.
-    """
-    read = [
-        part
-        for access, is_fixed in zip(item.reads, item.fixed, strict=True)
-        for part in access
-        if is_held or not is_fixed
-    ]
-    fed = sum(part.size for part in read if layout.blocks[part.block].kind == "feed")
-    return (
-        item.kernel.joins_steps
-        and not item.is_fixed
-        and all(layout.blocks[part.block].kind in ("param", "feed") for part in read)
-        and len(item.writes) == 1
-        and sum(part.size for part in item.writes[0]) <= fed
-    )
-
-
-def _side_by_side(feed: tf.Tensor) -> tf.Tensor:
-    """Turn (n_steps, size, items) into (size, items * n_steps)."""
-    # XLA undoes the first transposition of what came with the items in front, and makes
-    # the second one part of a product
-    rows = tf.reshape(tf.transpose(feed, (2, 0, 1)), (-1, feed.shape[1]))
-    return tf.transpose(rows)
-
-
-def _one_by_one(result: tf.Tensor, feed: tf.Tensor) -> tf.Tensor:
-    """Turn (size, items * n_steps) into (n_steps, size, items)."""
-    n_steps, _, items = tf.unstack(tf.shape(feed))
-    result = tf.reshape(result, (result.shape[0], items, n_steps))
-    result = tf.transpose(result, (2, 0, 1))
-    return tf.ensure_shape(result, (feed.shape[0], result.shape[1], feed.shape[2]))
 
 
 def _argument(memory: Memory, item: Bound, i: int):
