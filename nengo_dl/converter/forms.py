@@ -12,6 +12,8 @@ from typing import Any
 
 from nengo.neurons import NeuronType
 
+from nengo_dl.simulator.stacklevel import user_level
+
 
 @dataclass(frozen=True)
 class Clipped:
@@ -58,7 +60,7 @@ def scaled(neuron_type: NeuronType, factor: float, name: str) -> NeuronType:
         warnings.warn(
             f"Layer '{name}': scale_firing_rates needs a neuron type with an amplitude "
             f"to undo the scale (got {neuron_type}). The output of the layer changes.",
-            stacklevel=2,
+            stacklevel=user_level(),
         )
         return neuron_type
     return changed(neuron_type, amplitude=neuron_type.amplitude * factor)

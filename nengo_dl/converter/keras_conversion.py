@@ -21,6 +21,7 @@ from nengo_dl.converter.populations import Obj, Population
 from nengo_dl.converter.rules import Rule
 from nengo_dl.converter.swaps import Swap
 from nengo_dl.converter.tuning import Tuning
+from nengo_dl.simulator.stacklevel import user_level
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -118,7 +119,7 @@ def warn_of_options(conversion: KerasConversion) -> None:
         warnings.warn(
             "Converter.swap_activations: expected activations of the model (got "
             f"{names}, which it does not have). The others are swapped.",
-            stacklevel=3,
+            stacklevel=user_level(),
         )
     _warn_of_rates(conversion.populations)
     if options.scale_firing_rates is None and conversion.tunings is None:
@@ -130,7 +131,7 @@ def warn_of_options(conversion: KerasConversion) -> None:
                 warnings.warn(
                     "Converter.scale_firing_rates: expected layers of the model "
                     f"(got {layer!r}, which it does not have).",
-                    stacklevel=3,
+                    stacklevel=user_level(),
                 )
 
 
@@ -149,7 +150,7 @@ def _warn_of_rates(populations: Sequence[Population]) -> None:
             "Converter.swap_activations: expected to swap the activations of all "
             f"neurons (got populations that are still rate neurons, {listed}). Add "
             "their activations, if they should spike.",
-            stacklevel=4,
+            stacklevel=user_level(),
         )
 
 
@@ -168,7 +169,7 @@ def _warn_of_guess(populations: Sequence[Population]) -> None:
             f"activation of 1 they fire at these rates: {rates}). Pass typical inputs "
             "of the model as calibration_data, and good rates are found; or say "
             "how many times as fast as this they should fire.",
-            stacklevel=4,
+            stacklevel=user_level(),
         )
 
 

@@ -20,6 +20,7 @@ from nengo_dl.converter.operators import kind_of, title
 from nengo_dl.converter.options import Options
 from nengo_dl.converter.registry import ANY_LAYER, keys_of
 from nengo_dl.converter.rules import Registry, Rule, find_rule
+from nengo_dl.simulator.stacklevel import user_level
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +63,7 @@ class Findings:
             lines = list(dict.fromkeys(message for _, message in self.errors))
             raise self.errors[0][0]("\n".join(lines))
         for message in dict.fromkeys(self.fallbacks):
-            warnings.warn(message, stacklevel=4)
+            warnings.warn(message, stacklevel=user_level())
 
 
 def plan(options: Options, registry: Registry) -> Plan:

@@ -36,19 +36,28 @@ class Chunk:
 
 
 def checked_inputs(where: str, specs: Sequence[TensorSpec], given: Any) -> Arrays:
-    """Return data for a model as arrays, one for each input.
+    """Return data for a model as arrays, one for each input, by order or by name.
 
     Raises ValueError, which begins with ``where``, if data does not fit the model, or
     has values that are no numbers.
     """
+    names = ", ".join(spec.name for spec in specs)
+    if isinstance(given, Mapping):
+        if set(given) != {spec.name for spec in specs}:
+            raise ValueError(
+                f"{where}: expected a dict with the inputs of the model as keys, "
+                f"{names} (got {', '.join(map(str, given)) or 'none'}). Correct the "
+                "names, or pass a list."
+            )
+        given = [given[spec.name] for spec in specs]
     each = given if isinstance(given, list | tuple) else [given]
     if len(specs) == 1 and each and np.ndim(each[0]) < len(specs[0].shape):
         each = [given]  # an array in the form of lists
     if len(each) != len(specs):
         raise ValueError(
             f"{where}: expected an array for each of the {len(specs)} inputs of the "
-            f"model (got {len(each)}). Pass a list, in the order "
-            f"{', '.join(spec.name for spec in specs)}."
+            f"model (got {len(each)}). Pass a list, in the order {names}, or a dict by "
+            "name."
         )
     arrays = tuple(_checked(where, *pair) for pair in zip(specs, each, strict=True))
     n = specs[0].n_outer_axes

@@ -9,6 +9,8 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from nengo_dl.simulator.stacklevel import user_level
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -61,7 +63,7 @@ def add_rule(registry: Registry, key: Hashable, name: str, rule: Rule) -> None:
         warnings.warn(
             f"Converter.register: {name} had a converter, which is replaced. "
             "Register each layer type and each operator once.",
-            stacklevel=4,
+            stacklevel=user_level(),
         )
     registry[key] = rule
 

@@ -20,6 +20,7 @@ from nengo_dl.converter.presentation import (
     steps_of,
 )
 from nengo_dl.converter.report.labels import classes
+from nengo_dl.simulator.stacklevel import user_level
 from nengo_dl.surrogates import Surrogate
 
 
@@ -60,7 +61,7 @@ class RunMethods:
             warnings.warn(
                 "Converter.recommended_steps: expected average outputs that come to "
                 f"agree with the model (got none in 128 steps). {_advice(conversion)}",
-                stacklevel=2,
+                stacklevel=user_level(),
             )
         return found
 
@@ -148,7 +149,7 @@ class RunMethods:
         n_steps : int, optional
             As for `predict`.
         sample_weight : array_like, or list or dict of array_like, optional
-            Weights of the items, in any form that the model takes.
+            Weights of the items, one for each, in any form that the model takes.
         return_dict : bool
             Whether to return them by their names.
         dt : float

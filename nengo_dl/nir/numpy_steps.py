@@ -35,7 +35,9 @@ def reference(
         type, float32 or float64, is that of all arithmetic; other types are float64.
     dt : float
         Length of a step, in the unit of time of the graph (seconds).
-    numerics, reset
+    numerics : str or `Numerics`, optional
+        As for `from_nir`.
+    reset : str, optional
         As for `from_nir`.
     all_nodes : bool
         Whether to return what leaves every node, by name, instead of the outputs.
@@ -162,6 +164,8 @@ def _stepper(part: Part, dt: float, how: Numerics, dtype) -> Any:
         return _windowed(part, cast)
     if part.kind == "Delay":
         return _Delay(part, dt)
+    if part.kind == "Threshold":
+        return lambda x: cast(x > cast(part.full(v["threshold"])))
     if part.kind in ("Input", "Output", "Flatten"):
         return lambda x: x
     how = noted(how, part.notes)
@@ -237,12 +241,12 @@ def _neurons(part: Part, s: Step, how: Numerics, cast: Callable) -> Callable:
         else:
             x = x * gain
         late = cast(state["v"] > threshold) if how.late_subtraction else cast(0)
-        late = late if how.reset == "subtract" else cast(0)
+        late = late if s.spikes and how.reset == "subtract" else cast(0)
         v = b * state["v"] + x + leak - late * threshold
         if not s.spikes:
             state["v"] = v
             return v
-        n = _count(v, threshold, part.kind == "Threshold" or how.strict, how.max_spikes)
+        n = _count(v, threshold, how.strict, how.max_spikes)
         n = cast(n)
         v = (
             np.where(n > 0, reset, v)

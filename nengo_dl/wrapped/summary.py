@@ -53,8 +53,10 @@ def _cells(converter: Converter, layer: SourceLayer) -> tuple[str, str, str]:
 
 
 def _sums(converter: Converter) -> tuple[str, ...]:
-    model = converter.conversion.plan.options.model
-    trained = sum(math.prod(weight.shape) for weight in model.trainable_weights)
+    options = converter.conversion.plan.options
+    model = options.model
+    trainable = [] if options.inference_only else model.trainable_weights
+    trained = sum(math.prod(weight.shape) for weight in trainable)
     every = sum(math.prod(weight.shape) for weight in model.weights)
     neurons = {
         neurons.ensemble: neurons.ensemble.neuron_type.spiking

@@ -690,6 +690,24 @@ def test_wrong_data_of_several_inputs():
         converter.report(x)
     with pytest.raises(ValueError, match="minibatch_size to be a whole number"):
         converter.report([x, y], minibatch_size=0)
+    names = [tensor.name for tensor in model.inputs]
+    with pytest.raises(ValueError, match=f"keys, {', '.join(names)} .got other"):
+        converter.report({"other": x})
+
+
+def test_data_and_labels_by_name():
+    model = MODELS["two_inputs"]()
+    converter = convert(model)
+    x = random_inputs(model)
+    labels = np.zeros(len(x[0]), dtype=int)
+    by_order = converter.report(x, labels)
+    by_name = converter.report(
+        {tensor.name: values for tensor, values in zip(model.inputs, x, strict=True)},
+        {model.output_names[0]: labels},
+    )
+    assert by_name.to_dict() == by_order.to_dict()
+    with pytest.raises(ValueError, match="outputs of the model as keys.*got other"):
+        converter.report(x, {"other": labels})
 
 
 @pytest.mark.filterwarnings("ignore:Layer")

@@ -20,6 +20,7 @@ from nengo_dl.converter.unpacked import (
     random_values,
 )
 from nengo_dl.nodes.tensor_node import TensorNode
+from nengo_dl.simulator.stacklevel import user_level
 
 _KERAS = "keras"
 
@@ -42,7 +43,7 @@ def copied(layer: keras.Operation, call: LayerCall) -> keras.Operation:
             f"weights of the model, too. For a copy, give {type(layer).__name__} a "
             "get_config that returns all arguments of its constructor, and the "
             "constructor **kwargs for name, trainable and dtype.",
-            stacklevel=8,
+            stacklevel=user_level(),
         )
         return layer
 

@@ -1,5 +1,6 @@
 """Labels of the outputs of a model, as numbers of classes."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,19 +13,31 @@ def classes(
 ) -> tuple[np.ndarray | None, ...]:
     """Return labels as numbers of classes, of shape (n_items, ...), for each output.
 
-    They are given as numbers or one-hot vectors; None for outputs without labels.
+    They are given as numbers or one-hot vectors, by order or by name; None for outputs
+    without labels.
     Errors begin with ``where``.
     """
     specs = source.outputs
     if given is None:
         return (None,) * len(specs)
+    names = [spec.name for spec in specs]
+    if isinstance(given, Mapping):
+        unknown = [str(name) for name in given if name not in names]
+        if unknown:
+            raise ValueError(
+                f"{where}: expected y to have outputs of the model as keys, "
+                f"{', '.join(names)} (got {', '.join(unknown)}). Correct the names, or "
+                "pass a list."
+            )
+        given = [given.get(name) for name in names]
+        given = given if len(specs) > 1 else given[0]
     each = given if isinstance(given, list | tuple) and len(specs) > 1 else [given]
     if len(each) != len(specs):
         raise ValueError(
             f"{where}: expected y to have labels for each of the "
             f"{len(specs)} outputs of the model (got {len(each)}). Pass a list, "
             "with None for outputs without labels, in the order "
-            f"{', '.join(spec.name for spec in specs)}."
+            f"{', '.join(names)}, or a dict by name."
         )
     return tuple(
         None if labels is None else _classes(where, spec, np.asarray(labels), n_items)

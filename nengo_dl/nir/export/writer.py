@@ -139,9 +139,10 @@ class Draft:
             "groups": link.groups,
             "bias": np.zeros(len(weight)),
         }
-        space = layout.shape[1:]
+        space: Any = layout.shape[1] if one else tuple(layout.shape[1:])
+        # with groups, nir would count the channels of one for all
         kind = nir.Conv1d if one else nir.Conv2d
-        node = kind(input_shape=space[0] if one else tuple(space), **arguments)
+        node = kind(input_shape=None if link.groups > 1 else space, **arguments)
         return node, np.ones(n_out)
 
     # --- ends ---------------------------------------------------------------------
