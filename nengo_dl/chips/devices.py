@@ -68,7 +68,7 @@ class Device:
         Parameters
         ----------
         g : ndarray
-            The wanted conductances, from 0 to 1.
+            The wanted conductances, from 0 to 1, of any shape.
         rng : numpy.random.Generator
             For all random numbers.
 
@@ -94,7 +94,7 @@ class Device:
         Returns
         -------
         g : ndarray
-            The conductances, as parts of the largest one.
+            The conductances, as parts of the largest one, of the same shape.
         """
         raise NotImplementedError
 
@@ -104,13 +104,13 @@ class Device:
         Parameters
         ----------
         g : ndarray or tensor
-            The wanted conductances, from 0 to 1. Training calls it with tensors, so it
-            is made of operators and `abs`.
+            The wanted conductances, from 0 to 1, of any shape. Training calls it with
+            tensors, so it is made of operators and `abs`.
 
         Returns
         -------
         sd : ndarray or tensor
-            As parts of the largest conductance.
+            As parts of the largest conductance, of the same shape.
         """
         raise NotImplementedError
 

@@ -83,6 +83,16 @@ def test_numbers_depend_on_seed_and_names_alone(name):
             np.testing.assert_allclose(one[label], other[label], atol=1e-9)
 
 
+def test_gradients_by_inputs_are_those_with_the_same_noise():
+    with nengo.Network() as net:
+        nengo_dl.configure_settings(hardware=MODEL, jit_compile=False)
+        node, out = nengo.Node(np.zeros(3)), nengo.Node(size_in=2)
+        nengo.Connection(node, out, transform=WEIGHTS[:2, :3], synapse=None)
+        nengo.Probe(out)
+    with nengo_dl.Simulator(net, progress_bar=False) as sim:
+        sim.check_gradients()
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [
