@@ -111,6 +111,11 @@ class Chip:
         compensation : "global" or "channel" or None
             As for `weights`.
 
+        Yields
+        ------
+        None
+            Nothing; the block is what counts.
+
         Raises
         ------
         ValidationError
