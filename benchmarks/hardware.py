@@ -159,10 +159,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--epochs", type=int, default=30)
     epochs = parser.parse_args().epochs
-    for name, (head, found) in (
-        ("costs", costs((784, 300, 100, 10))),
-        ("accuracies", accuracies(epochs)),
+    for name, measure in (
+        ("costs", lambda: costs((784, 300, 100, 10))),
+        ("accuracies", lambda: accuracies(epochs)),
     ):
+        head, found = measure()
         rows = [dict(zip(head, row, strict=True)) for row in found]
         show(f"Weights on hardware: {name}", rows)
         save(f"hardware-{name}", rows, epochs=epochs)

@@ -57,7 +57,7 @@ INSIDE = {
         "program.py": {"kept", "on_chip", "parameters", "streams"},
         "rewrite.py": {"program"},
         "outer_products.py": {"program"},
-        "simplify.py": {"outer_products", "program"},
+        "simplify.py": {"on_chip", "outer_products", "program"},
         "plan.py": {"program"},
         "layout.py": {"boxes", "kernel", "program"},
     },

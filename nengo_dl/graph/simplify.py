@@ -14,6 +14,7 @@ from nengo.builder.operator import (
     Reset,
 )
 
+from nengo_dl.graph.on_chip import OnChip
 from nengo_dl.graph.outer_products import carry_factors
 from nengo_dl.graph.program import Program
 
@@ -41,6 +42,11 @@ def remove_zero_increments(program: Program) -> Program:
     Trainable factors stay in use, so that training finds all parameters.
     """
     trainable = program.trainable
+    trainable |= {
+        op.on_chip
+        for op in program.operators
+        if type(op) is OnChip and op.weights.base in trainable
+    }
     while True:
         constant, silent = _constants(program), _silent(program)
         zero = [
@@ -58,7 +64,7 @@ def remove_zero_increments(program: Program) -> Program:
             )
         ]
         if not zero:
-            return program
+            return _without_unread_chips(program)
         program = program.replace(operators=_without(program, zero))
 
 
@@ -84,6 +90,19 @@ DEFAULT = (
     remove_identity_multiplications,
     carry_factors,
 )
+
+
+def _without_unread_chips(program: Program) -> Program:
+    """Drop weights on chips that nothing reads, like encoders that are not used.
+
+    The network then has the parameters that it has without hardware.
+    """
+    read = {s.base for op in program.operators for s in op.reads}
+    read |= {s.base for s in program.probes.values()}
+    unread = [
+        op for op in program.operators if type(op) is OnChip and op.on_chip not in read
+    ]
+    return program.replace(operators=_without(program, unread)) if unread else program
 
 
 def _constants(program: Program) -> frozenset[Signal]:

@@ -8,6 +8,8 @@ import scipy.sparse
 from nengo.exceptions import BuildError, ValidationError
 
 import nengo_dl
+from nengo_dl.graph.rewrite import rewrite
+from nengo_dl.graph.simplify import DEFAULT
 from nengo_dl.hardware import Hardware, Weights, convert, remove
 from tests.graph.interpreter import program_of
 
@@ -154,6 +156,21 @@ def test_layers_of_a_converted_model_are_on_hardware_and_its_wiring_is_not():
     weights = {p.name: p.signal.shape for p in program_of(net).parameters}
     shapes = [weights[name] for name in held(net)]
     assert shapes == [(3, 3, 1, 3), (4, 27)]
+
+
+@pytest.mark.parametrize("trainable", [None, False])
+def test_unused_encoders_are_parameters_as_they_are_without_hardware(trainable):
+    names = []
+    for hardware in (None, FOUR):
+        with nengo.Network() as net:
+            nengo_dl.configure_settings(hardware=hardware, trainable=trainable)
+            node, ens = nengo.Node([1.0, 1.0]), nengo.Ensemble(4, 2, label="ens")
+            nengo.Connection(node, ens.neurons, transform=np.ones((4, 2)))
+            nengo.Probe(ens.neurons)
+        program = rewrite(program_of(net), DEFAULT)
+        read = {s.base for op in program.operators for s in op.reads}
+        names.append([p.name for p in program.parameters if p.signal in read])
+    assert names[0] == names[1]
 
 
 def test_parameters_in_files_are_those_that_are_trained(tmp_path):
