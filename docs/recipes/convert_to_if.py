@@ -11,7 +11,7 @@ x = x.reshape(-1, 8, 8, 1) / 16
 x_train, y_train, x_test, y_test = x[:1300], y[:1300], x[1300:], y[1300:]
 image = keras.Input((8, 8, 1))
 hidden = layers.Conv2D(16, 3, activation="relu")(image)
-hidden = layers.AveragePooling2D()(layers.Conv2D(32, 3, activation="relu")(hidden))
+hidden = layers.AveragePooling2D(2)(layers.Conv2D(32, 3, activation="relu")(hidden))
 output = layers.Dense(10, activation="softmax")(layers.Flatten()(hidden))
 model = keras.Model(image, output)
 model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])

@@ -78,7 +78,7 @@ class EventFrames:
 
         Returns
         -------
-        frames : ndarray of float32, of shape (n_items, n_steps, *shape)
+        frames : ndarray of float32, of shape (n_items, n_steps, \\*shape)
             As data of a node, with the axes of ``shape`` flattened.
 
         Raises
@@ -97,7 +97,7 @@ class EventFrames:
 
         Parameters
         ----------
-        frames : array of shape (n_items, n_steps, *shape)
+        frames : array of shape (n_items, n_steps, \\*shape)
             Numbers of events.
 
         Returns

@@ -149,7 +149,7 @@ class RunMethods:
         n_steps : int, optional
             As for `predict`.
         sample_weight : array_like, or list or dict of array_like, optional
-            Weights of the items, in any form that the model takes.
+            Weights of the items, one for each, in any form that the model takes.
         return_dict : bool
             Whether to return them by their names.
         dt : float

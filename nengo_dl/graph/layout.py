@@ -111,9 +111,14 @@ class Layout:
 
     def bases(self, block: int) -> tuple[tuple[int, Signal], ...]:
         """Return the signals of a block with their offsets."""
-        return tuple(
-            (offset, base) for base, (b, offset) in self.places.items() if b == block
-        )
+        return tuple(self._bases.get(block, ()))
+
+    @cached_property
+    def _bases(self) -> dict[int, list[tuple[int, Signal]]]:
+        found: dict[int, list[tuple[int, Signal]]] = defaultdict(list)
+        for base, (block, offset) in self.places.items():
+            found[block].append((offset, base))
+        return found
 
     def _part(self, piece: View) -> Part:
         block, offset = self.places[piece.base]

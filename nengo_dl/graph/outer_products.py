@@ -230,6 +230,8 @@ def carry_factors(program: Program) -> Program:
     Changes that are probed stay matrices. So do those that shrink weights which
     something else changes, too: they depend on the weights before either.
     """
+    if not any(type(op) in FORMS for op in program.operators):
+        return program
     uses = Counter(s.base for op in program.operators for s in op.all_signals)
     uses.update(signal.base for signal in program.probes.values())
     writers = Counter(

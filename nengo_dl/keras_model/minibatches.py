@@ -8,6 +8,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+# Arrays of up to so many bytes in all are copied: to trace a function that cuts them
+# takes longer.
+MAX_COPIED = 2**20
+
 
 @contextlib.contextmanager
 def minibatches(data: dict[str, Any], size: int) -> Iterator[tf.data.Dataset]:
@@ -33,6 +37,9 @@ def minibatches(data: dict[str, Any], size: int) -> Iterator[tf.data.Dataset]:
     """
     arrays = tf.nest.flatten(data)
     dtypes = [_dtype(array) for array in arrays]
+    if sum(array.nbytes for array in arrays) <= MAX_COPIED:
+        yield _copied(data, size)
+        return
 
     def cut(start):
         # copies, since TensorFlow holds on to the last ones that it got
@@ -57,6 +64,20 @@ def minibatches(data: dict[str, Any], size: int) -> Iterator[tf.data.Dataset]:
     finally:
         # TensorFlow keeps functions of Python for as long as it runs
         arrays.clear()
+
+
+def _copied(data: dict[str, Any], size: int) -> tf.data.Dataset:
+    """Return copies of arrays as a dataset that calls no function."""
+
+    def stack(array):
+        shape = (len(array) // size, size, *array.shape[1:])
+        return np.reshape(array, shape).astype(_dtype(array))
+
+    stacks = tf.nest.map_structure(stack, data)
+    with tf.device("/cpu:0"):
+        return tf.data.Dataset.from_tensor_slices(
+            keras.utils.pack_x_y_sample_weight(**stacks)
+        )
 
 
 def inspected(

@@ -1,9 +1,11 @@
 """Learning rules: the change of weights in one step.
 
-Nengo adds the change ("delta") to the weights at the start of the next step. Groups
-hold k rules of equal shapes; tensors are reshaped to (k, n_post, n_pre, minibatch_size
-or 1). The equations are in `nengo_dl.graph.outer_products`, but for that of RLS.
+Nengo adds the change ("delta") to the weights at the start of the next step. In groups
+of k rules of equal shapes, tensors are reshaped to (k, n_post, n_pre, minibatch_size or
+1). The equations are in `nengo_dl.graph.outer_products`, but for that of RLS.
 """
+
+from functools import partial
 
 import numpy as np
 import tensorflow as tf
@@ -13,6 +15,9 @@ from nengo_dl.graph.kernel import Kernel, Write, constant, slot
 from nengo_dl.graph.outer_products import FORMS, ChangeFactors, FactoredInc
 from nengo_dl.ops.registry import Builder
 
+# Changes with more elements than this share a kernel only if their shapes are equal.
+MAX_RAGGED = 1024
+
 
 def _factors(rules, ctx):
     """Return slots, and the function from their values to the factors of changes.
@@ -21,27 +26,57 @@ def _factors(rules, ctx):
     rules, or rules and neurons that learn.
     """
     form = FORMS[type(rules[0])]
-    k, (n_post, n_pre) = len(rules), rules[0].delta.shape
-    kinds = {"post": (n_post, 1), "pre": (1, n_pre), "one": (1, 1)}
-    shapes = [(k, *kinds[kind], -1) for kind in form.inputs.values()]
+    arrange = _arrangements([op.delta.shape for op in rules])
     reads = [slot(getattr(op, attr) for op in rules) for attr in form.inputs]
+    arranged = [arrange[kind] for kind in form.inputs.values()]
     constants = [form.constants(op, ctx.dt) for op in rules]
-    for name in constants[0]:
-        values = _one_for_all([numbers[name] for numbers in constants])
-        shapes.append((len(values), -1, 1, 1))
+    for name, first in constants[0].items():
+        values = np.concatenate([np.ravel(numbers[name]) for numbers in constants])
+        if np.ndim(first) == 0 and np.all(values == values[0]):
+            values, kind = values[:1], "all"
+        else:
+            kind = "post" if np.ndim(first) else "one"
         reads.append(constant(values, ctx.dtype, f"{form.name}.{name}"))
+        arranged.append(arrange[kind])
     factors = form.factors
 
     def fn(*args):
-        return factors(*map(tf.reshape, args, shapes))
+        return factors(*(f(x) for f, x in zip(arranged, args, strict=True)))
 
     return reads, fn
 
 
-def _one_for_all(values):
-    """Return one number for all rules, if they are equal."""
-    is_equal = np.ndim(values) == 1 and all(value == values[0] for value in values)
-    return values[:1] if is_equal else values
+def _arrangements(shapes):
+    """Return what is done to values along "post", "pre", "one" and "all" of the rules.
+
+    They are then multiplied and added element by element: by broadcasting, where all
+    weights have the same shape, and else with one value for each weight.
+    """
+    k = len(shapes)
+    if len(set(shapes)) == 1:
+        n_post, n_pre = shapes[0]
+        kinds = {"post": (k, n_post, 1), "pre": (k, 1, n_pre), "one": (k, 1, 1)}
+        kinds["all"] = (1, 1, 1)
+        return {kind: partial(_reshape, shape) for kind, shape in kinds.items()}
+    sizes = [n_post * n_pre for n_post, n_pre in shapes]
+    offsets = np.cumsum([(0, 0), *shapes[:-1]], axis=0)
+    grids = [np.indices(shape).reshape(2, -1) for shape in shapes]
+    rows, columns = np.concatenate(
+        [grid + start[:, None] for grid, start in zip(grids, offsets, strict=True)],
+        axis=1,
+    )
+    index = {"post": rows, "pre": columns, "one": np.repeat(np.arange(k), sizes)}
+    gathers = {kind: partial(_gather, i.astype(np.int32)) for kind, i in index.items()}
+    return {**gathers, "all": partial(_reshape, (1,))}
+
+
+def _reshape(shape, values):
+    return tf.reshape(values, (*shape, -1))
+
+
+def _gather(index, values):
+    is_all = np.array_equal(index, np.arange(values.shape[0]))
+    return values if is_all else tf.gather(values, index)
 
 
 def _change(weights, growth, columns, decay=None):
@@ -50,24 +85,31 @@ def _change(weights, growth, columns, decay=None):
     return change if decay is None else change - decay * weights
 
 
-@Builder.register(*FORMS, merge_key=lambda op: op.delta.shape)
+def _merge_key(op):
+    """Merge equal shapes, and all that are small: many sizes are no more kernels."""
+    return None if op.delta.size <= MAX_RAGGED else op.delta.shape
+
+
+@Builder.register(*FORMS, merge_key=_merge_key)
 def build_change(rules, ctx):
     """Build the change that a learning rule makes. Updates ``delta``."""
-    shape = (len(rules), *rules[0].delta.shape, -1)
+    shapes = [op.delta.shape for op in rules]
+    shape = (len(rules), *shapes[0]) if len(set(shapes)) == 1 else ()
+    size = sum(op.delta.size for op in rules)
     reads, factors = _factors(rules, ctx)
     form, n_factors = FORMS[type(rules[0])], len(reads)
     if form.weights:
         reads.append(slot(getattr(op, form.weights) for op in rules))
 
     def fn(*args):
-        weights = [tf.reshape(x, shape) for x in args[n_factors:]] or [None]
-        change = _change(*weights, *factors(*args[:n_factors]))
-        return (tf.reshape(change, (np.prod(shape[:3]), -1)),)
+        weights = [tf.reshape(x, (*(shape or (size,)), -1)) for x in args[n_factors:]]
+        change = _change(*(weights or [None]), *factors(*args[:n_factors]))
+        return (tf.reshape(change, (size, -1)),)
 
     return Kernel(
         name=form.name,
         reads=tuple(reads),
-        writes=(Write(slot(op.delta for op in rules), "set", shape[:3]),),
+        writes=(Write(slot(op.delta for op in rules), "set", shape),),
         fn=fn,
     )
 

@@ -91,7 +91,8 @@ def lif_step(p, dt, J, voltage, refractory_time, emit):
     # the overshoot is at most 1 - exp(-dt / tau_rc) of J - 1 if v <= 1 before the step;
     # only a user's initial state can be larger
     bound = dt / np.min(p.tau_rc) if p.starts_below_threshold else np.inf
-    t_spike = dt + p.tau_rc * tf.stop_gradient(series.log1m(voltage - 1, J - 1, bound))
+    # what is not finite, where there is no spike, must not reach a trained tau_rc
+    t_spike = dt + tf.stop_gradient(p.tau_rc * series.log1m(voltage - 1, J - 1, bound))
     zero = tf.zeros_like(voltage)
     spikes = tf.where(spiked, zero + p.amplitude / dt, zero)
     return (

@@ -70,7 +70,7 @@ def wrap(
 
     Returns
     -------
-    wrapped : `nengo_dl.wrapped.WrappedModel`
+    wrapped : `nengo_dl.WrappedModel`
         Takes the data, labels, losses and metrics of the model. Its inputs and outputs
         have the names of the model's; those of a network have those of its input nodes
         and probes.
@@ -105,7 +105,6 @@ def wrap(
            model,
            n_steps=16,
            swap_activations={"relu": nengo_dl.IntegrateAndFire()},
-           scale_firing_rates="auto",
            calibration_data=images,
        )
        spiking.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])

@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 
 import nengo_dl
+from nengo_dl.keras_model import minibatches as module
 from nengo_dl.keras_model.minibatches import minibatches
+
+
+@pytest.fixture(autouse=True, params=[0, 2**20], ids=["cut", "copied"])
+def max_copied(request, monkeypatch):
+    """Small arrays are copied, and others are cut when it is their turn."""
+    monkeypatch.setattr(module, "MAX_COPIED", request.param)
 
 
 @pytest.fixture

@@ -116,6 +116,7 @@ def test_layers_train_and_are_saved(layer, tmp_path):
     before = [w.numpy() for w in model.trainable_weights]
     model.fit(x, y, epochs=2, verbose=0)
     for weight, value in zip(model.trainable_weights, before, strict=True):
+        assert np.all(np.isfinite(weight.numpy())), weight.path
         assert not np.allclose(weight.numpy(), value), weight.path
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
