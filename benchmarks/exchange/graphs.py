@@ -35,20 +35,29 @@ def cnn(rng):
 
 
 def recurrent(rng, n=(12, 38, 7)):
-    """A layer of leaky neurons that hears itself, as for reading Braille."""
+    """A layer of leaky neurons that hears itself, as for reading Braille.
+
+    It is a graph in the graph: in a flat one, snnTorch's reader leads what arrives at
+    the neurons through the weights of the cycle first.
+    """
     n_in, n_hidden, n_out = n
+    loop = {
+        "input": nir.Input([n_hidden]),
+        "lif": _lif(n_hidden),
+        "w_rec": _affine(rng, n_hidden, n_hidden),
+        "output": nir.Output([n_hidden]),
+    }
+    edges = [("input", "lif"), ("lif", "w_rec"), ("w_rec", "lif"), ("lif", "output")]
     nodes = {
         "input": nir.Input([n_in]),
         "fc1": _affine(rng, n_in, n_hidden),
-        "lif": _lif(n_hidden),
-        "w_rec": _affine(rng, n_hidden, n_hidden),
+        "rec": nir.NIRGraph(loop, edges),
         "fc2": _affine(rng, n_hidden, n_out),
         "last": _lif(n_out),
         "output": nir.Output([n_out]),
     }
-    edges = [("input", "fc1"), ("fc1", "lif"), ("lif", "w_rec"), ("w_rec", "lif")]
-    edges += [("lif", "fc2"), ("fc2", "last"), ("last", "output")]
-    return nir.NIRGraph(nodes, edges)
+    names = list(nodes)
+    return nir.NIRGraph(nodes, list(zip(names, names[1:], strict=False)))
 
 
 GRAPHS = {"cnn": (cnn, "sinabs"), "recurrent": (recurrent, "snntorch")}

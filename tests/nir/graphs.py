@@ -30,6 +30,11 @@ class Case(NamedTuple):
         The time step.
     rate : float
         How probable a spike is that arrives in a step.
+    is_read_whole : bool
+        Whether the framework's own reader has read the graph, or it was run node by
+        node.
+    late : str, optional
+        What is a step late in cycles, if not what the numerics of the framework say.
     """
 
     name: str
@@ -38,6 +43,8 @@ class Case(NamedTuple):
     reset: str = "zero"
     dt: float = 1e-4
     rate: float = 0.3
+    is_read_whole: bool = False
+    late: str | None = None
 
     @property
     def label(self):
@@ -225,28 +232,36 @@ def convolutional(neurons, pool=None, seed=0):
     return make
 
 
+LATE_SUMS = {"is_read_whole": True, "late": "sums"}
 CASES = [
     *(
-        Case(name, "snntorch", make(neurons), reset)
+        Case(name, "snntorch", make(neurons), reset, **how)
         for reset in ("zero", "subtract")
-        for name, make, neurons in [
-            ("lif", forward, snn_lif),
-            ("synaptic", forward, snn_synaptic),
-            ("recurrent-lif", recurrent, snn_lif),
-            ("recurrent-synaptic", recurrent, snn_synaptic),
-            ("conv", convolutional, snn_lif),
+        for name, make, neurons, how in [
+            ("lif", forward, snn_lif, {"is_read_whole": True}),
+            ("synaptic", forward, snn_synaptic, {"is_read_whole": True}),
+            ("recurrent-lif", recurrent, snn_lif, {}),
+            ("recurrent-synaptic", recurrent, snn_synaptic, {}),
+            ("conv", convolutional, snn_lif, {}),
+            # its reader has other cycles than its recurrent modules, which are above
+            ("nested-lif", recurrent, snn_lif, LATE_SUMS),
+            ("nested-synaptic", recurrent, snn_synaptic, LATE_SUMS),
         ]
     ),
     Case("pooled", "snntorch", convolutional(snn_lif, nir.AvgPool2d)),
     *(
-        Case(name, "norse", make(neurons), reset, 0.001)
+        Case(name, "norse", graph, reset, 0.001, is_read_whole=True)
         for reset in ("zero", "subtract")
-        for name, make, neurons in [
-            ("lif", forward, norse_lif),
-            ("cuba", forward, norse_cuba),
-            ("recurrent-cuba", recurrent, norse_cuba),
+        for name, graph in [
+            ("cuba", forward(norse_cuba)),
+            ("recurrent-cuba", recurrent(norse_cuba, nested=False)),
+            ("nested-cuba", recurrent(norse_cuba)),
         ]
     ),
+    Case("lif", "norse", forward(norse_lif), dt=0.001, is_read_whole=True),
+    Case("nested-lif", "norse", recurrent(norse_lif), dt=0.001, is_read_whole=True),
+    # its reader always resets LIF to a voltage
+    Case("lif", "norse", forward(norse_lif), "subtract", 0.001),
     Case("pooled", "norse", convolutional(norse_lif, nir.SumPool2d), dt=0.001),
     Case("if", "sinabs", forward(integrate), "subtract", 1.0),
     Case("lif", "sinabs", forward(sinabs_lif), "subtract", 1.0),

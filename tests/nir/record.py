@@ -5,9 +5,10 @@ single and in double precision. It needs ``nir``, ``torch`` and the three framew
 ``make test-exchange`` installs them into an environment of their own, and compares what
 this writes with ``tests/nir/data``.
 
-Modules are those that each framework has for a node. They are called one after the
-other, in the order of the graph, because the frameworks' own readers cannot read all of
-these graphs: those of snnTorch and sinabs no cycles, that of snnTorch no other resets.
+Graphs are read by the frameworks' own readers where these can read them, see
+`tests.nir.readers`. The others are run node by node: modules are those that each
+framework has for a node, or for a layer that hears itself, and are called one after the
+other, in the order of the graph.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from norse.torch.module.leaky_integrator_box import LIBoxCell, LIBoxParameters
 from norse.torch.module.lif_box import LIFBoxCell, LIFBoxParameters
 
 from tests.nir.graphs import CASES, random_input
+from tests.nir.readers import run_whole, with_cast
 from tests.nir.spikes import packed
 
 # --- what each framework makes of a node ------------------------------------------
@@ -46,7 +48,7 @@ def weighted(node, dtype):
         )
     module.weight.data = torch.tensor(node.weight)
     module.bias.data = torch.tensor(node.bias)
-    return module.to(dtype)
+    return with_cast(module.to(dtype), dtype)
 
 
 def pooled(node):
@@ -57,21 +59,47 @@ def pooled(node):
     return torch.nn.LPPool2d(1, kernel)
 
 
-def snntorch_neurons(node, case, dtype):
+def snntorch_neurons(node, heard, case, dtype):
     """Return neurons of snnTorch, as its reader makes them."""
-    options = {"reset_mechanism": case.reset, "reset_delay": False, "init_hidden": True}
+    decays = [1 - (case.dt / tau) for tau in time_constants(node)]
+    decays = [torch.tensor(x, dtype=dtype) for x in decays]
+    options = {"reset_mechanism": case.reset, "init_hidden": True}
+    if heard is None:
+        kind = snn.Leaky if isinstance(node, nir.LIF) else snn.Synaptic
+        return kind(*decays, reset_delay=False, **options)
+    options["linear_features"] = heard.weight.shape[0]
     if isinstance(node, nir.LIF):
-        beta = 1 - (case.dt / node.tau)
-        return snn.Leaky(torch.tensor(beta, dtype=dtype), **options)
-    alpha, beta = 1 - (case.dt / node.tau_syn), 1 - (case.dt / node.tau_mem)
-    alpha, beta = (torch.tensor(x, dtype=dtype) for x in (alpha, beta))
-    return snn.Synaptic(alpha, beta, **options)
+        layer = snn.RLeaky(*decays, reset_delay=False, **options)
+        layer.recurrent = weighted(heard, dtype)
+        return layer
+    layer = snn.RSynaptic(*decays, reset_delay=True, **options)
+    layer.recurrent = weighted(heard, dtype)
+    return lambda x: reset_at_once(layer, x)
+
+
+def time_constants(node):
+    """Return those of the current, if there is one, and of the voltage."""
+    return [node.tau] if isinstance(node, nir.LIF) else [node.tau_syn, node.tau_mem]
+
+
+def reset_at_once(layer, x):
+    """Step neurons of snnTorch, and reset them as its other neurons are reset.
+
+    RSynaptic fails if it should do so itself, with ``reset_delay=False``: it takes its
+    arguments, which are None, for its state.
+    """
+    spikes = layer(x)
+    by = layer.threshold if layer.reset_mechanism == "subtract" else layer.mem
+    layer.mem = layer.mem - (spikes - layer.reset) * by
+    return spikes
 
 
 class Norse:
     """Neurons of norse, as its reader makes them."""
 
-    def __init__(self, node, case, dtype):
+    def __init__(self, node, heard, case, dtype):
+        assert heard is None, "its reader reads all graphs with cycles"
+
         def of(x):
             return torch.tensor(x).to(dtype)
 
@@ -105,7 +133,8 @@ class Norse:
 class Sinabs:
     """Neurons of sinabs, as its reader makes them."""
 
-    def __init__(self, node, case, dtype):
+    def __init__(self, node, heard, case, dtype):
+        assert heard is None, "its reader reads no graphs with cycles"
         threshold = torch.tensor(node.v_threshold).to(dtype)
         if isinstance(node, nir.IF):
             self.layer = sl.IAF(spike_threshold=threshold, min_v_mem=-threshold)
@@ -148,8 +177,8 @@ def flat(graph, prefix=""):
     return nodes, edges + [(end(a, "output"), end(b, "input")) for a, b in graph.edges]
 
 
-def modules(case, nodes, dtype):
-    """Return a function for each node."""
+def modules(case, nodes, loops, dtype):
+    """Return a function for each node; `loops` has the weights of those in cycles."""
     made = {}
     for name, node in nodes.items():
         if isinstance(node, nir.Affine | nir.Conv2d):
@@ -161,50 +190,42 @@ def modules(case, nodes, dtype):
         elif isinstance(node, nir.Input | nir.Output):
             made[name] = lambda x: x
         else:
-            made[name] = NEURONS[case.peer](node, case, dtype)
+            made[name] = NEURONS[case.peer](node, loops.get(name), case, dtype)
     return made
 
 
-def run(case, graph, x, dtype):
+def run_nodes(case, graph, x, dtype):
     """Return the spikes of all neurons of a graph, by name."""
     nodes, edges = flat(graph)
-    made = modules(case, nodes, dtype)
-    x, now = torch.tensor(x).to(dtype), {}
-    spikes = {name: [] for name, node in nodes.items() if hasattr(node, "v_threshold")}
+    # modules of layers that hear themselves have the weights of the cycle in them
+    loops = {a: nodes[b] for a, b in edges if (b, a) in edges}
+    loops = {a: node for a, node in loops.items() if is_neurons(nodes[a])}
+    inside = {
+        name for name, node in nodes.items() if any(node is w for w in loops.values())
+    }
+    edges = [(a, b) for a, b in edges if a not in inside and b not in inside]
+    nodes = {name: node for name, node in nodes.items() if name not in inside}
+    made = modules(case, nodes, loops, dtype)
+    x = torch.tensor(x).to(dtype)
+    spikes = {name: [] for name, node in nodes.items() if is_neurons(node)}
     for t in range(x.shape[1]):
-        before, now, waiting = now, {}, list(nodes)
+        now, waiting = {}, list(nodes)
         while waiting:
             name = waiting.pop(0)
             sources = [a for a, b in edges if b == name]
-            loop = [a for a in sources if a.endswith("w_rec")]
-            if any(a not in now for a in sources if a not in loop):
+            if any(a not in now for a in sources):
                 waiting.append(name)
                 continue
-            total = x[:, t] if isinstance(nodes[name], nir.Input) and not sources else 0
-            for a in sources:
-                if a in loop:
-                    total = total + heard(case, made, nodes, a, before, now, x)
-                else:
-                    total = total + now[a]
-            if name.endswith("w_rec") and case.peer != "norse":
-                continue
-            now[name] = made[name](total.to(dtype))
+            total = sum(now[a] for a in sources) if sources else x[:, t]
+            now[name] = made[name](total)
         for name, found in spikes.items():
             found.append(now[name].detach().flatten(1))
     return {name: torch.stack(found, 1).numpy() for name, found in spikes.items()}
 
 
-def heard(case, made, nodes, name, before, now, x):
-    """Return what a layer hears of its own spikes of the step before.
-
-    In the first step there are none; norse leaves the biases out, too.
-    """
-    n = nodes[name].weight.shape[1]
-    if case.peer == "norse":
-        return before[name] if name in before else torch.zeros(1, n).to(x.dtype)
-    lif = name.replace("w_rec", "lif")
-    spikes = before[lif] if lif in before else torch.zeros(len(x), n).to(x.dtype)
-    return made[name](spikes.to(x.dtype))
+def is_neurons(node):
+    """Whether a node of a graph spikes."""
+    return hasattr(node, "v_threshold")
 
 
 def main():
@@ -217,6 +238,7 @@ def main():
     for case in CASES:
         graph = case.make(case.dt)
         x = random_input(case, graph)
+        run = run_whole if case.is_read_whole else run_nodes
         for dtype in (torch.float32, torch.float64):
             with torch.no_grad():
                 spikes = run(case, graph, x, dtype)
