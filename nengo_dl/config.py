@@ -56,13 +56,14 @@ def configure_settings(**settings: "Unpack[SettingTypes]") -> None:
     """Change settings of the network in whose context this is called.
 
     Every call changes what it names and nothing else. All settings belong to the
-    top-level network, except ``trainable``, which belongs to the innermost one.
+    top-level network, except ``trainable`` and ``hardware``, which belong to the
+    innermost one.
 
     Parameters
     ----------
     **settings
-        Network-wide settings, which are the fields of `Settings`, and two that objects
-        can have each for themselves:
+        Network-wide settings, which are the fields of `Settings`, and three that
+        objects can have each for themselves:
 
         ``trainable`` : bool or None
             Adds an attribute ``trainable`` to the configuration of ensembles, neurons
@@ -74,6 +75,11 @@ def configure_settings(**settings: "Unpack[SettingTypes]") -> None:
             Adds an attribute ``keep_history`` to the configuration of probes, and sets
             it for all of them. ``net.config[probe].keep_history = False`` makes a probe
             keep the last step alone.
+        ``hardware`` : `.Hardware` or `.Weights` or None
+            Adds an attribute ``hardware`` to the configuration of ensembles and
+            connections in this network, and sets it for all of them: the model of
+            hardware that holds their encoders or weights. Biases, and connections with
+            a single weight, stay digital, and so does what is set to None.
 
     Raises
     ------
@@ -107,7 +113,7 @@ def configure_settings(**settings: "Unpack[SettingTypes]") -> None:
         )
     values = {name: _checked(name, value) for name, value in settings.items()}
     for name, value in values.items():
-        network = nengo.Network.context[-1 if name == "trainable" else 0]
+        network = nengo.Network.context[-1 if SPECS[name].is_inner else 0]
         enable_setting(network, name)
         for cls in SPECS[name].classes:
             _set_for_all(network.config, cls, name, value)
@@ -157,7 +163,7 @@ def get_setting(
     default : object, optional
         What to return if the setting has not been set.
     obj : object, optional
-        For ``trainable`` and ``keep_history``: whose value to read (of many objects,
+        For settings that objects have: whose value to read (of many objects,
         `object_settings` is faster). Without it, the network's value for the class.
 
     Returns
@@ -197,7 +203,7 @@ def object_settings(network: nengo.Network, name: str) -> dict[Any, Any]:
     network : Network
         The top-level network.
     name : str
-        "trainable" or "keep_history".
+        "trainable", "keep_history" or "hardware".
 
     Returns
     -------

@@ -15,6 +15,7 @@ from nengo.ensemble import Neurons
 from nengo.exceptions import BuildError
 
 from nengo_dl import surrogates
+from nengo_dl.chips.weights import Hardware, Weights
 from nengo_dl.names import listing
 
 # Tells whether a value is accepted, and what is, in words
@@ -25,7 +26,9 @@ Kind: TypeAlias = tuple[Callable[[Any], bool], str]
 class Spec:
     """A setting: its default, what it accepts, and whose attribute it is.
 
-    ``stored`` is the function from an accepted value to the one to keep.
+    ``stored`` is the function from an accepted value to the one to keep; ``is_inner``
+    says whether a setting belongs to the network that it is set in, and not to the
+    top-level one.
     """
 
     default: Any
@@ -34,6 +37,7 @@ class Spec:
     advice: str
     classes: tuple[type, ...] = (nengo.Network,)
     stored: Callable[[Any], Any] = lambda value: value
+    is_inner: bool = False
 
 
 def _setting(default: Any, kind: Kind, advice: str, **more: Any) -> Any:
@@ -177,9 +181,21 @@ class _ObjectSettings:
         _OPTIONAL_FLAG,
         "None chooses by the default rule.",
         classes=(nengo.Ensemble, Neurons, nengo.Connection),
+        is_inner=True,
     )
     keep_history: bool = _setting(
         True, _FLAG, "False keeps the last step alone.", classes=(nengo.Probe,)
+    )
+    hardware: Hardware | None = _setting(
+        None,
+        (
+            lambda value: isinstance(value, Hardware | Weights | None),
+            "Hardware or None",
+        ),
+        "Pass e.g. Hardware(Weights(bits=8)); None keeps the weights digital.",
+        classes=(nengo.Ensemble, nengo.Connection),
+        stored=lambda value: Hardware(value) if isinstance(value, Weights) else value,
+        is_inner=True,
     )
 
 
@@ -195,6 +211,7 @@ class SettingTypes(TypedDict, total=False):
 
     trainable: bool | None
     keep_history: bool
+    hardware: Hardware | Weights | None
     planner: Callable | None
     sorter: Callable | None
     simplifications: tuple[Callable, ...] | list[Callable] | None

@@ -17,7 +17,7 @@ TREES = {
 # Modules and packages from the bottom to the top; each may import those below it.
 LAYERS = (
     ("backend", "version", "names", "silence", "errors"),
-    ("keys", "surrogates", "labels", "over_time", "numbers_param"),
+    ("keys", "surrogates", "labels", "over_time", "numbers_param", "chips"),
     ("settings", "arguments"),
     (
         "biases",
@@ -26,6 +26,7 @@ LAYERS = (
         "progress",
         "neurons",
         "stepped",
+        "wiring",
         "dists",
         "coding",
     ),
@@ -37,7 +38,7 @@ LAYERS = (
     ("keras_model",),
     ("simulator", "layers"),
     ("nir",),
-    ("callbacks", "converter", "resuming", "tensor_node"),
+    ("callbacks", "converter", "hardware", "resuming", "tensor_node"),
     ("wrapped",),
     ("__init__",),
     ("testing",),
@@ -47,12 +48,13 @@ RANKS = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 INSIDE = {
     "graph": {
         "kernel.py": set(),
-        "parameters.py": set(),
+        "on_chip.py": {"kernel"},
+        "parameters.py": {"on_chip"},
         "streams.py": set(),
         "kept.py": set(),
         "decoders.py": set(),
         "nengo_model.py": {"decoders"},
-        "program.py": {"kept", "parameters", "streams"},
+        "program.py": {"kept", "on_chip", "parameters", "streams"},
         "rewrite.py": {"program"},
         "outer_products.py": {"program"},
         "simplify.py": {"outer_products", "program"},
@@ -125,7 +127,7 @@ def test_imports_inside_a_folder(folder, name, allowed):
 @pytest.mark.parametrize(
     "name",
     [
-        *(n for n in TREES if n.startswith("graph/")),
+        *(n for n in TREES if n.startswith(("graph/", "chips/"))),
         *("config.py", "settings.py", "surrogates.py"),
     ],
 )

@@ -187,4 +187,4 @@ def test_arguments_are_annotated(name):
 def test_settings_have_types():
     fields = {field.name for field in dataclasses.fields(Settings)}
     types = set(SettingTypes.__annotations__)
-    assert types == fields | {"trainable", "keep_history"}
+    assert types == fields | {"trainable", "keep_history", "hardware"}

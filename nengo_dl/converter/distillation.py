@@ -21,6 +21,8 @@ from nengo_dl.losses import LossOverTime
 from nengo_dl.surrogates import Surrogate
 
 N_AT_ONCE = 128  # items for which the model computes targets
+# Logits are divided by it, so that targets tell how near the other classes are
+TEMPERATURE = 3.0
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def distil(
     wanted = _outputs(conversion, inputs)
     read = readouts(conversion)
     targets = map(_targets, read, wanted, labels)
-    losses = map(_loss, read, wanted)
+    losses = map(_loss, read, wanted, labels)
     schedule = keras.optimizers.schedules.CosineDecay(
         training.learning_rate, training.epochs * len(items) // size
     )
@@ -98,20 +100,21 @@ def _targets(
     decide, shape = readout.spec.decide, readout.spec.signal_shape
     if decide is None:
         return outputs
-    values = outputs
-    if decide.from_logits:
-        function = PROBABILITIES[type(decide)]
-        values = function(outputs.reshape(*outputs.shape[:2], *shape))
-        values = keras.ops.convert_to_numpy(values).reshape(outputs.shape)
+    to_logits, to_probabilities, _ = CLASSIFIERS[type(decide)]
+    values = outputs.reshape(*outputs.shape[:2], *shape)
+    logits = values if decide.from_logits else to_logits(values)
+    soft = keras.ops.convert_to_numpy(to_probabilities(logits / _temperature(labels)))
+    soft = soft.reshape(outputs.shape)
     if labels is None:
-        return values
+        return soft
     certain = np.eye(shape[-1])[labels].reshape(len(outputs), 1, -1)
-    return 0.5 * (values + certain)
+    return 0.5 * (soft + certain)
 
 
-def _loss(readout: Readout, outputs: np.ndarray) -> Any:
+def _loss(readout: Readout, outputs: np.ndarray, labels: np.ndarray | None) -> Any:
     """Return the loss that compares an output with its targets."""
     decide, shape = readout.spec.decide, readout.spec.signal_shape
+    temperature = _temperature(labels)
     square = float(np.mean(outputs**2)) or 1.0
 
     def loss(y_true, y_pred):
@@ -119,23 +122,34 @@ def _loss(readout: Readout, outputs: np.ndarray) -> Any:
         if decide is None:
             error = keras.ops.square(y_true - y_pred) / square
         else:
-            function = LOSSES[type(decide)]
-            error = function(y_true, y_pred, from_logits=decide.from_logits)
+            to_logits, _, crossentropy = CLASSIFIERS[type(decide)]
+            logits = y_pred if decide.from_logits else to_logits(y_pred)
+            error = crossentropy(y_true, logits / temperature, from_logits=True)
+            error = temperature**2 * error  # so that gradients do not depend on it
         axes = tuple(range(1, len(error.shape)))
         return keras.ops.mean(error, axis=axes) if axes else error
 
-    return (
-        loss if readout.over_time == "each" else LossOverTime(loss, readout.over_time)
-    )
+    over_time = readout.over_time
+    return loss if over_time == "each" else LossOverTime(loss, over_time)
 
 
-PROBABILITIES: dict[type, Callable] = {
-    OneOf: keras.ops.softmax,
-    EachOf: keras.ops.sigmoid,
-}
-LOSSES: dict[type, Callable] = {
-    OneOf: keras.losses.categorical_crossentropy,
-    EachOf: keras.losses.binary_crossentropy,
+def _temperature(labels: np.ndarray | None) -> float:
+    """Return what logits are divided by; labels are certain, and are not softened."""
+    return TEMPERATURE if labels is None else 1.0
+
+
+def _log(values: Any) -> Any:
+    return keras.ops.log(keras.ops.maximum(values, keras.config.epsilon()))
+
+
+# By kind of decision: logits of probabilities, probabilities of logits, cross entropy
+CLASSIFIERS: dict[type, tuple[Callable, Callable, Callable]] = {
+    OneOf: (_log, keras.ops.softmax, keras.losses.categorical_crossentropy),
+    EachOf: (
+        lambda values: _log(values) - _log(1 - values),
+        keras.ops.sigmoid,
+        keras.losses.binary_crossentropy,
+    ),
 }
 
 

@@ -151,7 +151,8 @@ class LayerConverter:
         input_idx : int
             Which of the inputs.
         trainable : bool
-            Whether the connection's weights are trained.
+            Whether the connection has weights, which are trained unless the layer is
+            frozen.
         **kwargs
             More arguments of `nengo.Connection`.
 
@@ -160,8 +161,9 @@ class LayerConverter:
         conn : Connection
         """
         build = self._builds[node_id]
-        trainable = trainable and self.layer.trainable
-        return build.connect(obj, input_idx, trainable=trainable, **kwargs)
+        # weights that are frozen are weights still, and what is never trained is none
+        trains = self.layer.trainable if trainable else None
+        return build.connect(obj, input_idx, trainable=trains, **kwargs)
 
     def get_input_obj(self, node_id: int, tensor_idx: int = 0) -> Obj:
         """Return the Nengo object of an input of a call.

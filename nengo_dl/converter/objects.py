@@ -14,6 +14,7 @@ from nengo.base import ObjView
 from nengo.ensemble import Neurons
 from nengo.neurons import NeuronType
 from nengo.synapses import Synapse
+from nengo.transforms import Transform
 
 from nengo_dl.config import configure_settings
 from nengo_dl.converter.conversion import Conversion, Made, Source
@@ -25,6 +26,7 @@ from nengo_dl.neurons import LeakyReLU
 from nengo_dl.nodes.array_node import ArrayNode, Constant, Softmax
 from nengo_dl.nodes.running_mean import RunningMean
 from nengo_dl.nodes.tensor_node import TensorNode
+from nengo_dl.wiring import set_wiring
 
 AnySynapse: TypeAlias = Synapse | float | None
 
@@ -187,7 +189,7 @@ class Objects:
         pre: Obj,
         post: Obj,
         transform: Any = None,
-        trainable: bool = False,
+        trainable: bool | None = None,
         take: np.ndarray | None = None,
         into: np.ndarray | slice | None = None,
         synapse: AnySynapse = None,
@@ -197,7 +199,9 @@ class Objects:
 
         An array as the transform has the shape (size of ``post``, size of ``pre``);
         ``take`` and ``into`` are indices of the elements of both ends. The default
-        synapse is that of the model behind neurons, and none elsewhere.
+        synapse is that of the model behind neurons, and none elsewhere. Without a word
+        on whether it is ``trainable``, and with a factor for each element, the
+        connection is wiring to hardware.
         """
         pre = self._populations.output(pre)
         target = post.obj if isinstance(post, ObjView) else post
@@ -210,7 +214,10 @@ class Objects:
             synapse=self._behind(pre) if synapse is None else synapse,
             **kwargs,
         )
-        set_trainable(self.net, conn, trainable)
+        set_trainable(self.net, conn, bool(trainable))
+        is_factor = not isinstance(transform, Transform) and np.ndim(transform) < 2
+        if trainable is None or is_factor:
+            set_wiring(self.net, conn)
         return conn
 
     def bias(
@@ -235,6 +242,7 @@ class Objects:
         if index is not None:
             relay = nengo.Node(size_in=len(column), label=name)
         conn = self.link(self._one, relay, column, trainable, label=name)
+        set_wiring(self.net, conn)
         self._constant.add(conn)
         if index is not None:
             self._constant.add(self.link(relay, obj, take=index, label=label))
@@ -303,9 +311,9 @@ class Objects:
             size, name = node.size_out, _joined(label, "mean")
             mean = nengo.Node(RunningMean(), size_in=size, size_out=size, label=name)
             # the mean of spikes is none, so it is not linked as one
-            set_trainable(
-                self.net, nengo.Connection(node, mean, synapse=None, label=name), False
-            )
+            conn = nengo.Connection(node, mean, synapse=None, label=name)
+            set_trainable(self.net, conn, False)
+            set_wiring(self.net, conn)
             self._of_means.add(self._populations.output(output))
             node = mean
         self.link(node, output, label=label)

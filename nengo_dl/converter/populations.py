@@ -17,6 +17,7 @@ from nengo_dl.biases import set_biases
 from nengo_dl.converter.forms import scaled
 from nengo_dl.converter.tuning import Tuning, scaling, started
 from nengo_dl.nodes.array_node import ArrayNode, Scale
+from nengo_dl.wiring import set_wiring
 
 Obj: TypeAlias = nengo.Node | nengo.Ensemble | Neurons | ObjView
 
@@ -94,4 +95,5 @@ class Populations:
         node = ArrayNode(Scale(shape, shape, factors), label=label)
         conn = nengo.Connection(neurons, node, synapse=None)
         self._net.config[conn].trainable = False
+        set_wiring(self._net, conn)
         self._heights[neurons] = node

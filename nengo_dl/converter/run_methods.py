@@ -226,10 +226,11 @@ class RunMethods:
 
         Notes
         -----
-        For targets :math:`p` and outputs :math:`q`, with all probabilities of an item,
-        the loss of a classifier is the cross entropy :math:`-\sum_i p_i \log q_i`. Of
-        other outputs, it is the squared error, as a part of the mean square of the
-        model's output. Weights and biases are trained, and so are the shifts of
+        The loss of a classifier is the cross entropy :math:`-T^2 \sum_i p_i \log q_i`
+        of probabilities :math:`p` of the model and :math:`q` of the network, softened
+        by the temperature :math:`T`, by which their logits are divided: 3, or 1 with
+        labels. Of other outputs, it is the squared error, as a part of the mean square
+        of the model's output. Weights and biases are trained, and so are the shifts of
         normalisations; they are written into the network. The model stays as it is.
 
         Hinton, Vinyals & Dean 2015, Distilling the knowledge in a neural network,
@@ -246,15 +247,16 @@ class RunMethods:
            model = keras.Model(inputs, keras.layers.Dense(3)(hidden))
            x = np.random.RandomState(0).uniform(size=(64, 4))
            converter = nengo_dl.Converter(
-               model, swap_activations={"relu": nengo.LIF()}, calibration_data=x
+               model,
+               swap_activations={"relu": nengo_dl.IntegrateAndFire()},
+               calibration_data=x,
            )
-           history = converter.tune(x, n_steps=10, epochs=4)
-           losses = history.history["loss"]
-           print(losses[-1] < losses[0])
+           history = converter.tune(x, epochs=2, n_steps=4)
+           print(list(history.history), converter.predict(x, n_steps=4).shape)
 
         .. testoutput::
 
-           True
+           ['loss', 'probe_loss'] (64, 3)
         """
         where, source = "Converter.tune", self.conversion.source
         inputs = checked_inputs(where, source.inputs, x)

@@ -190,7 +190,8 @@ def _kernel(value: Kernel) -> Parts:
     if value.host is not None:
         raise NoFingerprint(value.host)
     modes = [write.mode for write in value.writes]
-    return b"", (value.fn, value.prepare, value.keyed, value.joins_steps, modes)
+    flags = (value.keyed, value.draws_once, value.joins_steps)
+    return b"", (value.fn, value.prepare, *flags, modes)
 
 
 def _context(value: BuildContext) -> Parts:

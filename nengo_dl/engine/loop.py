@@ -147,7 +147,7 @@ def unfold(
     outputs : tuple of tensor
         Shape (n_steps or 1, size, minibatch_size or 1) each.
     """
-    prepared = step.prepare(params, held)
+    prepared = step.prepare(params, held, clock.key)
     if feeds and not (isinstance(n_steps, int) and n_steps == 1):
         feeds = step.join(prepared, feeds)
 

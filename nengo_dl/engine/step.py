@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from nengo_dl.engine.binding import Bound, bind
+from nengo_dl.engine.joining import joins_steps, one_by_one, side_by_side
 from nengo_dl.engine.memory import Memory, Piece, spread
 from nengo_dl.graph.kernel import Kernel, view
 from nengo_dl.graph.layout import Access, Layout, Part
@@ -140,13 +141,15 @@ class Step:
         compile_segments: bool = False,
         feeds: FeedRanges | None = None,
     ):
+        self._training = training
         if training:
             kernels = tuple(map(_for_training, kernels))
         self._layout, self._dt, self._dtype = layout, dt, dtype
         self._feeds = whole_blocks(layout) if feeds is None else feeds
         self._bound = bind(kernels, layout, self._feeds.held)
         self.segments = tuple(_segments(x for x in self._bound if not x.is_fixed))
-        self._joined = [x for x in self._bound if _joins_steps(x, layout)]
+        is_held = len(self._feeds.held) > 0
+        self._joined = [x for x in self._bound if joins_steps(x, layout, is_held)]
         self._run = _run_compiled if compile_segments else run
         self._resets = {
             kind: _resets(program, layout, kind) for kind in ("transient", "state")
@@ -157,7 +160,9 @@ class Step:
         self._time, _ = layout.places[program.time.base]
         self._number, _ = layout.places[program.step.base]
 
-    def prepare(self, params: Tensors, held: Tensors = ()) -> Prepared:
+    def prepare(
+        self, params: Tensors, held: Tensors = (), key: tf.Tensor | None = None
+    ) -> Prepared:
         """Compute values that are the same in all steps, ahead of the time loop.
 
         Parameters
@@ -166,6 +171,8 @@ class Step:
             Shape (size, 1) each.
         held : tuple of tensor
             Held feeds, of shape (size, minibatch_size or 1) each.
+        key : int32 tensor of shape (3,), optional
+            The random key of the first step, which training needs.
         """
         memory = Memory(self._layout, {}, self._dtype)
         self._load(memory, "param", params)
@@ -178,7 +185,9 @@ class Step:
                 for i, is_fixed in enumerate(item.fixed)
             ]
             if item.is_fixed:
-                write(item, memory, item.kernel.fn(*found))
+                draws = self._training and item.kernel.draws_once
+                results = item.kernel.fn(*((key, *found) if draws else found))
+                write(item, memory, results)
             arguments.append(tuple(found))
         return Prepared(memory, tuple(arguments))
 
@@ -200,7 +209,7 @@ class Step:
             The same feeds, and the results.
         """
         memory = prepared.memory.copy()
-        _put(memory, self._feeds.varying, map(_side_by_side, feeds))
+        _put(memory, self._feeds.varying, map(side_by_side, feeds))
         for part in self._feeds.held:
             value = memory.read((part,))
             if value.shape[1] != 1:
@@ -210,7 +219,7 @@ class Step:
             _compute(item, memory, prepared.arguments[item.number])
             for item in self._joined
         ]
-        return (*feeds, *(_one_by_one(result, feeds[0]) for (result,) in results))
+        return (*feeds, *(one_by_one(result, feeds[0]) for (result,) in results))
 
     def advance(
         self, prepared: Prepared, state: Tensors, feeds: Tensors, clock: Clock
@@ -268,35 +277,6 @@ def _for_training(kernel: Kernel) -> Kernel:
 def _put(memory: Memory, ranges: Access, tensors: Iterable[tf.Tensor]) -> None:
     for part, tensor in zip(ranges, tensors, strict=True):
         memory.put(part, tensor)
-
-
-def _joins_steps(item: Bound, layout: Layout) -> bool:
-    """Tell whether all steps can be computed at once, in no more memory than feeds."""
-    read = [part for access in item.reads for part in access]
-    fed = sum(part.size for part in read if layout.blocks[part.block].kind == "feed")
-    return (
-        item.kernel.joins_steps
-        and not item.is_fixed
-        and all(layout.blocks[part.block].kind in ("param", "feed") for part in read)
-        and len(item.writes) == 1
-        and sum(part.size for part in item.writes[0]) <= fed
-    )
-
-
-def _side_by_side(feed: tf.Tensor) -> tf.Tensor:
-    """Turn (n_steps, size, items) into (size, items * n_steps)."""
-    # XLA undoes the first transposition of what came with the items in front, and makes
-    # the second one part of a product
-    rows = tf.reshape(tf.transpose(feed, (2, 0, 1)), (-1, feed.shape[1]))
-    return tf.transpose(rows)
-
-
-def _one_by_one(result: tf.Tensor, feed: tf.Tensor) -> tf.Tensor:
-    """Turn (size, items * n_steps) into (n_steps, size, items)."""
-    n_steps, _, items = tf.unstack(tf.shape(feed))
-    result = tf.reshape(result, (result.shape[0], items, n_steps))
-    result = tf.transpose(result, (2, 0, 1))
-    return tf.ensure_shape(result, (feed.shape[0], result.shape[1], feed.shape[2]))
 
 
 def _argument(memory: Memory, item: Bound, i: int):

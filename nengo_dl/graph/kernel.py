@@ -103,6 +103,10 @@ class Kernel:
         its other arguments has a trailing 1, unless there is one item.
     training_fn : callable or None
         What stands in for ``fn`` in training; None if that is differentiable as it is.
+    draws_once : bool
+        Whether ``training_fn`` takes a key as its first argument, as if it were
+        ``keyed``, but draws the same numbers for all steps of a call. It reads
+        parameters alone.
     joins_steps : bool
         Whether many minibatches at once, side by side, cost less than one after the
         other. What reads inputs of the network alone is then computed ahead of the time
@@ -119,6 +123,7 @@ class Kernel:
     prepare: Mapping[int, Callable[[Any], Any]] = field(default_factory=dict)
     keyed: bool = False
     training_fn: Callable[..., Any] | None = None
+    draws_once: bool = False
     joins_steps: bool = False
 
 

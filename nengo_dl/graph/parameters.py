@@ -13,8 +13,11 @@ import nengo
 from nengo.builder import Model, Signal
 
 from nengo_dl.biases import biases
+from nengo_dl.chips.weights import Hardware
 from nengo_dl.config import object_settings
+from nengo_dl.graph.on_chip import Placement, placement
 from nengo_dl.names import legal_name
+from nengo_dl.wiring import wiring
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,11 +32,14 @@ class Parameter:
         The base signal that holds the value.
     trainable : bool
         Whether training changes it.
+    placement : `Placement` or None
+        How hardware holds it, if it does.
     """
 
     name: str
     signal: Signal
     trainable: bool
+    placement: Placement | None = None
 
 
 def parameters(model: Model, inference_only: bool = False) -> tuple[Parameter, ...]:
@@ -57,11 +63,18 @@ def parameters(model: Model, inference_only: bool = False) -> tuple[Parameter, .
     Warns
     -----
     UserWarning
-        If an object is set to be trainable that a learning rule changes.
+        If an object is set to be trainable, or put on hardware, that a learning rule
+        changes.
+
+    Raises
+    ------
+    BuildError
+        If hardware cannot hold the weights of a connection.
     """
     network = model.toplevel
     chosen = {} if network is None else _chosen(network)
     connections = set() if network is None else set(network.all_connections)
+    hardware = {} if network is None else _hardware(network)
     learned = _written(model)
     found: dict[Signal, Parameter] = {}
     names: dict[str, int] = {}
@@ -79,8 +92,9 @@ def parameters(model: Model, inference_only: bool = False) -> tuple[Parameter, .
                 "changes. Remove the learning rule, or the setting.",
                 stacklevel=2,
             )
+        held = _held(obj, attr, base, hardware.get(obj), base in learned)
         name = _unique(f"{_stem(obj)}.{attr}", names)
-        found[base] = Parameter(name, base, is_free and wanted is not False)
+        found[base] = Parameter(name, base, is_free and wanted is not False, held)
     return tuple(found.values())
 
 
@@ -94,6 +108,35 @@ def _chosen(network: nengo.Network) -> dict[object, bool]:
         chosen[ensemble] = False
         chosen[ensemble.neurons] = bool(wanted) and not conns
     return chosen
+
+
+def _hardware(network: nengo.Network) -> dict[object, Hardware]:
+    """Return which ensembles and connections are put on hardware.
+
+    Biases and wiring stay digital, and so do encoders that are not used.
+    """
+    chosen = object_settings(network, "hardware")
+    if not chosen:
+        return chosen
+    unused = {obj for ens, conns in biases(network).items() for obj in (ens, *conns)}
+    digital = unused | wiring(network)
+    return {obj: model for obj, model in chosen.items() if obj not in digital}
+
+
+def _held(
+    obj: object, attr: str, signal: Signal, hardware: Hardware | None, learned: bool
+) -> Placement | None:
+    """Return how a parameter is held by the hardware that its object is put on."""
+    if hardware is None:
+        return None
+    if learned:
+        warnings.warn(
+            f"{obj}: hardware has no effect on {attr} that a learning rule changes. "
+            "Remove the learning rule, or set hardware=None for this object.",
+            stacklevel=3,
+        )
+        return None
+    return placement(obj, signal, hardware.weights)
 
 
 def _signals(model: Model) -> Iterator[tuple[object, str, Signal]]:

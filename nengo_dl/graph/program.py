@@ -20,6 +20,7 @@ from nengo.builder.processes import SimProcess
 
 from nengo_dl.config import object_settings
 from nengo_dl.graph.kept import ALL_STEPS, Kept
+from nengo_dl.graph.on_chip import put_on_chips
 from nengo_dl.graph.parameters import Parameter, parameters
 from nengo_dl.graph.streams import Streams, find_streams
 
@@ -173,14 +174,24 @@ def from_model(model: Model, inference_only: bool = False) -> Program:
             fed[op] = feed
         operators.extend(rest)
     feeds = _name_feeds(model, nodes, list(fed.values()))
+    found = parameters(model, inference_only)
+    chip_operators, probes = put_on_chips(
+        operators,
+        {probe: model.sig[probe]["in"] for probe in model.probes},
+        {
+            p.signal: (p.name, p.placement)
+            for p in found
+            if p.placement is not None and p.placement.model.acts
+        },
+    )
     return Program(
-        operators=tuple(operators),
+        operators=chip_operators,
         step=model.step,
         time=model.time,
         feeds=feeds,
-        probes={probe: model.sig[probe]["in"] for probe in model.probes},
+        probes=probes,
         kept=_kept(model),
-        parameters=parameters(model, inference_only),
+        parameters=found,
         streams=find_streams(model.operators),
     )
 

@@ -56,7 +56,8 @@ class LayerState:
         replica = tf.distribute.get_replica_context()
         if replica is not None:
             seed += REPLICA_SEED * tf.cast(replica.replica_id_in_sync_group, tf.int32)
-        if training and any(kernel.keyed for kernel in self._engine.kernels):
+        kernels = self._engine.kernels
+        if training and any(kernel.keyed or kernel.draws_once for kernel in kernels):
             seed += self.draws.assign_add(1)
         row = tf.zeros((1, items), self._engine.dtype)
         return Clock(seed, tf.convert_to_tensor(self._start), row)

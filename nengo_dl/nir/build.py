@@ -19,6 +19,7 @@ from nengo_dl.nir.numerics import Numerics, Step, noted, step_of
 from nengo_dl.nodes.array_node import ArrayNode, Constant
 from nengo_dl.nodes.stencil import Stencil
 from nengo_dl.stepped import SteppedLI, SteppedLIF
+from nengo_dl.wiring import set_wiring
 
 Obj: TypeAlias = nengo.Node | Neurons
 
@@ -246,6 +247,7 @@ def _bias(
     n_each = part.size_out // len(bias)
     relay = output if n_each == 1 else nengo.Node(size_in=len(bias), label=name)
     conn = b.link(b.constant(), relay, bias.reshape(-1, 1), label=name)
+    set_wiring(b.net, conn)
     if relay is not output:
         b.link(relay[np.repeat(np.arange(len(bias)), n_each).tolist()], output)
     return conn

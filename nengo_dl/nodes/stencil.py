@@ -15,6 +15,8 @@ from nengo.rc import rc
 from nengo.transforms import Transform
 from numpy.typing import ArrayLike
 
+from nengo_dl.graph.on_chip import channel_axis
+
 
 class Stencil(Transform):
     r"""Sum weighted inputs around each output position.
@@ -195,6 +197,11 @@ class StencilInc(Operator):
             Y[...] += (y if last else y.T).ravel()
 
         return step_stencil
+
+
+@channel_axis.register(Stencil)
+def _last_axis(transform: Stencil) -> int:
+    return -1
 
 
 @Builder.register(Stencil)

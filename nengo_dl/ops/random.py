@@ -11,7 +11,7 @@ _MULTIPLIER = np.uint32(1664525)
 _INCREMENT = np.uint32(1013904223)
 
 
-def uniform(key, shape, dtype):
+def uniform(key, shape, dtype, rows=None):
     """Draw numbers, uniform on [0, 1).
 
     Parameters
@@ -23,6 +23,8 @@ def uniform(key, shape, dtype):
         product of the others.
     dtype : dtype
         float32 or float64, with 24 or 53 random bits.
+    rows : uint32 tensor of shape (shape[0],), optional
+        Which rows to draw, out of 2**32; by default the first ones.
 
     Returns
     -------
@@ -36,7 +38,8 @@ def uniform(key, shape, dtype):
     Graphics Techniques 9(3), https://jcgt.org/published/0009/03/02/).
     """
     rest = tf.reduce_prod(shape[1:])
-    row = tf.reshape(tf.range(shape[0]), (-1, *([1] * (len(shape) - 1))))
+    rows = tf.range(shape[0]) if rows is None else rows
+    row = tf.reshape(rows, (-1, *([1] * (len(shape) - 1))))
     column = tf.reshape(tf.range(rest), (1, *shape[1:]))
     seed, step, _ = tf.unstack(tf.bitcast(key, tf.uint32))
     zero = tf.zeros(shape, tf.uint32)
@@ -47,6 +50,26 @@ def uniform(key, shape, dtype):
     high = tf.cast(_shifted(x, 5), dtype)
     low = tf.cast(_shifted(y, 6), dtype)
     return (high * 2.0**26 + low) * 2.0**-53
+
+
+def gaussian(key, shape, dtype, rows=None):
+    """Draw numbers from a Gaussian distribution with mean 0 and standard deviation 1.
+
+    Parameters
+    ----------
+    key, shape, dtype, rows
+        As for `uniform`.
+
+    Returns
+    -------
+    numbers : tensor
+        Of the given shape.
+    """
+    dtype = tf.as_dtype(dtype)
+    half = 2.0 ** (-24 if dtype == tf.float32 else -53)
+    # the middles of intervals, which are exact, lie symmetrically between -1 and 1
+    middles = uniform(key, shape, dtype, rows) * 2.0 + (half - 1.0)
+    return tf.math.erfinv(middles) * np.sqrt(2.0)
 
 
 def _shifted(x, n_bits):

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import nengo
 import numpy as np
+from nengo.builder import Signal
 from nengo.ensemble import Neurons
 from nengo.neurons import Direct
 from nengo.solvers import NoSolver
@@ -66,6 +67,11 @@ class NengoParameters:
         self._simulation = simulation
         self._model = simulation.built.model
         self._data = data
+        self._placements = {
+            p.signal: p.placement
+            for p in simulation.built.program.parameters
+            if p.placement is not None
+        }
 
     def arguments(
         self, objs: NengoObjects, as_dict: bool
@@ -147,6 +153,7 @@ class NengoParameters:
     def _of_ensemble(self, ens: nengo.Ensemble) -> Arguments:
         built = self._data[ens]
         scaled = _shared(built.scaled_encoders, 2, f"the encoders of {ens}")
+        scaled = self._on_chip(self._model.sig[ens]["encoders"], scaled)
         gain = self._model.params[ens].gain
         if np.any(scaled[gain == 0]):
             raise ValueError(
@@ -169,8 +176,9 @@ class NengoParameters:
         weights = self._data[conn].weights
         if weights is None:
             return {"transform": None}
-        ndim = self._model.sig[conn]["weights"].ndim
-        weights = _shared(weights, ndim, f"the weights of {conn}")
+        signal = self._model.sig[conn]["weights"]
+        weights = _shared(weights, signal.ndim, f"the weights of {conn}")
+        weights = self._on_chip(signal, weights)
         pre, post = conn.pre_obj, conn.post_obj
         if not isinstance(pre, nengo.Ensemble) or _is_direct(pre):
             return {"transform": _with_weights(conn.transform, weights)}
@@ -181,6 +189,21 @@ class NengoParameters:
             "transform": nengo.Connection.transform.default,
             "solver": solver(np.array(weights.T), weights=is_full),
         }
+
+    def _on_chip(self, signal: Signal, value: Weights) -> Weights:
+        """Return a parameter as hardware holds it, if it does."""
+        placement = self._placements.get(signal.base)
+        if placement is None:
+            return value
+        if isinstance(value, np.ndarray):
+            return placement.on_chip(value)
+        if isinstance(value, SparseMatrix):
+            return SparseMatrix(
+                value.indices, placement.on_chip(value.data), value.shape
+            )
+        matrix = value.copy()
+        matrix.data = placement.on_chip(matrix.data)
+        return matrix
 
 
 def _label(obj: NengoObject) -> str:

@@ -108,6 +108,8 @@ class Simulation:
         Has to be taken by all that reads or changes them.
     closed : bool
         Whether the simulation has been closed.
+    n_chips_lent : int
+        Number of blocks in which weights are those of a chip.
     """
 
     def __init__(self, built: BuiltNetwork, setup: Setup, seed: int):
@@ -116,6 +118,7 @@ class Simulation:
         with setup.scope():
             self.runner = build_runner(built, setup.minibatch_size, setup.unroll, seed)
         self.closed = False
+        self.n_chips_lent = 0
         self.lock = MethodLock(lambda: {} if self.closed else self.runner.functions())
 
     def check_open(self, method: str) -> None:

@@ -126,7 +126,8 @@ class Simulator(RunMethods, KerasMethods, ParameterMethods):
         KerasMethods.__init__(self, trainer)
         self.data = SimulationData(self)
         objects = NengoParameters(simulation, self.data)
-        ParameterMethods.__init__(self, ParameterFiles(simulation, trainer), objects)
+        files = ParameterFiles(simulation, trainer)
+        ParameterMethods.__init__(self, simulation, files, objects)
         self._scopes = contextlib.ExitStack()
 
     def get_name(self, obj: nengo.Node | nengo.Probe) -> str:

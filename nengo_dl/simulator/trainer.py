@@ -69,6 +69,11 @@ class Trainer:
         """See `.Simulator.fit`."""
         self._simulation.check_open("fit")
         self._check_trains("fit")
+        if self._simulation.n_chips_lent:
+            raise SimulationError(
+                "Simulator.fit: expected the weights of the network (got those of a "
+                "chip, within chip.at). Train before programming, outside of the block."
+            )
         check_keywords("fit", keras.Model.fit, kwargs)
         network = self._compiled("fit")
         kwargs = self._without_batch_size(kwargs)

@@ -29,7 +29,9 @@ def test_every_registered_layer_says_what_it_becomes():
 
 
 def test_the_page_has_the_table_of_operators():
-    assert textwrap.indent(table.operator_table(), INDENT) in PAGE.read_text(encoding="utf-8")
+    assert textwrap.indent(table.operator_table(), INDENT) in PAGE.read_text(
+        encoding="utf-8"
+    )
     assert all(native for _, native, _ in table.operators())
     names = [name for names, _, _ in table.operators() for name in names]
     assert len(names) == len(set(names)) > 100

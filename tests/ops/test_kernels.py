@@ -24,6 +24,8 @@ from nengo.builder.transforms import ConvInc, ConvTransposeInc
 from nengo.synapses import LinearFilter, Triangle
 from nengo.transforms import SparseMatrix
 
+from nengo_dl.chips.weights import Weights
+from nengo_dl.graph.on_chip import OnChip, Placement
 from nengo_dl.graph.outer_products import ChangeFactors, FactoredInc
 from nengo_dl.neurons import (
     IntegrateAndFire,
@@ -718,6 +720,26 @@ ARRAYS = [
     array_case("max pool of spikes", max_pool(tau=0.01), n_states=2),
 ]
 
+
+def on_chip_case(name, model, axis=None, shape=lambda n: (n, 3)):
+    """Quantise weights."""
+
+    def make_op(bench, n):
+        weights = bench.signal(*shape(n), readonly=True, name="weights")
+        on_chip = nengo.builder.Signal(shape=shape(n), name="on_chip")
+        return OnChip(weights, on_chip, Placement(model, axis))
+
+    return Case(f"on chip, {name}", make_op, OnChip)
+
+
+ON_CHIP = [
+    on_chip_case("per channel", Weights(bits=3), 0),
+    on_chip_case("per tensor", Weights(bits=8)),
+    on_chip_case("last axis", Weights(bits=3), -1, lambda n: (2, 3, n)),
+    on_chip_case("vector", Weights(bits=2, scale="mse"), shape=vector),
+    on_chip_case("powers of two", Weights(bits=5, exponent="power_of_two"), 0),
+]
+
 # Large enough for one product of several matrices, of widths that differ
 PADDED = product_case(
     DotInc,
@@ -735,6 +757,7 @@ CASES = [
     *PROCESSES,
     *RULES,
     *CONVOLUTIONS,
+    *ON_CHIP,
     PADDED,
 ]
 
@@ -797,7 +820,8 @@ def test_every_registered_type_has_a_case(registry):
     [
         case
         for case in CASES
-        if case.covers not in (Reset, SimPyFunc, *ON_HOST) and case.name != "constant"
+        if case.covers not in (Reset, SimPyFunc, OnChip, *ON_HOST)
+        and case.name != "constant"
     ],
     ids=lambda case: case.name,
 )

@@ -1,0 +1,1 @@
+"""Models of hardware that holds weights: plain values and formulas on arrays."""
