@@ -13,7 +13,11 @@ from statistics import median
 from benchmarks import report
 
 QUESTION = __doc__.splitlines()[0]
-PEERS = {"cnn": "sinabs", "recurrent": "snntorch"}
+PEERS = {
+    "cnn": "sinabs",
+    "recurrent": "snntorch",
+    "recurrent-short": "snntorch",
+}
 
 
 class Worker:

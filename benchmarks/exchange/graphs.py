@@ -6,7 +6,7 @@ This imports NumPy and ``nir`` alone, so that the frameworks can run it, too.
 import nir
 import numpy as np
 
-N_STEPS, MINIBATCH_SIZE, DT = 100, 32, 1e-4
+DT = 1e-4
 
 
 def cnn(rng):
@@ -60,16 +60,22 @@ def recurrent(rng, n=(12, 38, 7)):
     return nir.NIRGraph(nodes, list(zip(names, names[1:], strict=False)))
 
 
-GRAPHS = {"cnn": (cnn, "sinabs"), "recurrent": (recurrent, "snntorch")}
+# what makes a graph, its framework, items of a minibatch, and steps: recorded Braille
+# has 256, and short minibatches show the costs that do not depend on their size
+GRAPHS = {
+    "cnn": (cnn, "sinabs", 32, 100),
+    "recurrent": (recurrent, "snntorch", 64, 256),
+    "recurrent-short": (recurrent, "snntorch", 32, 100),
+}
 
 
 def make(name):
     """Return a graph, the name of its framework, and input for it."""
-    function, peer = GRAPHS[name]
+    function, peer, minibatch_size, n_steps = GRAPHS[name]
     graph = function(np.random.RandomState(0))
     shape = tuple(int(n) for n in graph.nodes["input"].input_type["input"])
     rng = np.random.RandomState(1)
-    x = rng.uniform(size=(MINIBATCH_SIZE, N_STEPS, *shape)) < 0.1
+    x = rng.uniform(size=(minibatch_size, n_steps, *shape)) < 0.1
     return graph, peer, x.astype(np.float32)
 
 

@@ -8,7 +8,7 @@ those of the processor.
 import sys
 import time
 
-from benchmarks.exchange.graphs import DT, MINIBATCH_SIZE, N_STEPS, make
+from benchmarks.exchange.graphs import DT, make
 
 
 def in_nengo_dl(graph, peer, x):
@@ -16,8 +16,8 @@ def in_nengo_dl(graph, peer, x):
     import nengo_dl
 
     net = nengo_dl.nir.from_nir(graph, DT, peer)
-    sim = nengo_dl.Simulator(net, minibatch_size=MINIBATCH_SIZE, progress_bar=False)
-    feeds = {net.inputs["input"]: x.reshape(MINIBATCH_SIZE, N_STEPS, -1)}
+    sim = nengo_dl.Simulator(net, minibatch_size=len(x), progress_bar=False)
+    feeds = {net.inputs["input"]: x.reshape(*x.shape[:2], -1)}
     probe = net.outputs["output"]
     return lambda: sim.predict(feeds, verbose=0)[probe].sum()
 
@@ -29,7 +29,7 @@ def in_sinabs(graph, peer, x):
     import torch
 
     del peer
-    model = sinabs.nir.from_nir(graph, batch_size=MINIBATCH_SIZE)
+    model = sinabs.nir.from_nir(graph, batch_size=len(x))
     x = torch.tensor(x).flatten(0, 1)
 
     def run():
@@ -58,7 +58,7 @@ def in_snntorch(graph, peer, x):
                 module.reset_mem()
         state, total = None, 0.0
         with torch.no_grad():
-            for i in range(N_STEPS):
+            for i in range(x.shape[1]):
                 y, state = model(x[:, i], state)
                 total += y.sum().item()
         return total

@@ -255,11 +255,16 @@ CASES = [
         for name, graph in [
             ("cuba", forward(norse_cuba)),
             ("recurrent-cuba", recurrent(norse_cuba, nested=False)),
-            ("nested-cuba", recurrent(norse_cuba)),
         ]
     ),
     Case("lif", "norse", forward(norse_lif), dt=0.001, is_read_whole=True),
-    Case("nested-lif", "norse", recurrent(norse_lif), dt=0.001, is_read_whole=True),
+    *(
+        Case("nested-" + name, "norse", graph, reset, 0.001, is_read_whole=True)
+        for name, graph, reset in [
+            ("cuba", recurrent(norse_cuba), "subtract"),
+            ("lif", recurrent(norse_lif), "zero"),
+        ]
+    ),
     # its reader always resets LIF to a voltage
     Case("lif", "norse", forward(norse_lif), "subtract", 0.001),
     Case("pooled", "norse", convolutional(norse_lif, nir.SumPool2d), dt=0.001),

@@ -18,7 +18,7 @@ from nengo_dl.neurons import (
 )
 from nengo_dl.ops import BuildContext, Builder, neurons
 from nengo_dl.settings import Settings
-from nengo_dl.stepped import SteppedLIF
+from nengo_dl.stepped import SteppedLI, SteppedLIF
 from nengo_dl.surrogates import ArcTan, FastSigmoid, RateDerivative, Triangular
 from tests.network_specs import SlowSoftplus
 
@@ -96,6 +96,7 @@ RATE_TYPES = [
     SoftLIFRate(),
     LeakyReLU(),
     Pointwise("elu"),
+    SteppedLI(),
 ]
 INTEGRATORS = [case for case in CASES if case.currents[1] > 1000]
 SURROGATES = [FastSigmoid(5), RateDerivative(), tf.nn.sigmoid]
