@@ -5,12 +5,15 @@ frameworks. All numbers are drawn from seeds, and have all digits of single prec
 """
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import nir
 import numpy as np
 
 N_ITEMS, N_STEPS = 4, 60
+# The graph of a converted Keras model, see `tests.nir.test_converted`
+CONVERTED = Path(__file__).parent / "data" / "converted.nir"
 
 
 class Case(NamedTuple):
@@ -272,6 +275,7 @@ CASES = [
     Case("lif", "sinabs", forward(sinabs_lif), "subtract", 1.0),
     Case("conv", "sinabs", convolutional(integrate), "subtract", 1.0),
     Case("pooled", "sinabs", convolutional(integrate, nir.SumPool2d), "subtract", 1.0),
+    Case("converted", "sinabs", lambda dt: nir.read(CONVERTED), "subtract", 1.0),
 ]
 
 

@@ -1,12 +1,16 @@
-"""Converted Keras models have the spikes that their graphs have elsewhere."""
+"""Converted Keras models have the spikes that their graphs have elsewhere.
+
+``python -m tests.nir.test_converted`` writes the graph that sinabs is recorded with.
+"""
 
 import keras
 import nengo
+import nir
 import numpy as np
 import pytest
 
 import nengo_dl
-from nengo_dl import nir
+from tests.nir.graphs import CONVERTED
 
 DT, N_STEPS = 0.001, 20
 # As sinabs integrates: many spikes in a step, at the threshold, from a voltage of 0
@@ -24,6 +28,27 @@ def make_model(rng):
     model = keras.Model(inputs, keras.layers.Dense(3)(x))
     model.set_weights([rng.normal(0.03, 0.2, w.shape) for w in model.get_weights()])
     return model
+
+
+def converted():
+    """Return the graph of a converted model that always has the same weights."""
+    model = make_model(np.random.RandomState(0))
+    converter = nengo_dl.Converter(
+        model, swap_activations={"relu": KIND}, scale_firing_rates=700
+    )
+    return converter.to_nir(DT, pooling="sum")[0]
+
+
+def test_sinabs_was_recorded_with_what_the_converter_writes():
+    graph, recorded = converted(), nir.read(CONVERTED)
+    assert set(graph.nodes) == set(recorded.nodes)
+    assert sorted(graph.edges) == sorted(recorded.edges)
+    for name, node in graph.nodes.items():
+        for key, value in vars(node).items():
+            if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+                np.testing.assert_allclose(
+                    value, vars(recorded.nodes[name])[key], rtol=1e-6
+                )
 
 
 @pytest.mark.parametrize("pooling", ["average", "sum"])
@@ -45,7 +70,9 @@ def test_spikes_are_those_of_the_graph(pooling, rng):
     )
     graph, report = fresh.to_nir(DT, pooling=pooling)
     channels_first = np.repeat(x.transpose(0, 3, 1, 2)[:, None], N_STEPS, axis=1)
-    values = nir.reference(graph, channels_first, DT, numerics="sinabs", all_nodes=True)
+    values = nengo_dl.nir.reference(
+        graph, channels_first, DT, numerics="sinabs", all_nodes=True
+    )
     spiking = [n for n, node in graph.nodes.items() if type(node).__name__ == "IF"]
     assert len(spiking) == len(names)
     total = 0
@@ -61,3 +88,7 @@ def test_spikes_are_those_of_the_graph(pooling, rng):
         total += found.sum()
     assert total > 100
     assert not report.left_out
+
+
+if __name__ == "__main__":
+    nir.write(CONVERTED, converted())
