@@ -32,7 +32,7 @@ class Parameter:
         The base signal that holds the value.
     trainable : bool
         Whether training changes it.
-    placement : `Placement` or None
+    placement : ``Placement`` or None
         How hardware holds it, if it does.
     """
 

@@ -47,9 +47,9 @@ class Chip:
 
     Parameters
     ----------
-    simulation : `Simulation`
+    simulation : ``Simulation``
         Computes with the weights.
-    programmed : dict of str to `ProgrammedWeights`
+    programmed : dict of str to ``ProgrammedWeights``
         By name of the parameter.
     """
 
