@@ -1543,12 +1543,12 @@ MISTAKES = [
     (
         lambda w: w.converter.layers["hidden"],
         KeyError,
-        ('"Converter.layers', "got 'hidden'", "Use one of that model, which may d"),
+        ('"Converter.layers', "expected a name in", "got 'hidden'"),
     ),
     (
         lambda w: w.converter.inputs["x"],
         KeyError,
-        ('"Converter.inputs', "got 'x'", "Use one of that model, which may d"),
+        ('"Converter.inputs', "expected a name in", "got 'x'"),
     ),
     (
         lambda w: w.converter.verify(inputs=np.ones((2, 9))),

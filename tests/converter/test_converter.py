@@ -82,9 +82,11 @@ def test_maps_refuse_other_keys():
     converter = Converter(model)
     other = small_model()
     assert other.layers[1] not in converter.layers
-    for key in (other.input, other.layers[1], "conv"):
+    for key in (other.input, other.layers[1]):
         with pytest.raises(KeyError, match="expected a tensor or a layer of"):
             converter.layers[key]
+    with pytest.raises(KeyError, match="expected a name in .*got 'none'.* See"):
+        converter.layers["none"]
 
 
 def test_layers_called_twice_are_found_by_tensor():
