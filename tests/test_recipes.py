@@ -1,5 +1,6 @@
 """The recipes run, on a part of their data, and are short."""
 
+import functools
 import runpy
 from pathlib import Path
 
@@ -19,12 +20,15 @@ def short(monkeypatch, tmp_path):
     fit, run = keras.Model.fit, nengo_dl.Simulator.run
     compiled = keras.Model.compile
 
+    @functools.wraps(fit)  # its arguments are looked at
+    def briefly(self, *args, **kwargs):
+        return fit(self, *args, **{**kwargs, "epochs": 1})
+
+    @functools.wraps(compiled)
     def plainly(self, *args, **kwargs):
         return compiled(self, *args, **{**kwargs, "jit_compile": False})
 
-    monkeypatch.setattr(
-        keras.Model, "fit", lambda self, *a, **k: fit(self, *a, **{**k, "epochs": 1})
-    )
+    monkeypatch.setattr(keras.Model, "fit", briefly)
     monkeypatch.setattr(keras.Model, "compile", plainly)
     monkeypatch.setattr(
         nengo_dl.Simulator, "run", lambda self, seconds: run(self, seconds / 50)

@@ -102,7 +102,10 @@ def test_a_name_means_every_use(activation):
     for key in KEYS[activation]:
         converter, messages = caught(
             lambda key=key: Converter(
-                model, allow_fallback=False, swap_activations={key: SPIKING}
+                model,
+                allow_fallback=False,
+                swap_activations={key: SPIKING},
+                scale_firing_rates=1,
             )
         )
         assert neuron_types(converter) == [SPIKING] * n, name_of(key)
