@@ -1541,14 +1541,14 @@ MISTAKES = [
         ),
     ),
     (
-        lambda w: w.converter.layers["hidden"],
+        lambda w: w.converter.layers["hiden"],
         KeyError,
-        ('"Converter.layers', "expected a name in", "got 'hidden'"),
+        ('"Converter.layers', "expected a name in", "got 'hiden'", "mean 'hidden'?"),
     ),
     (
         lambda w: w.converter.inputs["x"],
         KeyError,
-        ('"Converter.inputs', "expected a name in", "got 'x'"),
+        ('"Converter.inputs', "expected a name in", "got 'x'", "model.summary()"),
     ),
     (
         lambda w: w.converter.verify(inputs=np.ones((2, 9))),

@@ -69,11 +69,11 @@ class CheckMethods:
 
         Parameters
         ----------
-        x : array_like or list of array_like
+        x : array_like, or list or dict of array_like
             One for each input of the model, of the shape that Keras takes, with a
             minibatch axis. In a network without an axis of time, each item is presented
             for ``n_steps`` steps.
-        y : array_like or list of array_like, optional
+        y : array_like, or list or dict of array_like, optional
             Labels, for each output of the model: numbers of classes or one-hot vectors,
             one for each item. None for outputs without labels.
         n_steps : int, optional

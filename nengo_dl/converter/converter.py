@@ -78,7 +78,7 @@ class Converter(RunMethods, CheckMethods, ExportMethods):
     temporal_model : bool
         Whether the axis after the minibatch is time. All layers must then work on each
         time step for itself, by nature or in a ``TimeDistributed``.
-    calibration_data : array_like or list of array_like, optional
+    calibration_data : array_like, or list or dict of array_like, optional
         Typical inputs of the model, of the shape that Keras takes, without labels. For
         spiking neurons, it is all that is needed: rates, channels and the synapse
         follow from it, unless ``scale_firing_rates`` says otherwise.

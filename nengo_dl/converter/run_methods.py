@@ -79,7 +79,7 @@ class RunMethods:
 
         Parameters
         ----------
-        x : array_like or list of array_like
+        x : array_like, or list or dict of array_like
             One for each input of the model, of the shape that Keras takes, with a
             minibatch axis.
         n_steps : int, optional
@@ -142,7 +142,7 @@ class RunMethods:
 
         Parameters
         ----------
-        x : array_like or list of array_like
+        x : array_like, or list or dict of array_like
             As for `predict`, one for each input of the model.
         y : array_like, or list or dict of array_like
             Targets, of the shapes and in any form that the model takes.
@@ -193,9 +193,9 @@ class RunMethods:
 
         Parameters
         ----------
-        x : array_like or list of array_like
+        x : array_like, or list or dict of array_like
             Data such as the model was trained on, one for each of its inputs.
-        y : array_like or list of array_like, optional
+        y : array_like, or list or dict of array_like, optional
             Labels, as for `report`. Targets of classifiers are then half the
             probabilities of the model, half the labels.
         epochs : int
