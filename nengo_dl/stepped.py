@@ -163,9 +163,9 @@ class SteppedLI(nengo.neurons.NeuronType):
 
     def integrate(self, dt, J, voltage, current):
         """Move voltages and currents by one step."""
-        length = self.time_step(dt)
-        a, b = (np.asarray(x, dtype=J.dtype) for x in self.decays(dt))
-        leak = np.asarray((1 - self.decays(dt)[1]) * self.v_leak, dtype=J.dtype)
+        length, decays = self.time_step(dt), self.decays(dt)
+        a, b = (np.asarray(x, dtype=J.dtype) for x in decays)
+        leak = np.asarray((1 - decays[1]) * self.v_leak, dtype=J.dtype)
         has_synapse = np.asarray(self.tau_syn) > 0
         if np.any(has_synapse):
             current[...] = np.where(has_synapse, a * current + J * length, current)

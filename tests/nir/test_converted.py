@@ -21,11 +21,11 @@ def make_model(rng):
     """Make a convolutional network; no voltage of it just reaches the threshold."""
     inputs = keras.Input((8, 8, 2))
     x = keras.layers.Conv2D(4, 3, activation="relu", name="first")(inputs)
-    x = keras.layers.AveragePooling2D(2)(x)
+    x = keras.layers.AveragePooling2D(2, name="pooled")(x)
     x = keras.layers.Conv2D(6, 2, strides=1, activation="relu", name="second")(x)
     x = keras.layers.Flatten()(x)
     x = keras.layers.Dense(5, activation="relu", name="third")(x)
-    model = keras.Model(inputs, keras.layers.Dense(3)(x))
+    model = keras.Model(inputs, keras.layers.Dense(3, name="last")(x))
     model.set_weights([rng.normal(0.03, 0.2, w.shape) for w in model.get_weights()])
     return model
 
