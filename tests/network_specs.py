@@ -11,6 +11,8 @@ import numpy as np
 import scipy.sparse
 from nengo.networks import CircularConvolution, EnsembleArray, Product
 
+import nengo_dl
+
 # --- what users write in Python ---------------------------------------------------
 
 # Smooth, so that rounding does not decide between two results.
@@ -111,6 +113,13 @@ class SlowSoftplus(nengo.neurons.NeuronType):
         output[...] = np.logaddexp(0, trace)
 
 
+OWN_NEURONS = {
+    "SlowSoftplus": SlowSoftplus,
+    "SteppedLI": nengo_dl.SteppedLI,
+    "SteppedLIF": nengo_dl.SteppedLIF,
+}
+
+
 # --- parts ------------------------------------------------------------------------
 
 
@@ -164,14 +173,17 @@ def build_neurons(neurons, n_neurons):
     kwargs = dict(kwargs)
     if "base_type" in kwargs:
         kwargs["base_type"] = build_neurons(kwargs["base_type"], n_neurons)
-    if "min_voltage" in kwargs:
+    if isinstance(kwargs.get("min_voltage"), str):
         kwargs["min_voltage"] = float(kwargs["min_voltage"])
     if "initial_state" in kwargs:
         kwargs["initial_state"] = {
             name: build_dist(dist, n_neurons)
             for name, dist in kwargs["initial_state"].items()
         }
-    cls = SlowSoftplus if kind == "SlowSoftplus" else getattr(nengo, kind)
+    for name, value in kwargs.items():
+        if isinstance(value, tuple):
+            kwargs[name] = build_dist(value, n_neurons)
+    cls = OWN_NEURONS[kind] if kind in OWN_NEURONS else getattr(nengo, kind)
     return cls(**kwargs)
 
 

@@ -5,6 +5,7 @@ Each draws plain data that `tests.network_specs` can build, and only what Nengo 
 
 import hypothesis.strategies as st
 import nengo
+import numpy as np
 
 from tests.network_specs import NODE_FUNCTIONS, TIME_FUNCTIONS, build_conv
 
@@ -53,6 +54,14 @@ LIF_STATES = {
     "refractory_time": [("Uniform", 0, 0.003), ("values", 4, 0, 0.002)],
 }
 ADAPTATION_STATES = {"adaptation": [("Uniform", 0, 0.2), ("values", 5, 0, 0.1)]}
+STEPPED = {
+    "tau_rc": st.sampled_from([0.02, ("values", 9, 0.02, 0.1)]),
+    "tau_syn": st.sampled_from([0.01, ("values", 10, 0.01, 0.05)]),
+    "v_leak": st.sampled_from([0.2, ("values", 11, -0.1, 0.3)]),
+    "discretization": st.sampled_from(["exact", "euler"]),
+    "amplitude": AMPLITUDES,
+}
+STEPPED_STATES = {"voltage": VOLTAGES, "current": [("Uniform", -1, 1)]}
 
 # Per neuron type: arguments, states that can be given, states that can be probed.
 RATE_NEURONS = {
@@ -79,6 +88,19 @@ NEURONS = RATE_NEURONS | {
         },
     ),
     "RegularSpiking": ({"amplitude": AMPLITUDES}, {"voltage": VOLTAGES}),
+    "SteppedLIF": (
+        STEPPED
+        | {
+            "threshold": st.sampled_from([0.7, ("values", 12, 0.5, 1.5)]),
+            "v_reset": st.sampled_from([0.3, ("values", 13, -0.2, 0.4)]),
+            "reset": st.sampled_from(["subtract", "snntorch"]),
+            "max_spikes": st.sampled_from([2, np.inf]),
+            "min_voltage": st.sampled_from([0, ("values", 14, -1, 0)]),
+            "strict": st.just(False),
+        },
+        STEPPED_STATES,
+    ),
+    "SteppedLI": (STEPPED, STEPPED_STATES),
     "SlowSoftplus": ({}, {"trace": [("Uniform", 0.2, 0.4)]}),
     "Direct": ({}, {}),
 }
@@ -283,6 +305,9 @@ def neuron_types(draw, names=NEURON_NAMES):
             for state, choices in states.items()
             if draw(st.booleans())
         }
+    if name == "SteppedLI":
+        # without a leak, there are no rates to solve for
+        drawn.setdefault("tau_rc", 0.02)
     if name == "RegularSpiking":
         drawn["base_type"] = draw(neuron_types(names=list(RATE_NEURONS)))
     return (name, drawn)
