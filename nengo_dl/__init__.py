@@ -1,5 +1,7 @@
 """Nengo networks on TensorFlow: compiled, differentiable, at home in Keras."""
 
+import importlib as _importlib
+
 import nengo_dl.backend as _backend  # noqa: F401
 from nengo_dl import (
     callbacks,
@@ -61,3 +63,10 @@ __all__ = [
     "tensor_layer",
     "wrap",
 ]
+
+
+def __getattr__(name: str):
+    """Import `nengo_dl.torch` when it is used, since it needs a package of its own."""
+    if name == "torch":
+        return _importlib.import_module("nengo_dl.torch")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -40,6 +40,7 @@ LAYERS = (
     ("nir",),
     ("callbacks", "converter", "hardware", "resuming", "tensor_node"),
     ("wrapped",),
+    ("torch",),
     ("__init__",),
     ("testing",),
 )
@@ -207,7 +208,7 @@ def is_docstring(node):
 
 
 # Keras has to be on TensorFlow before anything else is imported
-CHECKS_AT_IMPORT = {"backend.py"}
+CHECKS_AT_IMPORT = {"backend.py", "torch/installed.py"}
 # For messages: where Keras' backend comes from, and which GPUs are hidden on purpose
 READS_THE_ENVIRONMENT = {"backend.py", "simulator/devices.py"}
 

@@ -62,6 +62,13 @@ class NengoLayer(EngineLayer):
     **kwargs
         See `keras.layers.Layer`.
 
+    Attributes
+    ----------
+    network : Network
+        The network that the layer was made from.
+    seed : int
+        Seed of all random numbers.
+
     Raises
     ------
     ValidationError
@@ -150,7 +157,8 @@ class NengoLayer(EngineLayer):
             unwrap=True,
             **kwargs,
         )
-        self._network, self._seed = network, seed
+        self._network, self.seed = network, seed
+        self.network = net
         self.keep.assign(stateful)
         self.supports_masking = True
 
@@ -218,7 +226,7 @@ class NengoLayer(EngineLayer):
             "name": self.name,
             "trainable": self.trainable,
             "dt": self.engine.dt,
-            "seed": self._seed,
+            "seed": self.seed,
             "inputs": list(self.input_names.values()),
             "outputs": list(self.output_names.values()),
             "stateful": self.stateful,
