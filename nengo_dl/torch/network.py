@@ -8,8 +8,7 @@ import keras
 import nengo
 import tensorflow as tf
 import torch
-from nengo.exceptions import ValidationError
-from torch.autograd.function import once_differentiable
+from nengo.exceptions import SimulationError, ValidationError
 
 from nengo_dl.arguments import whole
 from nengo_dl.engine.processes import check_process
@@ -159,6 +158,7 @@ class Network(torch.nn.Module):
         Values that learning rules have changed are reset, too, but not parameters.
         """
         self._state, self._start = None, 0
+        self._program.layer.reset_state()  # calls leave their values in variables
         learned = self._program.layer.learned.variables
         for name, variable in zip(
             self._buffered, self._program.compiled().buffers, strict=True
@@ -307,7 +307,7 @@ class Network(torch.nn.Module):
     def _keep(self, results: Results, call: Call) -> None:
         """Keep what a call has changed."""
         for name, value in zip(self._buffered, results.buffers, strict=True):
-            find_weight(self, name).copy_(torch.from_numpy(value.numpy()))
+            find_weight(self, name).copy_(to_torch(value))
         if self._program.layer.stateful:
             self._state = tuple(results.state)
             self._start += call.n_steps
@@ -328,25 +328,38 @@ class _Simulation(torch.autograd.Function):
         return tuple(map(to_torch, results.outputs))
 
     @staticmethod
-    @once_differentiable
     def backward(ctx, *gradients):
         """Return the gradients of the tensors."""
+        wanted = ctx.needs_input_grad[3:]
         tensors = ctx.saved_tensors
         found = iter(
-            ctx.pull(
-                [to_tensorflow(x) for x in tensors],
-                [to_tensorflow(gradient) for gradient in gradients],
-            )
+            _Gradients.apply(ctx.pull, len(tensors), wanted, *tensors, *gradients)
         )
-        wanted = ctx.needs_input_grad[3:]
-        return (
-            None,
-            None,
-            None,
-            *(
-                to_torch(next(found)).to(x.dtype) if is_wanted else None
-                for x, is_wanted in zip(tensors, wanted, strict=True)
-            ),
+        return None, None, None, *(next(found) if each else None for each in wanted)
+
+
+class _Gradients(torch.autograd.Function):
+    """Gradients of a network, which say so if they are to be differentiated."""
+
+    @staticmethod
+    def forward(ctx, pull, n_values, wanted, *tensors):
+        """Return the gradients of the values that need them."""
+        del ctx
+        given = [to_tensorflow(x) for x in tensors]
+        found = pull(given[:n_values], given[n_values:])
+        sources = [x for x, each in zip(tensors, wanted, strict=False) if each]
+        return tuple(
+            to_torch(gradient).to(x.dtype)
+            for gradient, x in zip(found, sources, strict=True)
+        )
+
+    @staticmethod
+    def backward(ctx, *gradients):
+        """Raise an error."""
+        del ctx, gradients
+        raise SimulationError(
+            "torch.Network: expected to be differentiated once (got gradients of "
+            "gradients). Leave out create_graph=True, or what depends on gradients."
         )
 
 

@@ -4,6 +4,7 @@ TensorFlow sees the memory of torch where it can. What goes back is a copy: Tens
 takes for granted that nobody writes to its tensors, and users of torch do.
 """
 
+import numpy as np
 import tensorflow as tf
 import torch
 from nengo.exceptions import ValidationError
@@ -58,7 +59,7 @@ def to_tensorflow(x: torch.Tensor) -> tf.Tensor:
 
 def to_torch(y: tf.Tensor) -> torch.Tensor:
     """Return a copy of a tensor."""
-    return torch.from_numpy(y.numpy())
+    return torch.from_numpy(np.asarray(y.numpy()))  # numbers are no arrays
 
 
 def precision_of(tensors: list[torch.Tensor]) -> str | None:

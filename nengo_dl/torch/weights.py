@@ -5,6 +5,7 @@ Names of weights have dots: ``ensemble.bias`` is the parameter ``bias`` of a chi
 """
 
 import functools
+from typing import Any
 
 import keras
 import torch
@@ -60,6 +61,6 @@ def add_weight(
     return ".".join([*path, last])
 
 
-def find_weight(module: torch.nn.Module, name: str) -> torch.Tensor:
+def find_weight(module: torch.nn.Module, name: str) -> Any:
     """Return a weight as it is now, or what stands in its place."""
     return functools.reduce(getattr, name.split("."), module)
