@@ -1,7 +1,5 @@
 """Nengo networks on TensorFlow: compiled, differentiable, at home in Keras."""
 
-import importlib as _importlib
-
 import nengo_dl.backend as _backend  # noqa: F401
 from nengo_dl import (
     callbacks,
@@ -16,6 +14,7 @@ from nengo_dl import (
     nir,
     plots,
     surrogates,
+    torch,
 )
 from nengo_dl.config import configure_settings
 from nengo_dl.converter import Converter
@@ -61,12 +60,6 @@ __all__ = [
     "resume_fit",
     "surrogates",
     "tensor_layer",
+    "torch",
     "wrap",
 ]
-
-
-def __getattr__(name: str):
-    """Import `nengo_dl.torch` when it is used, since it needs a package of its own."""
-    if name == "torch":
-        return _importlib.import_module("nengo_dl.torch")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -18,7 +18,7 @@ TREES = {
 LAYERS = (
     ("backend", "version", "names", "silence", "errors"),
     ("foreign", "keys", "surrogates", "labels", "over_time", "numbers_param", "chips"),
-    ("settings", "arguments"),
+    ("settings", "arguments", "exchange"),
     (
         "biases",
         "config",
@@ -40,7 +40,7 @@ LAYERS = (
     ("nir",),
     ("callbacks", "converter", "hardware", "resuming", "tensor_node"),
     ("wrapped",),
-    ("torch",),
+    ("onnx", "torch"),
     ("__init__",),
     ("testing",),
 )
@@ -208,7 +208,7 @@ def is_docstring(node):
 
 
 # Keras has to be on TensorFlow before anything else is imported
-CHECKS_AT_IMPORT = {"backend.py", "torch/installed.py"}
+CHECKS_AT_IMPORT = {"backend.py"}
 # For messages: where Keras' backend comes from, and which GPUs are hidden on purpose
 READS_THE_ENVIRONMENT = {"backend.py", "simulator/devices.py"}
 

@@ -14,6 +14,7 @@ from nengo_dl.arguments import whole
 from nengo_dl.engine.processes import check_process
 from nengo_dl.errors import InvalidValue, argument, arguments_of
 from nengo_dl.torch.compiled import Call, CompiledNetwork, Results
+from nengo_dl.torch.module_weights import add_weight, find_weight
 from nengo_dl.torch.outputs import Outputs
 from nengo_dl.torch.program import Program
 from nengo_dl.torch.sizes import Sizes
@@ -23,7 +24,6 @@ from nengo_dl.torch.tensors import (
     to_tensorflow,
     to_torch,
 )
-from nengo_dl.torch.weights import add_weight, find_weight
 
 
 class Network(torch.nn.Module):

@@ -1,66 +1,66 @@
-"""The weights of a Keras layer as parameters and buffers of a module of torch.
+"""The weights of a module, and which of them the inputs of a program are."""
 
-Names of weights have dots: ``ensemble.bias`` is the parameter ``bias`` of a child
-``ensemble``, and so in ``state_dict``, too.
-"""
-
-import functools
+from collections.abc import Mapping
 from typing import Any
 
-import keras
-import torch
+import numpy as np
+
+from nengo_dl.errors import InvalidValue
+from nengo_dl.exchange.graph import Weight
 
 
-class Group(torch.nn.Module):
-    """Holds the weights of an object of the network."""
+def array_of(tensor: Any) -> np.ndarray:
+    """Return a tensor as an array of its own."""
+    return tensor.detach().cpu().numpy().copy()
 
 
-def add_weight(
-    module: torch.nn.Module, name: str, variable: keras.Variable, is_parameter: bool
-) -> str:
-    """Add a weight to a module, with the value of a variable.
+def weights_of(module: Any, program: Any) -> tuple[dict[str, Weight], dict[str, Any]]:
+    """Return the weights of a module, and tensors that are constants.
 
-    Parameters
-    ----------
-    module : torch.nn.Module
-        Gets the weight.
-    name : str
-        Its name, with dots where objects have names of their own.
-    variable : `keras.Variable`
-        Its first value.
-    is_parameter : bool
-        Whether it is a parameter, or else a buffer.
-
-    Returns
-    -------
-    name : str
-        The name it has got, for `find_weight`.
+    Both are by the names that the program has for them. Weights that it does not use
+    are there as well, and have their own names.
     """
-    *groups, last = name.split(".")
-    path, owner = [], module
-    for group in groups:
-        children = dict(owner.named_children())
-        group = group or "_"
-        while hasattr(owner, group) and not isinstance(children.get(group), Group):
-            group += "_"
-        if group not in children:
-            owner.add_module(group, Group())
-        path.append(group)
-        owner = owner.get_submodule(group)
-    last = last or "_"
-    while hasattr(owner, last):
-        last += "_"
-    value = torch.from_numpy(keras.ops.convert_to_numpy(variable).copy())
-    if not value.is_floating_point():
-        value = value.to(torch.int64)
-    if is_parameter:
-        parameter = torch.nn.Parameter(value, requires_grad=variable.trainable)
-        owner.register_parameter(last, parameter)
-    else:
-        owner.register_buffer(last, value)
-    return ".".join([*path, last])
+    state = {
+        name: tensor
+        for name, tensor in module.state_dict(keep_vars=True).items()
+        if hasattr(tensor, "data_ptr")
+    }
+    weights = _by_identity(state)
+    signature = program.graph_signature
+    places = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
+    found = {ref: weights[path] for ref, path in places.items() if path in weights}
+    used = {weight.name for weight in found.values()}
+    found |= {w.name: w for w in weights.values() if w.name not in used}
+    return found, _constants(program, places, weights)
 
 
-def find_weight(module: torch.nn.Module, name: str) -> Any:
-    """Return a weight as it is now, or what stands in its place."""
-    return functools.reduce(getattr, name.split("."), module)
+def _by_identity(state: Mapping[str, Any]) -> dict[str, Weight]:
+    """Return the weight of each name; those that share their memory are one."""
+    groups: dict[Any, list[str]] = {}
+    for name, tensor in state.items():
+        memory = tensor.data_ptr() if tensor.numel() else name
+        key = (memory, tuple(tensor.shape), tuple(tensor.stride()))
+        groups.setdefault(key, []).append(name)
+    weights = {}
+    for names in groups.values():
+        tensor = state[names[0]]
+        if str(tensor.dtype) in ("torch.float16", "torch.bfloat16"):
+            raise InvalidValue(
+                f"expected single or double precision (got '{names[0]}' of "
+                f"{tensor.dtype}). Call module.float() first"
+            )
+        weight = Weight(
+            names[0], array_of(tensor), tensor.requires_grad, tuple(names[1:])
+        )
+        weights.update(dict.fromkeys(names, weight))
+    return weights
+
+
+def _constants(
+    program: Any, places: Mapping[str, str], weights: Mapping[str, Weight]
+) -> dict[str, Any]:
+    """Return tensors that are no part of the module's state."""
+    tensors = {**program.state_dict, **program.constants}
+    lifted = program.graph_signature.inputs_to_lifted_tensor_constants
+    others = {ref: path for ref, path in places.items() if path not in weights}
+    return {ref: tensors[path].detach() for ref, path in {**others, **lifted}.items()}

@@ -1,0 +1,103 @@
+"""Layers that Keras does not have."""
+
+import math
+from typing import Any
+
+import keras
+
+PACKAGE = "nengo_dl"
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class Parameter(keras.layers.Layer):
+    """A weight as a tensor, whatever the input is.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the weight; the output has one more axis, of length 1, in front.
+    **kwargs
+        Arguments of all layers.
+    """
+
+    def __init__(self, shape: tuple[int, ...], **kwargs: Any):
+        super().__init__(**kwargs)
+        self.shape = tuple(shape)
+
+    def build(self, input_shape=None):
+        """Make the weight."""
+        del input_shape
+        self.value = self.add_weight(
+            shape=self.shape, initializer="zeros", name="value"
+        )
+
+    def call(self, inputs):
+        """Return the weight."""
+        del inputs
+        return keras.ops.expand_dims(keras.ops.convert_to_tensor(self.value), 0)
+
+    def compute_output_shape(self, input_shape):
+        """Return the shape of the output."""
+        del input_shape
+        return (1, *self.shape)
+
+    def get_config(self):
+        """Return what the layer can be made of."""
+        return {**super().get_config(), "shape": self.shape}
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class ForEachItem(keras.layers.Layer):
+    """Repeats what all items share for each item of another tensor."""
+
+    def call(self, inputs):
+        """Return the first input as often as the second one has items."""
+        shared, other = inputs
+        n_items = keras.ops.shape(other)[0]
+        return keras.ops.repeat(shared, n_items, axis=0)
+
+    def compute_output_shape(self, input_shape):
+        """Return the shape of the output."""
+        shared, other = input_shape
+        return (other[0], *shared[1:])
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class BatchNormalization(keras.layers.BatchNormalization):
+    r"""Batch normalisation that keeps the unbiased variance, as PyTorch does.
+
+    Normalisation is that of Keras. With :math:`n` elements of a channel in a minibatch,
+    the moving variance follows :math:`\frac{n}{n - 1}` times their variance (Ioffe and
+    Szegedy 2015, https://doi.org/10.48550/arXiv.1502.03167, algorithm 2). The layer also
+    counts minibatches.
+    """
+
+    def build(self, input_shape):
+        """Make the weights, and a counter of minibatches."""
+        super().build(input_shape)
+        self.n_minibatches = self.add_weight(
+            shape=(),
+            initializer="zeros",
+            dtype="int64",
+            trainable=False,
+            name="n_minibatches",
+        )
+
+    def call(self, inputs, training=False, mask=None):
+        """Normalise, and let the averages follow."""
+        if not training or not self.trainable:
+            return super().call(inputs, training=training, mask=mask)
+        before = keras.ops.convert_to_tensor(self.moving_variance)
+        outputs = super().call(inputs, training=True, mask=mask)
+        # Keras has moved it to keep * before + (1 - keep) * variance
+        after = keras.ops.convert_to_tensor(self.moving_variance)
+        shape = keras.ops.shape(inputs)
+        n = math.prod(shape[i] for i in range(len(shape)) if i != self._channels(shape))
+        extra = 1 / keras.ops.cast(keras.ops.maximum(n - 1, 1), after.dtype)
+        unbiased = after + extra * (after - self.momentum * before)
+        self.moving_variance.assign(unbiased)
+        self.n_minibatches.assign_add(1)
+        return outputs
+
+    def _channels(self, shape) -> int:
+        return self.axis % len(shape)
