@@ -1,4 +1,4 @@
-"""PyTorch and Nengo: modules as Keras models and Nengo networks, and networks as modules.
+"""PyTorch and Nengo: modules as Keras models and networks, networks as modules.
 
 Needs PyTorch: ``pip install nengo_dl[torch]``; see :doc:`/torch` and
 :doc:`/torch-networks`.
