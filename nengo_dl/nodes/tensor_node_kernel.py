@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from nengo_dl.graph.kernel import Kernel, Write, slot
+from nengo_dl.nodes.modules import ModuleLayer
 from nengo_dl.nodes.tensor_function import SimTensorNode, TensorFunction, describe
 from nengo_dl.ops.registry import BuildContext, Builder
 
@@ -67,17 +68,38 @@ def build_sim_tensor_node(ops, ctx):
         reads.append(total)
         writes.append(Write(total, "set"))
     fn = partial(_with_total if adds_losses else _alone, call)
+    python = None if adds_losses else _python_step(op, ctx)
+    has_effects = python is None and _has_effects(graph)
     return Kernel(
         name="TensorNode",
         reads=tuple(reads),
         writes=tuple(writes),
         fn=fn,
         host=_why_not_xla(function, graph),
-        has_effects=_has_effects(graph)
+        python=python,
+        has_effects=has_effects
         or (function.layer is not None and bool(ctx.settings.learning_phase)),
         keyed=True,
         training_fn=None if function.layer is None else partial(fn, training=True),
     )
+
+
+def _python_step(op: SimTensorNode, ctx: BuildContext):
+    """Return a step that calls a module itself; None where TensorFlow has to."""
+    layer, shape = op.function.layer, op.function.shape_in
+    if not isinstance(layer, ModuleLayer) or op.function.pass_time or shape is None:
+        return None
+    if ctx.settings.learning_phase:
+        return None
+    ctx.host.beginnings.append(layer.begin)
+
+    def run(t, arrays, results):
+        del t
+        ctx.host.where = op.function.name
+        y = layer.infer(arrays[0].reshape((-1, *shape)))
+        results[0][...] = y.reshape(len(y), -1)
+
+    return run
 
 
 class _Call:

@@ -13,6 +13,7 @@ from nengo.exceptions import SimulationError, ValidationError
 from nengo_dl.arguments import whole
 from nengo_dl.engine.processes import check_process
 from nengo_dl.errors import InvalidValue, argument, arguments_of
+from nengo_dl.keras_model.nengo_layer import NengoLayer
 from nengo_dl.torch.compiled import Call, CompiledNetwork, Results
 from nengo_dl.torch.module_weights import add_weight, find_weight
 from nengo_dl.torch.outputs import Outputs
@@ -213,6 +214,23 @@ class Network(torch.nn.Module):
         outputs = tuple(y[:n_items] if len(y) == size else y for y in outputs)
         names = self.output_names
         return outputs[0] if len(names) == 1 else Outputs(names, outputs)
+
+    def to_layer(self) -> NengoLayer:
+        """Return the network as a Keras layer, with the weights as they are now.
+
+        Returns
+        -------
+        layer : `nengo_dl.NengoLayer`
+            One for this module and its copies, which gets the weights of this one.
+        """
+        layer, compiled = self._program.layer, self._program.compiled()
+        for variables, names in (
+            (compiled.trained, self._trained),
+            (compiled.buffers, self._buffered),
+        ):
+            for variable, name in zip(variables, names, strict=True):
+                variable.assign(find_weight(self, name).detach().numpy())
+        return layer
 
     def extra_repr(self) -> str:
         """Return the names of inputs and outputs, for ``repr``."""
