@@ -32,6 +32,10 @@ class Length:
     factor: int = 1
     offset: int = 0
 
+    def at(self, n: int) -> int:
+        """Return the number for a minibatch of n items."""
+        return self.factor * n + self.offset
+
     def __add__(self, other: Any) -> "Length | int":
         factor, offset = _parts(other)
         return _made(self.factor + factor, self.offset + offset)

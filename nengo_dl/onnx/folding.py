@@ -74,9 +74,8 @@ def checked_shape(shape: Any) -> tuple[int, ...]:
     return found
 
 
-def axes_of(node: Node, given: Array | None, n_axes: int) -> tuple[int, ...] | None:
-    """Return axes, counted from the front, from an input or an attribute."""
-    axes = node.get("axes") if given is None else given
+def axes_of(axes: Array | None, n_axes: int) -> tuple[int, ...] | None:
+    """Return axes, counted from the front; None if none are given."""
     if axes is None:
         return None
     found = tuple(int(axis) + n_axes * (int(axis) < 0) for axis in np.ravel(axes))
@@ -176,19 +175,9 @@ COMPARISONS = ("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual")
 
 @register(*BINARY)
 def _binary(node: Node, a: Array, b: Array) -> Array:
-    if node.get("broadcast"):
-        b = placed(b, a.ndim, node.get("axis"))
     checked_shape(np.broadcast_shapes(a.shape, b.shape))
     found = np.asarray(BINARY[node.operator](a, b))
     return found.astype(bool) if node.operator in COMPARISONS else found
-
-
-def placed(b: Array, n_axes: int, axis: int | None) -> Array:
-    """Return an operand with the axes that files before version 7 give it."""
-    if axis is None:
-        return b
-    start = axis + n_axes * (axis < 0)
-    return b.reshape(*b.shape, *(1,) * (n_axes - start - b.ndim))
 
 
 @register("Pow")
@@ -282,8 +271,6 @@ def _where(node: Node, condition: Array, a: Array, b: Array) -> Array:
 
 @register("Clip")
 def _clip(node: Node, x: Array, low: Array | None = None, high: Array | None = None):
-    low = node.get("min") if low is None else low
-    high = node.get("max") if high is None else high
     x = x if low is None else np.maximum(x, low)
     return (x if high is None else np.minimum(x, high)).astype(x.dtype)
 
@@ -292,19 +279,13 @@ def _clip(node: Node, x: Array, low: Array | None = None, high: Array | None = N
 
 
 @register("Reshape")
-def _reshape(node: Node, x: Array, shape: Array | None = None) -> Array:
-    target = [int(n) for n in checked_target(node, shape)]
+def _reshape(node: Node, x: Array, shape: Array) -> Array:
+    if not is_known(shape):
+        raise NotKnown("a constant as large as the minibatch")
+    target = [int(n) for n in shape]
     if not node.get("allowzero"):
         target = [x.shape[i] if n == 0 else n for i, n in enumerate(target)]
     return x.reshape(target)
-
-
-def checked_target(node: Node, shape: Array | None) -> Array:
-    """Return the shape that a node Reshape asks for, as an input or an attribute."""
-    found = np.ravel(node.get("shape", ()) if shape is None else shape)
-    if not is_known(found):
-        raise NotKnown("a constant as large as the minibatch")
-    return found
 
 
 @register("Flatten")
@@ -320,14 +301,13 @@ def _transpose(node: Node, x: Array) -> Array:
 
 
 @register("Unsqueeze")
-def _unsqueeze(node: Node, x: Array, axes: Array | None = None) -> Array:
-    given = node.get("axes") if axes is None else axes
-    return np.expand_dims(x, axes_of(node, axes, x.ndim + len(np.ravel(given))) or ())
+def _unsqueeze(node: Node, x: Array, axes: Array) -> Array:
+    return np.expand_dims(x, axes_of(axes, x.ndim + axes.size) or ())
 
 
 @register("Squeeze")
 def _squeeze(node: Node, x: Array, axes: Array | None = None) -> Array:
-    return np.squeeze(x, axes_of(node, axes, x.ndim))
+    return np.squeeze(x, axes_of(axes, x.ndim))
 
 
 @register("Expand")
@@ -337,13 +317,9 @@ def _expand(node: Node, x: Array, shape: Array) -> Array:
 
 
 @register("Tile")
-def _tile(node: Node, x: Array, repeats: Array, axis: Array | None = None) -> Array:
-    if axis is not None:  # before version 6
-        counts = [1] * x.ndim
-        counts[int(axis)] = int(repeats)
-        repeats = np.array(counts)
+def _tile(node: Node, x: Array, repeats: Array) -> Array:
     checked_shape(np.array(x.shape, object) * np.ravel(repeats))
-    return np.tile(x, tuple(int(n) for n in np.ravel(repeats)))
+    return np.tile(x, tuple(int(n) for n in repeats))
 
 
 @register("Concat")
@@ -358,9 +334,8 @@ def _split(node: Node, x: Array, sizes: Array | None = None) -> list[Array]:
     return np.split(x, np.cumsum(counts)[:-1], axis=axis)
 
 
-def split_sizes(node: Node, length: int, given: Array | None) -> tuple[int, ...]:
+def split_sizes(node: Node, length: int, sizes: Array | None) -> tuple[int, ...]:
     """Return how long the parts are that a node Split makes of an axis."""
-    sizes = node.get("split") if given is None else given
     if sizes is None:
         n_parts = node.get("num_outputs") or len(node.outputs)
         part = -(-length // n_parts)
@@ -384,34 +359,27 @@ def _gather_elements(node: Node, x: Array, indices: Array) -> Array:
 
 
 @register("Slice")
-def _slice(node: Node, x: Array, *inputs: Array | None) -> Array:
-    return x[slices(node, x.ndim, inputs)]
+def _slice(
+    node: Node,
+    x: Array,
+    starts: Array,
+    ends: Array,
+    axes: Array | None = None,
+    steps: Array | None = None,
+) -> Array:
+    return x[slices(x.ndim, starts, ends, axes, steps)]
 
 
 def slices(
-    node: Node, n_axes: int, inputs: Sequence[Array | None]
+    n_axes: int, starts: Array, ends: Array, axes: Array | None, steps: Array | None
 ) -> tuple[slice, ...]:
-    """Return the slices of all axes that a node Slice asks for.
-
-    Parameters
-    ----------
-    node : Node
-        Has starts, ends and axes as attributes in old files.
-    n_axes : int
-        Number of axes of the value.
-    inputs : sequence of arrays
-        Starts, ends, axes and steps, as far as they are given.
-    """
-    given = [*inputs, *(None,) * (4 - len(inputs))]
-    for i, name in enumerate(("starts", "ends")):
-        given[i] = np.ravel(node.get(name) if given[i] is None else given[i])
-    starts, ends, axes, steps = given
+    """Return the slices of all axes that a node Slice asks for."""
     if not (is_known(starts) and is_known(ends)):
         raise NotKnown("a slice up to the size of the minibatch")
     found = [slice(None)] * n_axes
-    chosen = axes_of(node, axes, n_axes)
+    chosen = axes_of(axes, n_axes)
     chosen = tuple(range(len(starts))) if chosen is None else chosen
-    steps = np.ones(len(starts), int) if steps is None else np.ravel(steps)
+    steps = np.ones(len(starts), int) if steps is None else steps
     for axis, start, end, step in zip(chosen, starts, ends, steps, strict=True):
         found[axis] = slice(int(start), int(end), int(step))
     return tuple(found)
@@ -430,7 +398,7 @@ REDUCTIONS: dict[str, Callable[..., Any]] = {
 
 @register(*REDUCTIONS)
 def _reduce(node: Node, x: Array, axes: Array | None = None) -> Array:
-    chosen = axes_of(node, axes, x.ndim)
+    chosen = axes_of(axes, x.ndim)
     if not chosen and node.get("noop_with_empty_axes"):
         return x
     function = REDUCTIONS[node.operator]
