@@ -18,7 +18,7 @@ TREES = {
 LAYERS = (
     ("backend", "version", "names", "silence", "errors"),
     ("keys", "surrogates", "labels", "over_time", "numbers_param", "chips"),
-    ("settings", "arguments"),
+    ("settings", "arguments", "exchange"),
     (
         "biases",
         "config",
@@ -40,6 +40,7 @@ LAYERS = (
     ("nir",),
     ("callbacks", "converter", "hardware", "resuming", "tensor_node"),
     ("wrapped",),
+    ("onnx", "torch"),
     ("__init__",),
     ("testing",),
 )

@@ -1,0 +1,56 @@
+"""Products with matrices."""
+
+from typing import Any
+
+import keras
+
+from nengo_dl.errors import InvalidValue
+from nengo_dl.exchange.bindings import AS_IT_IS, Form
+from nengo_dl.exchange.emitter import Emitter
+from nengo_dl.exchange.graph import Weight
+from nengo_dl.exchange.operators.conv import shape_of, weight_tensor
+from nengo_dl.exchange.values import Value, plain_value
+
+
+def linear(
+    emit: Emitter, value: Value, weight: Any, bias: Any, is_transposed: bool = True
+) -> Value:
+    """Multiply the last axis by a matrix.
+
+    Parameters
+    ----------
+    emit : Emitter
+        Makes the layers.
+    value : Value
+        Of shape (minibatch, ..., size_in).
+    weight : Weight or Value
+        Of shape (size_out, size_in) if it is transposed, else (size_in, size_out).
+    bias : Weight or Value or None
+        Of shape (size_out,).
+    is_transposed : bool
+        Whether the weight has its outputs first.
+    """
+    if value.batch is None or value.batch == value.rank - 1:
+        raise InvalidValue(
+            f"expected the minibatch before the last axis (got the shape {value.shape})"
+        )
+    tensor = emit.plain(value)
+    size_out = shape_of(weight)[0 if is_transposed else 1]
+    if isinstance(weight, Weight) and (bias is None or isinstance(bias, Weight)):
+        weights = {"kernel": (weight, Form((1, 0)) if is_transposed else AS_IT_IS)}
+        if bias is not None:
+            weights["bias"] = (bias, AS_IT_IS)
+        made = emit.weighted(
+            keras.layers.Dense,
+            tensor,
+            weights,
+            units=size_out,
+            use_bias=bias is not None,
+        )
+    else:
+        matrix = weight_tensor(emit, weight)
+        matrix = keras.ops.transpose(matrix) if is_transposed else matrix
+        made = keras.ops.matmul(tensor, matrix)
+        if bias is not None:
+            made = made + weight_tensor(emit, bias)
+    return plain_value(made, value.batch)
