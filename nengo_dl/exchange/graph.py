@@ -5,7 +5,7 @@ Readers of a format (``nengo_dl.torch``, ``nengo_dl.onnx``) turn their graph int
 nothing is changed in place. Axes are in the order of the source, e.g. channels first.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -24,11 +24,24 @@ class Ref:
 
 @dataclass(frozen=True)
 class Input:
-    """An input of the graph; the first axis is the minibatch, and has length None."""
+    """An input of the graph.
+
+    Parameters
+    ----------
+    name : str
+        By which nodes call it.
+    shape : tuple
+        The first axis is the minibatch, and has length None.
+    dtype : str
+        Of its elements.
+    has_items : bool
+        Whether there is a minibatch. If not, all axes have a length.
+    """
 
     name: str
     shape: Shape
     dtype: str = "float32"
+    has_items: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +86,8 @@ class Node:
         Shapes of the outputs, as far as the reader knows them.
     dtypes : tuple of str or None
         Types of the outputs, likewise.
+    problem : str or None
+        Why it cannot be translated, if the reader has found that out.
     """
 
     operator: str
@@ -83,6 +98,7 @@ class Node:
     outputs: tuple[str, ...] = ()
     shapes: tuple[Shape | None, ...] = ()
     dtypes: tuple[str | None, ...] = ()
+    problem: str | None = None
 
     @property
     def refs(self) -> tuple[str, ...]:
@@ -125,3 +141,13 @@ def refs(value: Any) -> Iterator[str]:
     elif isinstance(value, tuple | list):
         for part in value:
             yield from refs(part)
+
+
+def needed(nodes: Iterable[Node], outputs: Iterable[str]) -> tuple[Node, ...]:
+    """Return the nodes that outputs follow from."""
+    wanted, kept = set(outputs), []
+    for node in reversed(tuple(nodes)):
+        if wanted.intersection(node.outputs):
+            wanted.update(node.refs)
+            kept.append(node)
+    return tuple(reversed(kept))

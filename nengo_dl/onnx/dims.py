@@ -4,6 +4,7 @@ Shapes are tensors in ONNX, and graphs compute with them. A `Length` is exact: w
 not known for all minibatches raises `NotKnown`, and is never guessed.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
@@ -89,10 +90,10 @@ class Length:
         raise NotKnown("a comparison with the size of the minibatch")
 
     def __eq__(self, other: Any) -> bool:
-        return self._sign(other) == 0
+        return other is not None and self._sign(other) == 0
 
     def __ne__(self, other: Any) -> bool:
-        return self._sign(other) != 0
+        return not self == other
 
     def __lt__(self, other: Any) -> bool:
         return self._sign(other) < 0
@@ -130,13 +131,17 @@ def _made(factor: int, offset: int) -> "Length | int":
     return Length(factor, offset) if factor else offset
 
 
-def lengths(shape: Any) -> np.ndarray:
-    """Return a shape as a tensor; an axis of None is that of the minibatch."""
-    if None not in shape:
-        return np.array(shape, np.int64)
+def is_items(n: Any) -> bool:
+    """Return whether a length is that of the minibatch, whatever it has."""
+    return isinstance(n, Length) and (n.factor, n.offset) == (1, 0)
+
+
+def lengths(shape: Iterable[int | Length]) -> np.ndarray:
+    """Return a shape as a tensor."""
+    shape = list(shape)
     found = np.empty(len(shape), object)
-    found[:] = [Length() if n is None else n for n in shape]
-    return found
+    found[:] = shape
+    return settled(found)
 
 
 def is_known(array: np.ndarray) -> bool:

@@ -330,16 +330,17 @@ def _concat(node: Node, *arrays: Array) -> Array:
 @register("Split")
 def _split(node: Node, x: Array, sizes: Array | None = None) -> list[Array]:
     axis = node.get("axis", 0)
-    counts = split_sizes(node, x.shape[axis], sizes)
+    counts = split_sizes(node.outputs, x.shape[axis], sizes)
     return np.split(x, np.cumsum(counts)[:-1], axis=axis)
 
 
-def split_sizes(node: Node, length: int, sizes: Array | None) -> tuple[int, ...]:
+def split_sizes(
+    outputs: Sequence[str], length: int, sizes: Array | None
+) -> tuple[int, ...]:
     """Return how long the parts are that a node Split makes of an axis."""
     if sizes is None:
-        n_parts = node.get("num_outputs") or len(node.outputs)
-        part = -(-length // n_parts)
-        sizes = [min(part, length - i * part) for i in range(n_parts)]
+        part = -(-length // len(outputs))
+        sizes = np.minimum(part, length - part * np.arange(len(outputs)))
     found = tuple(int(n) for n in np.ravel(sizes))
     if sum(found) != length or min(found, default=0) < 0:
         raise InvalidValue(f"expected parts of {length} elements (got {found})")

@@ -6,10 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from nengo_dl.errors import InvalidValue
-from nengo_dl.onnx.dims import Length, NotKnown
+from nengo_dl.onnx.dims import Length, NotKnown, is_items
 from nengo_dl.onnx.shapes import Shape
-
-ITEMS = Length()
 
 
 def size_of(shape: Sequence[int | Length]) -> int | Length:
@@ -38,8 +36,9 @@ def reshaped(
     found = list(target)
     if not keeps_zeros:
         found = [shape[i] if n == 0 else n for i, n in enumerate(found)]
-    if shape[:1] == (ITEMS,) and ITEMS not in found and found[:1] == [n_items]:
-        found[0] = ITEMS
+    has_items = any(isinstance(n, Length) for n in found)
+    if shape and is_items(shape[0]) and not has_items and found[:1] == [n_items]:
+        found[0] = shape[0]
     total = size_of(shape)
     if found.count(-1) == 1:
         rest = size_of([n for n in found if n != -1])
@@ -57,6 +56,6 @@ def flattened(shape: Shape, axis: int) -> Shape:
 
 def squeezed(shape: Shape, n_items: int | None) -> tuple[int, ...]:
     """Return the axes that a node Squeeze takes away if it is not told which."""
-    if n_items == 1 and ITEMS in shape:
+    if n_items == 1 and any(isinstance(n, Length) for n in shape):
         raise NotKnown("an axis that is there or not, depending on the minibatch")
     return tuple(i for i, n in enumerate(shape) if not isinstance(n, Length) and n == 1)

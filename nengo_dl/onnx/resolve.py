@@ -13,11 +13,12 @@ import numpy as np
 
 from nengo_dl.errors import InvalidValue
 from nengo_dl.exchange import graph as exchange
+from nengo_dl.exchange.emitter import layer_name
 from nengo_dl.exchange.graph import Ref, Weight
-from nengo_dl.onnx.dims import Length, NotKnown, is_known, lengths
+from nengo_dl.onnx.dims import Length, NotKnown, is_items, is_known, lengths
 from nengo_dl.onnx.folding import axes_of, can_fold, fold, part_of_shape
 from nengo_dl.onnx.graph import Graph, Node
-from nengo_dl.onnx.reshapes import ITEMS, flattened, reshaped, size_of, squeezed
+from nengo_dl.onnx.reshapes import flattened, reshaped, size_of, squeezed
 from nengo_dl.onnx.shapes import Computed, Shape, infer
 from nengo_dl.onnx.versions import broadcast_axis, modern
 
@@ -121,6 +122,15 @@ class Resolver:
             return Ref(name)
         return x
 
+    def output(self, name: str) -> str:
+        """Return the name of the value that is an output."""
+        found = self.known[name]
+        if isinstance(found, Computed):
+            return found.name
+        node = Node("Constant", name, (), (name,), {}, 0)
+        self._problem(node, (), InvalidValue("expected outputs that are computed"))
+        return name
+
     def _problem(
         self, node: Node, arguments: Sequence[Any], error: Exception
     ) -> Sequence[Computed]:
@@ -142,9 +152,49 @@ class Resolver:
         return outputs
 
 
+def resolved(
+    graph: Graph, shapes: Sequence[Sequence[Any]], has_items: bool
+) -> exchange.Graph:
+    """Return a graph that can be translated, with or without a minibatch.
+
+    Parameters
+    ----------
+    graph : `Graph`
+        As it is in the file.
+    shapes : sequence of tuple
+        Of the inputs.
+    has_items : bool
+        Whether the first axis is a minibatch of any size.
+    """
+    first = shapes[0][0] if has_items else None
+    resolver = Resolver(first if isinstance(first, int) else None, {})
+    inputs = []
+    for each, shape in zip(graph.inputs, shapes, strict=True):
+        own = (Length(), *shape[1:]) if has_items else tuple(shape)
+        resolver.known[each.name] = Computed(each.name, own, each.dtype)
+        shown = (None, *shape[1:]) if has_items else tuple(shape)
+        inputs.append(exchange.Input(each.name, shown, each.dtype.name, has_items))
+    resolver.run(graph)
+    outputs = tuple(resolver.output(name) for name in graph.outputs)
+    return exchange.Graph(
+        name=layer_name(graph.name),
+        inputs=tuple(inputs),
+        nodes=exchange.needed(resolver.nodes, outputs),
+        outputs=outputs,
+        weights=resolver.weights,
+        dtype=_precision(graph),
+    )
+
+
+def _precision(graph: Graph) -> str:
+    """Return the type of the first input of floats."""
+    floats = (each.dtype.name for each in graph.inputs)
+    return next((name for name in floats if "float" in name), "float32")
+
+
 def _known_shape(shape: Shape | None) -> exchange.Shape | None:
     """Return a shape with None for the minibatch; None if it has no such form."""
-    if shape is None or any(isinstance(n, Length) and n != ITEMS for n in shape):
+    if shape is None or any(isinstance(n, Length) and not is_items(n) for n in shape):
         return None
     return tuple(None if isinstance(n, Length) else n for n in shape)
 
@@ -152,7 +202,7 @@ def _known_shape(shape: Shape | None) -> exchange.Shape | None:
 def _length(n: Any) -> int | None:
     if not isinstance(n, Length):
         return int(n)
-    if n != ITEMS:
+    if not is_items(n):
         raise NotKnown(f"the length {n} for n items")
     return None
 
@@ -172,7 +222,7 @@ def _identity(resolver: Resolver, node: Node, arguments) -> Sequence[Any]:
 
 def _shape(resolver: Resolver, node: Node, arguments) -> Sequence[Any]:
     shape = _shape_of(arguments[0])
-    found = lengths([None if n == ITEMS else n for n in shape])
+    found = lengths(shape)
     return [part_of_shape(node, found)]
 
 
@@ -241,9 +291,7 @@ def _arithmetic(resolver: Resolver, node: Node, arguments) -> Sequence[Any]:
     if isinstance(b, np.ndarray):
         b = b.reshape(b.shape + (1,) * len(axes))
     elif len(axes):
-        added = Node(
-            "Unsqueeze", f"{node.name}_axes", (), (f"{b.name}, axes",), {}, 13
-        )
+        added = Node("Unsqueeze", f"{node.name}_axes", (), (f"{b.name}, axes",), {}, 13)
         (b,) = resolver.add(added, [b, axes])
     return resolver.add(node, [a, b])
 

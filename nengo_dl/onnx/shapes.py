@@ -38,7 +38,7 @@ def infer(node: Node, arguments: Sequence[Any]) -> tuple[Computed, ...]:
     Parameters
     ----------
     node : `Node`
-        In whichever version; its name of the domain is in its operator.
+        In its newest form.
     arguments : sequence
         An array, a `Computed`, or None for each input.
 
@@ -48,16 +48,19 @@ def infer(node: Node, arguments: Sequence[Any]) -> tuple[Computed, ...]:
         If the inputs do not fit.
     """
     found = [_infer(node, arguments, size) for size in SIZES]
-    return tuple(_joined(name, *(each.get(name) for each in found)) for name in node.outputs)
+    return tuple(
+        _joined(name, *(each.get(name) for each in found)) for name in node.outputs
+    )
 
 
 def _infer(node: Node, arguments: Sequence[Any], size: int) -> Mapping[str, Any]:
     """Return types by the names of outputs, for one size of minibatches."""
     onnx = onnx_package()
-    try:
-        schema = onnx.defs.get_schema(node.operator, node.version, "")
-    except onnx.defs.SchemaError:
+    if not onnx.defs.has(node.operator):
         return {}
+    if any(x is not None and x.dtype is None for x in arguments):
+        return {}
+    schema = onnx.defs.get_schema(node.operator)
     names = [f"input{i}" if x is not None else "" for i, x in enumerate(arguments)]
     attributes = {
         key: value
@@ -74,7 +77,7 @@ def _infer(node: Node, arguments: Sequence[Any], size: int) -> Mapping[str, Any]
         types[name] = _type_of(x, size)
         if isinstance(x, np.ndarray) and x.size <= MAX_DATA:
             data[name] = onnx.numpy_helper.from_array(_at(x, size), name)
-    opsets = [onnx.helper.make_opsetid("", node.version)]
+    opsets = [onnx.helper.make_opsetid("", onnx.defs.onnx_opset_version())]
     try:
         return onnx.shape_inference.infer_node_outputs(
             schema, proto, types, data, opset_imports=opsets
@@ -105,7 +108,7 @@ def _type_of(x: Any, size: int) -> Any:
     if isinstance(x, Computed) and shape is not None:
         shape = tuple(n.at(size) if isinstance(n, Length) else n for n in shape)
     dtype = np.dtype(np.int64) if x.dtype == object else x.dtype
-    kind = 0 if dtype is None else onnx.helper.np_dtype_to_tensor_dtype(dtype)
+    kind = onnx.helper.np_dtype_to_tensor_dtype(dtype)
     return onnx.helper.make_tensor_type_proto(kind, shape)
 
 
@@ -138,5 +141,3 @@ def _length(first: int | None, second: int | None) -> int | Length | None:
     factor, rest = divmod(first, SIZES[0])
     is_linear = rest == 0 and second == factor * SIZES[1]
     return Length(factor) if is_linear else None
-
-

@@ -63,11 +63,24 @@ def modern(node: Node, arguments: Sequence[Any]) -> tuple[Node, tuple[Any, ...]]
         if value is not None:
             found += [None] * (i + 1 - len(found))
             found[i] = _tensor(value)
+    if node.operator == "Split" and len(found) < 2:
+        attributes["num_outputs"] = len(node.outputs)
     if node.operator in FLAT_BEFORE_13 and node.version < 13:
         attributes["flat"] = 1
+    if node.operator == "PRelu" and node.version < 7:
+        found[1] = _along_channels(*found)
     if node.operator == "BatchNormalization" and attributes.pop("spatial", 1) == 0:
         raise InvalidValue("expected statistics of channels (got those of elements)")
     return replace(node, attributes=attributes), tuple(found)
+
+
+def _along_channels(x: Any, slope: Any) -> Any:
+    """Return slopes that broadcast, one for each channel."""
+    if slope.shape in ((), (1,)):
+        return slope
+    if not isinstance(slope, np.ndarray) or x.shape is None:
+        raise InvalidValue("expected slopes that are constant (got computed ones)")
+    return slope.reshape(-1, *(1,) * (len(x.shape) - 2))
 
 
 def _tensor(value: Any) -> np.ndarray:

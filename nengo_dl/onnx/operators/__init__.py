@@ -5,8 +5,6 @@ from nengo_dl.onnx.operators import (
     arithmetic,
     conv,
     linear,
-    normalization,
-    reduction,
     shapes,
 )
 
@@ -15,7 +13,5 @@ __all__ = [
     "arithmetic",
     "conv",
     "linear",
-    "normalization",
-    "reduction",
     "shapes",
 ]
