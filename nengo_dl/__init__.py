@@ -12,6 +12,7 @@ from nengo_dl import (
     metrics,
     neurons,
     nir,
+    onnx,
     plots,
     surrogates,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "metrics",
     "neurons",
     "nir",
+    "onnx",
     "plots",
     "report",
     "resume_fit",
