@@ -4,6 +4,20 @@ Readers make a `Graph`; `translate` makes a Keras model of it, with functions fr
 table of operators. Nothing here knows any of the libraries.
 """
 
-from nengo_dl.exchange.translate import Coverage, OperatorUse, coverage, translate
+from nengo_dl.exchange.translate import (
+    Coverage,
+    OperatorUse,
+    attempt,
+    coverage,
+    refusal,
+    translate,
+)
 
-__all__ = ["Coverage", "OperatorUse", "coverage", "translate"]
+__all__ = [
+    "Coverage",
+    "OperatorUse",
+    "attempt",
+    "coverage",
+    "refusal",
+    "translate",
+]

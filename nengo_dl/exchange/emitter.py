@@ -41,6 +41,8 @@ class Emitter:
         self.graph, self.source = graph, inputs[0]
         self.values: dict[str, Any] = {
             given.name: plain_value(tensor)
+            if given.has_items
+            else plain_value(keras.ops.expand_dims(tensor, 0), None)
             for given, tensor in zip(graph.inputs, inputs, strict=True)
         }
         self.bindings: list[Binding] = []
@@ -163,7 +165,7 @@ class Emitter:
 
     def _unique(self, name: str) -> str:
         """Return a name that no other layer has."""
-        name = name.replace(".", "_").replace("/", "_") or "layer"
+        name = layer_name(name)
         candidate, n = name, 0
         while candidate in self._names:
             n += 1
@@ -181,6 +183,11 @@ class Emitter:
                 trainable=weight.trainable and variable.trainable,
             )
         )
+
+
+def layer_name(name: str) -> str:
+    """Return a name as Keras takes it for a layer."""
+    return name.strip("/").translate(str.maketrans("./:", "___")) or "layer"
 
 
 def _tied(graph: Graph) -> frozenset[str]:

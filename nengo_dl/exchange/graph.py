@@ -5,14 +5,23 @@ Readers of a format (``nengo_dl.torch``, ``nengo_dl.onnx``) turn their graph int
 nothing is changed in place. Axes are in the order of the source, e.g. channels first.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
 
+# Length of an axis that depends on the number of items, but is not that number
+OTHER = -1
 # Length of each axis; None for the minibatch
 Shape: TypeAlias = tuple[int | None, ...]
+
+
+class NumberOfItems:
+    """The number of items of a minibatch as an argument of an operator."""
+
+    def __repr__(self) -> str:
+        return "the number of items"
 
 
 @dataclass(frozen=True)
@@ -24,11 +33,24 @@ class Ref:
 
 @dataclass(frozen=True)
 class Input:
-    """An input of the graph; the first axis is the minibatch, and has length None."""
+    """An input of the graph.
+
+    Parameters
+    ----------
+    name : str
+        By which nodes call it.
+    shape : tuple
+        The first axis is the minibatch, and has length None.
+    dtype : str
+        Of its elements.
+    has_items : bool
+        Whether there is a minibatch. If not, all axes have a length.
+    """
 
     name: str
     shape: Shape
     dtype: str = "float32"
+    has_items: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +98,8 @@ class Node:
         Shapes of the outputs, as far as the reader knows them.
     dtypes : tuple of str or None
         Types of the outputs, likewise.
+    problem : str or None
+        Why it cannot be translated, if the reader has found that out.
     """
 
     operator: str
@@ -86,6 +110,7 @@ class Node:
     outputs: tuple[str, ...] = ()
     shapes: tuple[Shape | None, ...] = ()
     dtypes: tuple[str | None, ...] = ()
+    problem: str | None = None
 
     @property
     def refs(self) -> tuple[str, ...]:
@@ -128,3 +153,13 @@ def refs(value: Any) -> Iterator[str]:
     elif isinstance(value, tuple | list):
         for part in value:
             yield from refs(part)
+
+
+def needed(nodes: Iterable[Node], outputs: Iterable[str]) -> tuple[Node, ...]:
+    """Return the nodes that outputs follow from."""
+    wanted, kept = set(outputs), []
+    for node in reversed(tuple(nodes)):
+        if wanted.intersection(node.outputs):
+            wanted.update(node.refs)
+            kept.append(node)
+    return tuple(reversed(kept))

@@ -11,8 +11,8 @@ import numpy as np
 
 from nengo_dl.errors import InvalidValue
 from nengo_dl.exchange.bindings import Binding
-from nengo_dl.exchange.emitter import Emitter
-from nengo_dl.exchange.graph import Graph, Node, Ref, Shape
+from nengo_dl.exchange.emitter import Emitter, layer_name
+from nengo_dl.exchange.graph import OTHER, Graph, Node, Ref, Shape
 from nengo_dl.exchange.model import TranslatedModel
 from nengo_dl.exchange.registry import OPERATORS
 from nengo_dl.exchange.values import Value, plain_value
@@ -91,7 +91,7 @@ def _row(use: OperatorUse) -> tuple[str, str, str]:
 
 def coverage(graph: Graph) -> Coverage:
     """Return which operators of a graph can be translated."""
-    return _translate(graph)[1]
+    return attempt(graph)[1]
 
 
 def translate(graph: Graph, where: str) -> TranslatedModel:
@@ -109,14 +109,19 @@ def translate(graph: Graph, where: str) -> TranslatedModel:
     TypeError
         If some operators cannot be translated; names all of them.
     """
-    model, covered = _translate(graph)
+    model, covered = attempt(graph)
     if model is None:
-        raise TypeError(
-            f"{where}: expected operators that can be translated (got "
-            f"{_missing(covered.missing)}). See the table of supported operators, or "
-            "call the part that has them as it is."
-        )
+        raise refusal(where, covered)
     return model
+
+
+def refusal(where: str, covered: Coverage) -> TypeError:
+    """Return the error that names all operators which cannot be translated."""
+    return TypeError(
+        f"{where}: expected operators that can be translated (got "
+        f"{_missing(covered.missing)}). See the table of supported operators, or "
+        "call the part that has them as it is."
+    )
 
 
 def _missing(uses: Iterable[OperatorUse]) -> str:
@@ -135,9 +140,12 @@ def _missing(uses: Iterable[OperatorUse]) -> str:
     return "; ".join(told)
 
 
-def _translate(graph: Graph) -> tuple[TranslatedModel | None, Coverage]:
+def attempt(graph: Graph) -> tuple[TranslatedModel | None, Coverage]:
+    """Return a graph as a Keras model, if it can be one, and why not otherwise."""
     inputs = [
-        keras.Input(given.shape[1:], name=given.name, dtype=given.dtype)
+        keras.Input(
+            batch_shape=given.shape, name=layer_name(given.name), dtype=given.dtype
+        )
         for given in graph.inputs
     ]
     emit = Emitter(graph, inputs)
@@ -148,6 +156,7 @@ def _translate(graph: Graph) -> tuple[TranslatedModel | None, Coverage]:
     if not covered.is_complete:
         return None, covered
     outputs = outputs[0] if len(outputs) == 1 else outputs
+    inputs = inputs[0] if len(inputs) == 1 else inputs
     model = TranslatedModel(inputs, outputs, name=graph.name)
     bindings = [each for found in emit.bindings for each in _aliased(found, graph)]
     bound = {binding.weight for binding in bindings}
@@ -174,9 +183,10 @@ def _emit(emit: Emitter, node: Node) -> Iterator[OperatorUse]:
     if not all(known):
         return
     emit.node = node
-    operator = OPERATORS.get(node.operator)
-    reason = None
-    if operator is None:
+    operator, reason = OPERATORS.get(node.operator), node.problem
+    if reason is not None:
+        pass
+    elif operator is None:
         reason = "no function translates it"
     else:
         try:
@@ -218,7 +228,7 @@ def _stand_ins(node: Node) -> Iterator[tuple[str, Value]]:
     """Yield inputs in place of what could not be computed, so that others can be."""
     dtypes = (*node.dtypes, *("float32",) * len(node.outputs))
     for name, shape, dtype in zip(node.outputs, node.shapes, dtypes, strict=False):
-        if shape is not None and None not in shape[1:]:
+        if shape is not None and OTHER not in shape and None not in shape[1:]:
             yield name, _stand_in(shape, dtype or "float32")
 
 
@@ -233,6 +243,8 @@ def _output(emit: Emitter, name: str) -> Any:
     emit.node = Node("output", name, name, ())
     try:
         value = emit.value(emit.resolved(Ref(name)))
+        if value.batch is None and not any(x.has_items for x in emit.graph.inputs):
+            return keras.ops.squeeze(emit.plain(value), 0)
         if value.batch != 0:
             raise InvalidValue(
                 "expected the minibatch as the first axis of an output (got one "
