@@ -5,6 +5,8 @@ module once more, with the same random numbers, because a loop cannot hold what 
 keeps for them.
 """
 
+from __future__ import annotations
+
 import contextlib
 import copy
 import threading
@@ -293,14 +295,14 @@ def layer(
     Examples
     --------
     .. testcode::
-       :skipif: torch is None
+
+       import torch
 
        x = torch.rand(2, 8)
        layer = nengo_dl.torch.layer(torch.nn.Linear(8, 3), x, mode="call")
        print(layer(x.numpy()).shape, [weight.name for weight in layer.weights])
 
     .. testoutput::
-       :skipif: torch is None
 
        (2, 3) ['weight', 'bias']
     """

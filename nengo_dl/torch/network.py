@@ -1,5 +1,7 @@
 """`Network`: a Nengo network as a module of torch."""
 
+from __future__ import annotations
+
 import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -88,7 +90,8 @@ class Network(torch.nn.Module):
     Examples
     --------
     .. testcode::
-       :skipif: torch is None
+
+       import torch
 
        with nengo.Network(seed=0) as net:
            stimulus = nengo.Node(np.zeros(8))
@@ -104,7 +107,6 @@ class Network(torch.nn.Module):
        print(y.shape, model[1].ens.bias.grad.shape)
 
     .. testoutput::
-       :skipif: torch is None
 
        torch.Size([5, 20, 3]) torch.Size([50])
     """

@@ -1,5 +1,7 @@
 """The outputs of several probes: a tuple with names."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator
 
 import torch

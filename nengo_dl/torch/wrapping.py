@@ -1,5 +1,7 @@
 """`wrap`: from a module of torch to one that runs the network that it becomes."""
 
+from __future__ import annotations
+
 import functools
 from collections.abc import Mapping
 from typing import Any
@@ -195,7 +197,8 @@ def wrap(
     Examples
     --------
     .. testcode::
-       :skipif: torch is None
+
+       import torch
 
        net = torch.nn.Sequential(
            torch.nn.Flatten(), torch.nn.Linear(64, 20), torch.nn.ReLU(),
