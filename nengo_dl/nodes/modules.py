@@ -14,7 +14,15 @@ LIBRARIES = {"torch": ("nn.Module", "nengo_dl.torch.calling", "layer_for")}
 
 
 class ModuleLayer(keras.layers.Layer):
-    """A layer that calls Python, and that simulations can call themselves."""
+    """A layer that calls Python, and that simulations can call themselves.
+
+    Attributes
+    ----------
+    joins_steps : bool
+        Whether a call may have several minibatches, side by side.
+    """
+
+    joins_steps = False
 
     def begin(self) -> None:
         """Get ready for a run with the present weights."""

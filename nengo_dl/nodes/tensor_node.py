@@ -55,8 +55,8 @@ class TensorNode(nengo.Node):
     Parameters
     ----------
     tensor_func : callable or keras.Layer or torch.nn.Module
-        The function, or a Keras layer or model, or a module of torch, of which
-        `nengo_dl.torch.layer` makes a layer. A function is called with ``(t, x)``:
+        The function, or a Keras layer or model; `nengo_dl.torch.layer` makes one of a
+        module of torch. A function is called with ``(t, x)``:
         ``t`` is the time in seconds, a scalar tensor, and ``x`` the input, of shape
         (minibatch_size, \\*shape_in), both of the dtype of the simulation. It returns a
         tensor of the same dtype and of shape (minibatch_size, \\*shape_out), or any
@@ -71,8 +71,7 @@ class TensorNode(nengo.Node):
         shapes of a Keras layer, or by calling the function once, on a single item of
         zeros.
     pass_time : bool, optional
-        If False, the function is called with ``(x)``. By default True, but False for
-        modules of torch.
+        If False, it is called with ``(x)``, as modules of torch are by default.
     label : str, optional
         A name, for messages and plots.
 

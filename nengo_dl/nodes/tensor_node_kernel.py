@@ -67,9 +67,11 @@ def build_sim_tensor_node(ops, ctx):
         total = slot([ctx.add_loss(f"{function.name}.losses")])
         reads.append(total)
         writes.append(Write(total, "set"))
-    fn = partial(_with_total if adds_losses else _alone, call)
     python = None if adds_losses else _python_step(op, ctx)
     has_effects = python is None and _has_effects(graph)
+    fn = partial(_with_total if adds_losses else _alone, call)
+    if python is not None:
+        fn = partial(fn, None)  # a module needs no key
     return Kernel(
         name="TensorNode",
         reads=tuple(reads),
@@ -79,7 +81,8 @@ def build_sim_tensor_node(ops, ctx):
         python=python,
         has_effects=has_effects
         or (function.layer is not None and bool(ctx.settings.learning_phase)),
-        keyed=True,
+        keyed=python is None,
+        joins_steps=python is not None and function.layer.joins_steps,
         training_fn=None if function.layer is None else partial(fn, training=True),
     )
 
@@ -119,12 +122,13 @@ class _Call:
             for x, initial in zip(slots[n_args:], self._initial, strict=True)
         ]
         try:
-            outcome = function.run(*args, states=states, training=training, seed=key[0])
+            seed = 0 if key is None else key[0]
+            outcome = function.run(*args, states=states, training=training, seed=seed)
         except Exception as exc:
             raise function.call_error(exc) from exc
         self._check_states(outcome.states)
         results = [
-            _check(function, outcome.result, self._sizes[0], ctx),
+            _check(function, outcome.result, self._sizes[0], ctx, key is not None),
             *(tf.cast(state, ctx.dtype) for state in outcome.states),
         ]
         sets = [
@@ -190,8 +194,13 @@ def _items_first(x: tf.Tensor, shape: tuple[int, ...]) -> tf.Tensor:
     return tf.reshape(x, (batch, *shape))
 
 
-def _check(function: TensorFunction, result, size: int, ctx: BuildContext):
-    """Return the result, converted if a layer computes in another precision."""
+def _check(
+    function: TensorFunction, result, size: int, ctx: BuildContext, is_step: bool
+):
+    """Return the result, converted if a layer computes in another precision.
+
+    It may be one of all steps, side by side.
+    """
     got = describe(result)
     if not isinstance(result, tf.Tensor):
         raise function.error("one tensor", got, "Return a tensor.")
@@ -204,7 +213,7 @@ def _check(function: TensorFunction, result, size: int, ctx: BuildContext):
             f'Convert it: tf.cast(y, "{ctx.dtype.name}").',
         )
     shape = tuple(result.shape)
-    batch = ctx.minibatch_size
+    batch = ctx.minibatch_size if is_step else None
     if not shape or (None not in (batch, shape[0]) and shape[0] != batch):
         raise function.error(
             _rows(batch),

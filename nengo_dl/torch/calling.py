@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import threading
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 import torch
-from nengo.exceptions import ValidationError
+from nengo.exceptions import BuildError, ValidationError
 
 from nengo_dl.nodes.modules import ModuleLayer
 from nengo_dl.torch.exporting import example_tensors
@@ -25,6 +26,8 @@ from nengo_dl.torch.translation import to_keras
 
 WHERE = "torch.layer"
 MODES = ("auto", "translate", "call")
+# What `to_keras` raises where calling a module is the better way
+REFUSALS = (TypeError, ValueError, BuildError, UserWarning)
 Arrays = Sequence[np.ndarray]
 
 
@@ -62,6 +65,8 @@ class CalledModule(ModuleLayer):
             for name, value in self._sources.items()
         ]
         self._buffers = [self._add(k, value, False) for k, value in self._state.items()]
+        # statistics of a minibatch would be others
+        self.joins_steps = not self._buffers
         self._seeds = keras.random.SeedGenerator(0)
         self._structure, self._outputs = self._probe([tuple(x.shape) for x in examples])
         self.built = True
@@ -313,12 +318,13 @@ def layer(
             attr="mode",
             obj=WHERE,
         )
-    if mode != "call":
-        try:
+    if mode == "translate":
+        return to_keras(module, example_inputs, name=name)
+    if mode == "auto":
+        with contextlib.suppress(*REFUSALS), warnings.catch_warnings():
+            # of a module that is something else in training
+            warnings.filterwarnings("error", "nengo_dl.torch", UserWarning)
             return to_keras(module, example_inputs, name=name)
-        except (TypeError, ValueError):
-            if mode == "translate":
-                raise
     return CalledModule(module, example_tensors(WHERE, example_inputs), name)
 
 

@@ -293,20 +293,20 @@ class Network(torch.nn.Module):
     def _call(
         self, compiled: CompiledNetwork, names: tuple[str, ...], n_steps: int
     ) -> Call:
-        layer = compiled.layer
-        seed = self._program.layer.seed
-        if compiled.draws_in_training and layer.is_training(self.training):
+        engine, seed, state = compiled.layer.engine, self._program.layer.seed, None
+        if compiled.draws_in_training and engine.settings.is_training(self.training):
             self._draws += 1
             seed += self._draws
-        state = self._state
-        if state is not None:
-            state = tuple(tf.cast(block, layer.engine.dtype) for block in state)
+        if self._state is not None:
+            state = tuple(tf.cast(block, engine.dtype) for block in self._state)
         return Call(
             names,
             n_steps,
             self.training,
             # copies, because the call replaces them
-            tuple(tf.constant(find_weight(self, k).numpy()) for k in self._buffered),
+            tuple(
+                tf.constant(find_weight(self, k).numpy().copy()) for k in self._buffered
+            ),
             state,
             (seed + 2**31) % 2**32 - 2**31,
             self._start,

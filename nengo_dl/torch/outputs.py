@@ -23,9 +23,7 @@ class Outputs(tuple):
 
     names: tuple[str, ...]
 
-    def __new__(
-        cls, names: Iterable[str], tensors: Iterable[torch.Tensor]
-    ) -> "Outputs":
+    def __new__(cls, names: Iterable[str], tensors: Iterable[torch.Tensor]) -> Outputs:
         """Make the tuple."""
         outputs = super().__new__(cls, tensors)
         outputs.names = tuple(names)

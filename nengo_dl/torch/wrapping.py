@@ -48,7 +48,7 @@ class Origin:
         """(Origins) Where each weight of the network comes from."""
         return Origins(self.converter)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> "Origin":
+    def __deepcopy__(self, memo: dict[int, Any]) -> Origin:
         return self
 
 
