@@ -24,6 +24,10 @@ class ModuleLayer(keras.layers.Layer):
 
     joins_steps = False
 
+    def source_weights(self) -> dict[str, np.ndarray]:
+        """Return the present weights by their names in the module."""
+        raise NotImplementedError
+
     def begin(self) -> None:
         """Get ready for a run with the present weights."""
         raise NotImplementedError

@@ -282,7 +282,7 @@ def layer(
     -------
     layer : keras.Layer
         Takes and returns tensors of the shapes that the module does. `to_state_dict`
-        and `load_state_dict` take its weights back.
+        has its weights for the module.
 
     Raises
     ------

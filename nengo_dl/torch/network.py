@@ -299,18 +299,10 @@ class Network(torch.nn.Module):
             seed += self._draws
         if self._state is not None:
             state = tuple(tf.cast(block, engine.dtype) for block in self._state)
-        return Call(
-            names,
-            n_steps,
-            self.training,
-            # copies, because the call replaces them
-            tuple(
-                tf.constant(find_weight(self, k).numpy().copy()) for k in self._buffered
-            ),
-            state,
-            (seed + 2**31) % 2**32 - 2**31,
-            self._start,
-        )
+        # copies, because the call replaces them
+        kept = (find_weight(self, name).numpy().copy() for name in self._buffered)
+        buffers, seed = tuple(map(tf.constant, kept)), (seed + 2**31) % 2**32 - 2**31
+        return Call(names, n_steps, self.training, buffers, state, seed, self._start)
 
     def _outputs(
         self, compiled: CompiledNetwork, call: Call, tensors: list[torch.Tensor]

@@ -13,6 +13,7 @@ from nengo_dl.exchange import coverage as coverage_of
 from nengo_dl.exchange.bindings import assign
 from nengo_dl.exchange.model import TranslatedModel
 from nengo_dl.exchange.registry import Operator, operators_of
+from nengo_dl.nodes.modules import ModuleLayer
 from nengo_dl.torch import operators as _operators  # noqa: F401
 from nengo_dl.torch.checking import check_same
 from nengo_dl.torch.exporting import export
@@ -167,8 +168,8 @@ def to_state_dict(model: keras.Model) -> dict[str, Any]:
     Parameters
     ----------
     model : keras.Model
-        That `to_keras` returned, or ``model`` of the converter of a module; it may
-        have been trained, or saved and loaded.
+        That `to_keras` or `layer` returned, or ``model`` of the converter of a module;
+        it may have been trained, or saved and loaded.
 
     Returns
     -------
@@ -184,7 +185,7 @@ def to_state_dict(model: keras.Model) -> dict[str, Any]:
         If the model does not come from a module.
     """
     torch = import_torch("nengo_dl.torch.to_state_dict")
-    if not isinstance(model, TranslatedModel):
+    if not isinstance(model, TranslatedModel | ModuleLayer):
         raise TypeError(
             "nengo_dl.torch.to_state_dict.model: expected a model of "
             f"nengo_dl.torch.to_keras (got {type(model).__name__}). Translate the "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -16,12 +16,12 @@ from nengo_dl.converter import Converter
 from nengo_dl.errors import argument, arguments_of
 from nengo_dl.foreign import as_array, is_array
 from nengo_dl.torch.network import Network
-from nengo_dl.torch.translation import load_state_dict, to_keras
+from nengo_dl.torch.translation import to_keras, to_state_dict
 from nengo_dl.wrapped.origins import Origins
 from nengo_dl.wrapped.time import check_steps, chosen_reduce, configure, reductions
 
 WHERE = "torch.wrap"
-REDUCTIONS = {
+REDUCTIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "mean": functools.partial(torch.mean, dim=1),
     "sum": functools.partial(torch.sum, dim=1),
     "max": functools.partial(torch.amax, dim=1),
@@ -36,12 +36,16 @@ class Origin:
     ----------
     module : torch.nn.Module
         The module that was wrapped.
+    model : keras.Model
+        The Keras model that it has become.
     converter : `Converter`
-        Has made the network.
+        Has made the network of that.
     """
 
-    def __init__(self, module: torch.nn.Module, converter: Converter):
-        self.module, self.converter = module, converter
+    def __init__(
+        self, module: torch.nn.Module, model: keras.Model, converter: Converter
+    ):
+        self.module, self.model, self.converter = module, model, converter
 
     @functools.cached_property
     def weights(self) -> Origins:
@@ -79,7 +83,7 @@ class WrappedModule(torch.nn.Module):
         self.network = network
         self.n_steps, self.reduce = n_steps, reduce
         conversion = origin.converter.conversion
-        self._structure = origin.converter.conversion.plan.options.model.output
+        self._structure = origin.model.output
         self._shapes = [spec.signal_shape for spec in conversion.source.outputs]
         self._reduces = reductions(conversion, reduce)
 
@@ -138,7 +142,8 @@ class WrappedModule(torch.nn.Module):
         with arguments_of(type(self)):
             self._origin.weights.give_back(self.network.to_layer())
         module = self._origin.module
-        load_state_dict(module, self.converter.conversion.plan.options.model)
+        weights = to_state_dict(self._origin.model)
+        module.load_state_dict({**module.state_dict(), **weights})
         return module
 
 
@@ -224,7 +229,8 @@ def wrap(
     options = {key: _converted(value) for key, value in options.items()}
     if reduce == "last":
         options = {"output": "each_step", **options}
-    converter = Converter(to_keras(module, example_inputs), **options)
+    model = to_keras(module, example_inputs)
+    converter = Converter(model, **options)
     conversion, network = converter.conversion, converter.net
     has_time = conversion.source.n_outer_axes > 1
     if n_steps is None and not has_time and not _spikes(network):
@@ -235,7 +241,7 @@ def wrap(
     runner = Network(
         network, dt, seed, inputs=conversion.inputs, outputs=conversion.outputs
     )
-    wrapped = WrappedModule(Origin(module, converter), runner, n_steps, reduce)
+    wrapped = WrappedModule(Origin(module, model, converter), runner, n_steps, reduce)
     return wrapped.train(module.training)
 
 

@@ -62,7 +62,7 @@ def test_training_is_that_of_torch():
         np.testing.assert_allclose(found[name], value, atol=1e-6)
     np.testing.assert_allclose(layer(X.numpy()), module.eval()(X).detach(), atol=1e-6)
     other = with_statistics().eval()
-    nengo_dl.torch.load_state_dict(other, layer)
+    other.load_state_dict(found)
     torch.testing.assert_close(other(X), module(X))
 
 
