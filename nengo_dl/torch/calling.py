@@ -109,7 +109,13 @@ class CalledModule(ModuleLayer):
         )
 
     def source_weights(self) -> dict[str, np.ndarray]:
-        """Return the present weights by their names in the module."""
+        """Return the present weights by their names in the module.
+
+        Returns
+        -------
+        arrays : dict of str to ndarray
+            Of all parameters and buffers.
+        """
         variables = [*self._parameters, *self._buffers]
         names = [*self._sources, *self._state]
         arrays = map(keras.ops.convert_to_numpy, variables)

@@ -24,7 +24,7 @@ Wanted = tuple[bool, ...]
 
 @dataclass(frozen=True)
 class Call:
-    """What a call depends on besides the tensors that have gradients.
+    """All that a call depends on besides the tensors that have gradients.
 
     Parameters
     ----------

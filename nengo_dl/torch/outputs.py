@@ -41,15 +41,33 @@ class Outputs(tuple):
         return self.names, tuple(self)
 
     def keys(self) -> tuple[str, ...]:
-        """Return the names."""
+        """Return the names.
+
+        Returns
+        -------
+        names : tuple of str
+            Names of the probes.
+        """
         return self.names
 
     def values(self) -> tuple[torch.Tensor, ...]:
-        """Return the elements."""
+        """Return the elements.
+
+        Returns
+        -------
+        tensors : tuple of torch.Tensor
+            In the order of the names.
+        """
         return tuple(self)
 
     def items(self) -> Iterator[tuple[str, torch.Tensor]]:
-        """Return pairs of names and elements."""
+        """Return pairs of names and elements.
+
+        Returns
+        -------
+        pairs : iterator of (str, torch.Tensor)
+            In the order of the names.
+        """
         return iter(zip(self.names, self, strict=True))
 
     def __repr__(self):

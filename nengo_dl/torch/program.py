@@ -1,4 +1,4 @@
-"""What a module of torch runs: a network, compiled for the precisions in use."""
+"""A network that a module of torch runs, compiled for the precisions in use."""
 
 from collections.abc import Callable
 from typing import Any
