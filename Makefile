@@ -25,9 +25,8 @@ NENGO_ROOT = $(shell $(BIN)/python -c \
 # Where the lowest versions are installed that setup.cfg promises
 OLDEST := .venv-oldest
 
-# Where snnTorch, norse and sinabs run the graphs of tests/nir, beside a torch for CPUs
-EXCHANGE := .venv-exchange
-SPIKES := $(EXCHANGE)/spikes
+# What snnTorch, norse and sinabs make of the graphs of tests/nir
+SPIKES := $(VENV)/spikes
 
 .PHONY: help install demo test lint unit quick test-oldest test-exchange conformance docs \
 	benchmarks clean
@@ -41,7 +40,7 @@ help:
 	@echo "make quick        a part of them that looks at every stage"
 	@echo "make test-oldest  the same with the lowest versions that setup.cfg promises,"
 	@echo "                  which need Python 3.10 to 3.12"
-	@echo "make test-exchange  runs graphs in snnTorch, norse and sinabs, and compares"
+	@echo "make test-exchange  tests with PyTorch; runs graphs in snnTorch, norse and sinabs"
 	@echo "make conformance  only Nengo's tests"
 	@echo "make docs         the documentation, in docs/_build/html; with DATA=real, its"
 	@echo "                  notebooks load the real data sets from the internet"
@@ -92,19 +91,19 @@ $(OLDEST)/.installed: setup.cfg pyproject.toml
 		--constraint $(OLDEST)/floors.txt --editable ".[tests]"
 	@touch $@
 
-test-exchange: $(VENV)/.installed-tests $(EXCHANGE)/.installed
+test-exchange: $(VENV)/.installed-exchange
 	rm -rf $(SPIKES)
-	$(EXCHANGE)/bin/python -W ignore -m tests.nir.record $(SPIKES)
-	NIR_DATA=$(SPIKES) $(BIN)/python $(PYTEST) tests/nir/test_peers.py
+	$(BIN)/python -W ignore -m tests.nir.record $(SPIKES)
+	NIR_DATA=$(SPIKES) $(BIN)/python $(PYTEST) tests/nir/test_peers.py tests/torch
 
 # Norse asks for packages that bring gigabytes of CUDA, and sinabs for an older nir
-$(EXCHANGE)/.installed: tests/nir/requirements.txt tests/nir/requirements-alone.txt
-	$(PYTHON) -m venv $(EXCHANGE)
-	@echo "Installing torch, snnTorch, norse and sinabs into $(EXCHANGE)"
-	$(EXCHANGE)/bin/python -m pip install --quiet --disable-pip-version-check \
-		--requirement tests/nir/requirements.txt
-	$(EXCHANGE)/bin/python -m pip install --quiet --disable-pip-version-check \
-		--no-deps --requirement tests/nir/requirements-alone.txt
+$(VENV)/.installed-exchange: tests/exchange.txt tests/exchange-alone.txt \
+		| $(VENV)/.installed-tests
+	@echo "Installing torch, snnTorch, norse and sinabs into $(VENV)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--requirement tests/exchange.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--no-deps --requirement tests/exchange-alone.txt
 	@touch $@
 
 conformance: $(VENV)/.installed-tests
@@ -120,5 +119,5 @@ benchmarks: $(VENV)/.installed-demo
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) $(OLDEST) $(EXCHANGE) .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info \
+	rm -rf $(VENV) $(OLDEST) .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info \
 		docs/_build demo/output benchmarks/results

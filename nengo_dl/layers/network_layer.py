@@ -15,6 +15,7 @@ from nengo_dl.descriptions import described, restored
 from nengo_dl.errors import argument, arguments_of
 from nengo_dl.keras_model.nengo_layer import NengoLayer
 from nengo_dl.over_time import reduce_steps, relative, weights_of_steps
+from nengo_dl.silence import warnings_ignored
 
 Surrogate = Any  # its name, or a function: see `nengo_dl.surrogates`
 
@@ -52,7 +53,9 @@ class NetworkLayer(keras.layers.Layer):
             )
             net.config[nengo.Connection].synapse = None
             self.make_network(int(input_shape[-1] or 0))
-        self.network_layer = NengoLayer(net, self.dt, name="network")
+        # Nengo warns that neurons without a bias do not fire by themselves
+        with warnings_ignored(module=r"nengo\.neurons"):
+            self.network_layer = NengoLayer(net, self.dt, name="network")
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Run the network."""

@@ -164,10 +164,11 @@ def build_sim_array_function(ops, ctx):
         return compute(x), had, left
 
     views = [slot([signal]) for signal in (op.output, *op.state)]
+    trains_rates = op.state and ctx.settings.training_mode == "rate"
     return Kernel(
         name=type(function).__name__,
         reads=(slot(op.reads), *views[1:]),
         writes=tuple(Write(view, "set") for view in views),
         fn=spiking if op.state else lambda x: (compute(x),),
-        training_fn=rate if op.state else None,
+        training_fn=rate if trains_rates else None,
     )

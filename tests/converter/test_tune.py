@@ -140,3 +140,42 @@ def test_bad_arguments(arguments, message):
 def test_rates_need_no_tuning():
     with pytest.raises(ValueError, match="expected spiking neurons"):
         Converter(dense_model()).tune(DATA)
+
+
+IMAGES = RNG.uniform(size=(8, 6, 6, 2)).astype("float32")
+AFTER_SPIKES = {
+    "maximum": [kl.MaxPooling2D(2), kl.Flatten()],
+    "maximum of a row": [
+        kl.Reshape((16, 4)),
+        kl.MaxPooling1D(3, padding="same"),
+    ],
+    "maximum of all": [kl.GlobalMaxPooling2D()],
+    "average": [kl.AveragePooling2D(2), kl.ReLU(), kl.Flatten()],
+    "normalization": [kl.BatchNormalization(), kl.ReLU(), kl.GlobalMaxPooling2D()],
+    "softmax": [kl.Flatten(), kl.Dense(3, activation="softmax")],
+}
+
+
+@pytest.mark.parametrize("name", AFTER_SPIKES)
+def test_training_through_spikes_sees_what_prediction_does(name):
+    layers = [kl.Conv2D(4, 3, activation="relu"), *AFTER_SPIKES[name]]
+    model = seeded(keras.Sequential([keras.Input(IMAGES.shape[1:]), *layers]))
+    converter = Converter(
+        model,
+        swap_activations={"relu": nengo_dl.IntegrateAndFire()},
+        calibration_data=IMAGES,
+        inference_only=True,
+    )
+    (node,), (probe,) = converter.inputs.values(), converter.outputs.values()
+    with converter.net:
+        nengo_dl.configure_settings(
+            training_mode="spiking", inference_only=False, jit_compile=False
+        )
+    data = {node: IMAGES.reshape(len(IMAGES), 1, -1)}
+    with nengo_dl.Simulator(converter.net, minibatch_size=4, progress_bar=False) as sim:
+        targets = {probe: np.zeros((len(IMAGES), N_STEPS, probe.size_in))}
+        sim.compile(keras.optimizers.SGD(0.0), "mse")
+        trained = sim.fit(data, targets, n_steps=N_STEPS, verbose=0).history["loss"][0]
+        predicted = sim.evaluate(data, targets, n_steps=N_STEPS, verbose=0)["loss"]
+    assert predicted > 0
+    np.testing.assert_allclose(trained, predicted, rtol=1e-5)
