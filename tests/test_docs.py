@@ -65,6 +65,12 @@ def run(text, path, first_line, namespace):
             exec(code, namespace)  # noqa: S102
 
 
+def skip_without_torch(text):
+    """Skip examples that need PyTorch, which is not among what tests need."""
+    if "import torch" in text:
+        pytest.importorskip("torch")
+
+
 def docstrings_with_examples():
     """Yield a parameter for each docstring of the package that has an example."""
     kinds = ast.Module | ast.ClassDef | ast.FunctionDef
@@ -94,11 +100,13 @@ def registries(monkeypatch):
 def test_examples_in_pages_run(name, registries):
     keras.utils.set_random_seed(0)
     text = (ROOT / name).read_text(encoding="utf-8")
+    skip_without_torch(text)
     run(text, ROOT / name, 0, {"__name__": "example"})
 
 
 @pytest.mark.parametrize("path, line, text", docstrings_with_examples())
 def test_examples_in_docstrings_run(path, line, text, registries):
+    skip_without_torch(text)
     keras.utils.set_random_seed(0)
     module = path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
     own = vars(importlib.import_module(module.removesuffix(".__init__")))
