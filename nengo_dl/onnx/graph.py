@@ -10,6 +10,9 @@ from nengo_dl.errors import InvalidValue
 from nengo_dl.onnx.package import onnx_package
 
 DOMAINS = ("", "ai.onnx")  # two names of the standard's own operators
+# Types of elements that are computed with
+FLOATS = ("float16", "float32", "float64", "bfloat16")
+NUMBERS = (*FLOATS, "bool", *(f"{u}int{n}" for u in ("", "u") for n in (8, 16, 32, 64)))
 Shape = tuple[int | str | None, ...]
 
 

@@ -17,7 +17,7 @@ from nengo_dl.exchange.emitter import layer_name
 from nengo_dl.exchange.graph import Ref, Weight
 from nengo_dl.onnx.dims import Length, NotKnown, is_items, is_known, lengths
 from nengo_dl.onnx.folding import axes_of, can_fold, fold, part_of_shape
-from nengo_dl.onnx.graph import Graph, Node
+from nengo_dl.onnx.graph import NUMBERS, Graph, Node
 from nengo_dl.onnx.reshapes import flattened, reshaped, size_of, squeezed
 from nengo_dl.onnx.shapes import Computed, Shape, infer
 from nengo_dl.onnx.versions import broadcast_axis, modern
@@ -101,7 +101,7 @@ class Resolver:
             keywords=node.attributes,
             outputs=node.outputs,
             shapes=tuple(_known_shape(out.shape) for out in outputs),
-            dtypes=tuple(out.dtype and out.dtype.name for out in outputs),
+            dtypes=tuple(map(_dtype, outputs)),
         )
         self.nodes.append(made)
         return outputs
@@ -166,6 +166,11 @@ def resolved(
     has_items : bool
         Whether the first axis is a minibatch of any size.
     """
+    for each in graph.inputs:
+        if each.dtype.name not in NUMBERS:
+            raise InvalidValue(
+                f"expected inputs of numbers (got {each.dtype.name} for {each.name!r})"
+            )
     first = shapes[0][0] if has_items else None
     resolver = Resolver(first if isinstance(first, int) else None, {})
     inputs = []
@@ -190,6 +195,12 @@ def _precision(graph: Graph) -> str:
     """Return the type of the first input of floats."""
     floats = (each.dtype.name for each in graph.inputs)
     return next((name for name in floats if "float" in name), "float32")
+
+
+def _dtype(out: Computed) -> str | None:
+    """Return the type of a value, if it is one of numbers that are computed with."""
+    is_known = out.dtype is not None and out.dtype.name in NUMBERS
+    return out.dtype.name if is_known else None
 
 
 def _known_shape(shape: Shape | None) -> exchange.Shape | None:

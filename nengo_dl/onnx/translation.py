@@ -146,6 +146,8 @@ def versions_of(graph: Graph, shapes: tuple[Shape, ...]) -> Iterator[exchange.Gr
     shapes : tuple of tuple
         Of the inputs.
     """
+    if not shapes:
+        raise InvalidValue("expected a model with inputs (got none)")
     have_items = len({shape[:1] for shape in shapes}) == 1 and shapes[0] != ()
     if have_items:
         yield resolved(graph, shapes, has_items=True)

@@ -12,6 +12,7 @@ from nengo_dl.exchange.operators.padding import pad
 from nengo_dl.exchange.operators.shapes import concatenate, reshape
 from nengo_dl.exchange.registry import register
 from nengo_dl.onnx.folding import axes_of, slices, split_sizes
+from nengo_dl.onnx.graph import FLOATS, NUMBERS
 from nengo_dl.onnx.package import onnx_package
 
 ops = keras.ops
@@ -132,15 +133,11 @@ def onnx_dtype(kind: int) -> np.dtype:
     return onnx_package().helper.tensor_dtype_to_np_dtype(kind)
 
 
-FLOATS = ("float16", "float32", "float64", "bfloat16")
-WHOLE = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "bool")
-
-
 def _cast(emit: Emitter, value, dtype: np.dtype):
     before = str(value.tensor.dtype)
     if dtype.name in FLOATS and before in FLOATS:
         return value
-    if dtype.name not in (*FLOATS, *WHOLE):
+    if dtype.name not in NUMBERS:
         raise InvalidValue(f"expected a type that is computed with (got {dtype.name})")
     target = emit.graph.dtype if dtype.name in FLOATS else dtype.name
     return apply(value, ops.cast, target)
