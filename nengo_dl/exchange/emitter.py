@@ -29,6 +29,8 @@ class Emitter:
     ----------
     node : `Node`
         That is being translated now; layers are named by it.
+    source : KerasTensor
+        The first input, which says how many items there are.
     values : dict of str to object
         What has been computed so far, by its name.
     bindings : list of `Binding`
@@ -36,7 +38,7 @@ class Emitter:
     """
 
     def __init__(self, graph: Graph, inputs: Sequence[keras.KerasTensor]):
-        self.graph, self._source = graph, inputs[0]
+        self.graph, self.source = graph, inputs[0]
         self.values: dict[str, Any] = {
             given.name: plain_value(tensor)
             if given.has_items
@@ -75,7 +77,7 @@ class Emitter:
             )
         if operand.name not in self._parameters:
             layer = self._made(Parameter, operand.name, shape=operand.array.shape)
-            tensor = layer(self._source)
+            tensor = layer(self.source)
             self._bind(layer, "value", operand, AS_IT_IS)
             self._parameters[operand.name] = plain_value(tensor, None)
         return self._parameters[operand.name]

@@ -56,11 +56,14 @@ class Weight:
         Its value, of the shape that it has in the source.
     trainable : bool
         Whether training changes it.
+    aliases : tuple of str
+        Other names of the same weight.
     """
 
     name: str
     array: np.ndarray
     trainable: bool = True
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,8 +1,10 @@
 """Layers that Keras does not have."""
 
+import math
 from typing import Any
 
 import keras
+import numpy as np
 
 PACKAGE = "nengo_dl"
 
@@ -43,3 +45,105 @@ class Parameter(keras.layers.Layer):
     def get_config(self):
         """Return what the layer can be made of."""
         return {**super().get_config(), "shape": self.shape}
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class ForEachItem(keras.layers.Layer):
+    """Repeats what all items share for each item of another tensor."""
+
+    def call(self, inputs):
+        """Return the first input as often as the second one has items."""
+        shared, other = inputs
+        n_items = keras.ops.shape(other)[0]
+        return keras.ops.repeat(shared, n_items, axis=0)
+
+    def compute_output_shape(self, input_shape):
+        """Return the shape of the output."""
+        shared, other = input_shape
+        return (other[0], *shared[1:])
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class BatchNormalization(keras.layers.BatchNormalization):
+    r"""Batch normalisation that keeps the unbiased variance, as PyTorch does.
+
+    Normalisation is that of Keras. With :math:`n` elements of a channel in a minibatch,
+    the moving variance follows :math:`\frac{n}{n - 1}` times their variance (Ioffe and
+    Szegedy 2015, https://doi.org/10.48550/arXiv.1502.03167, algorithm 2). The layer also
+    counts minibatches.
+    """
+
+    def build(self, input_shape):
+        """Make the weights, and a counter of minibatches."""
+        super().build(input_shape)
+        self.n_minibatches = self.add_weight(
+            shape=(),
+            initializer="zeros",
+            dtype="int64",
+            trainable=False,
+            name="n_minibatches",
+        )
+
+    def call(self, inputs, training=False, mask=None):
+        """Normalise, and let the averages follow."""
+        if not training or not self.trainable:
+            return super().call(inputs, training=training, mask=mask)
+        before = keras.ops.convert_to_tensor(self.moving_variance)
+        outputs = super().call(inputs, training=True, mask=mask)
+        # Keras has moved it to keep * before + (1 - keep) * variance
+        after = keras.ops.convert_to_tensor(self.moving_variance)
+        shape = keras.ops.shape(inputs)
+        n = math.prod(shape[i] for i in range(len(shape)) if i != self._channels(shape))
+        extra = 1 / keras.ops.cast(keras.ops.maximum(n - 1, 1), after.dtype)
+        unbiased = after + extra * (after - self.momentum * before)
+        self.moving_variance.assign(unbiased)
+        self.n_minibatches.assign_add(1)
+        return outputs
+
+    def _channels(self, shape) -> int:
+        return self.axis % len(shape)
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class LocalResponseNormalization(keras.layers.Layer):
+    r"""Divides by the squares of neighbouring channels.
+
+    .. math:: y_i = x_i \left(k + \frac{\alpha}{n} \sum_j x_j^2\right)^{-\beta}
+
+    with the :math:`n` channels :math:`j` around :math:`i` (Krizhevsky et al. 2012,
+    https://doi.org/10.1145/3065386, section 3.3).
+
+    Parameters
+    ----------
+    size : int
+        Number of channels :math:`n`.
+    alpha, beta, bias : float
+        :math:`\alpha`, :math:`\beta` and :math:`k`.
+    **kwargs
+        Arguments of all layers.
+    """
+
+    def __init__(
+        self, size: int, alpha: float, beta: float, bias: float, **kwargs: Any
+    ):
+        super().__init__(**kwargs)
+        self.size, self.alpha, self.beta, self.bias = size, alpha, beta, bias
+
+    def call(self, inputs):
+        """Return the input, of shape (minibatch, ..., channels), normalised."""
+        n, before = inputs.shape[-1], (self.size - 1) // 2
+        distance = np.subtract.outer(np.arange(n), np.arange(n))
+        near = (distance >= -before) & (distance <= self.size - 1 - before)
+        near = keras.ops.convert_to_tensor(near.astype(inputs.dtype))
+        sums = keras.ops.matmul(keras.ops.square(inputs), near)
+        scale = self.bias + self.alpha / self.size * sums
+        return inputs * keras.ops.power(scale, -self.beta)
+
+    def compute_output_shape(self, input_shape):
+        """Return the shape of the output."""
+        return input_shape
+
+    def get_config(self):
+        """Return what the layer can be made of."""
+        own = {name: getattr(self, name) for name in ("size", "alpha", "beta", "bias")}
+        return {**super().get_config(), **own}

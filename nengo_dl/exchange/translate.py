@@ -3,12 +3,14 @@
 import inspect
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
+import numpy as np
 
 from nengo_dl.errors import InvalidValue
+from nengo_dl.exchange.bindings import Binding
 from nengo_dl.exchange.emitter import Emitter, layer_name
 from nengo_dl.exchange.graph import Graph, Node, Ref, Shape
 from nengo_dl.exchange.model import TranslatedModel
@@ -156,8 +158,23 @@ def attempt(graph: Graph) -> tuple[TranslatedModel | None, Coverage]:
     outputs = outputs[0] if len(outputs) == 1 else outputs
     inputs = inputs[0] if len(inputs) == 1 else inputs
     model = TranslatedModel(inputs, outputs, name=graph.name)
-    model.bind(emit.bindings)
+    bindings = [each for found in emit.bindings for each in _aliased(found, graph)]
+    bound = {binding.weight for binding in bindings}
+    model.bind(bindings, {n: a for n, a in _arrays(graph) if n not in bound})
     return model, covered
+
+
+def _aliased(binding: Binding, graph: Graph) -> Iterator[Binding]:
+    """Yield a binding for each name of its weight."""
+    names = (w.aliases for w in graph.weights.values() if w.name == binding.weight)
+    for name in (binding.weight, *next(names, ())):
+        yield replace(binding, weight=name)
+
+
+def _arrays(graph: Graph) -> Iterator[tuple[str, np.ndarray]]:
+    for weight in graph.weights.values():
+        for name in (weight.name, *weight.aliases):
+            yield name, weight.array
 
 
 def _emit(emit: Emitter, node: Node) -> Iterator[OperatorUse]:

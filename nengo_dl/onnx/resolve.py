@@ -270,7 +270,10 @@ def _squeeze(resolver: Resolver, node: Node, arguments) -> Sequence[Any]:
     axes = axes_of(rest[0], len(shape)) if rest and rest[0] is not None else None
     if axes is None:
         axes = squeezed(shape, resolver.n_items)
-    return resolver.add(node, [x, np.array(axes, np.int64)])
+    if any(isinstance(shape[axis], Length) or shape[axis] != 1 for axis in axes):
+        raise InvalidValue(f"expected axes of length 1 (got {axes} of {shape})")
+    kept = tuple(n for i, n in enumerate(shape) if i not in axes)
+    return _to_shape(resolver, node, x, kept)
 
 
 def _branch(resolver: Resolver, node: Node, arguments) -> Sequence[Any]:

@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from nengo_dl.errors import InvalidValue
+from nengo_dl.torch.in_place import without_changes_in_place
 from nengo_dl.torch.library import import_torch
 
 N_ITEMS = 2  # of examples, as PyTorch takes an axis of length 1 for a constant
@@ -34,7 +36,7 @@ def example_tensors(where: str, example_inputs: Any) -> tuple[Any, ...]:
     tensors = []
     for i, example in enumerate(given):
         try:
-            tensor = torch.as_tensor(example).detach()
+            tensor = torch.as_tensor(example).detach().clone()
         except (TypeError, ValueError, RuntimeError) as error:
             raise TypeError(
                 f"{where}.example_inputs: expected tensors or arrays (got "
@@ -84,16 +86,21 @@ def export(where: str, module: Any, example_inputs: Any) -> Exported:
             f"{type(module).__name__}). Wrap a function in a module."
         )
     examples = example_tensors(where, example_inputs)
-    batch = torch.export.Dim("items")
+    shapes, batch = torch.export.ShapesCollection(), torch.export.Dim("items")
+    for example in examples:
+        shapes[example] = {0: batch}
     try:
-        with in_evaluation(module), warnings.catch_warnings(), torch.no_grad():
+        with in_evaluation(module), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             program = torch.export.export(
                 module,
                 examples,
-                dynamic_shapes=tuple({0: batch} for _ in examples),
+                dynamic_shapes=shapes,
                 strict=False,
             )
+            program = without_changes_in_place(program)
+    except InvalidValue:
+        raise
     except Exception as error:  # whatever the module or PyTorch raises
         raise TypeError(
             f"{where}: expected a module that torch.export makes a graph of, for any "

@@ -1,167 +1,211 @@
-"""From PyTorch's graph to that of ``exchange``."""
+"""From PyTorch's graph to that of ``exchange``.
+
+What follows from constants is computed here, by PyTorch. Operators that change a tensor
+in place become those that do not.
+"""
 
 import operator
-from collections.abc import Iterator, Mapping
 from typing import Any
 
-import numpy as np
-
-from nengo_dl.errors import InvalidValue
-from nengo_dl.exchange.graph import Graph, Input, Node, Ref, Shape, Weight
+from nengo_dl.exchange.graph import Graph, Input, Node, Ref, Shape
 from nengo_dl.torch.library import import_torch
+from nengo_dl.torch.places import place_of
+from nengo_dl.torch.weights import array_of, weights_of
 
 
 class _Batch:
     """The number of items, which is known when the model is called."""
 
     def __repr__(self) -> str:
-        return "items"
+        return "the number of items"
 
 
 BATCH = _Batch()
-BUILT_IN = "torch.nn.modules"  # modules that are named by their own path alone
+OTHER = -1  # length of an axis that depends on the number of items in another way
+
+# Tensors of a single number, whatever their size
+FILLED = ("full", "new_full", "new_ones", "new_zeros", "ones", "zeros")
+# Those that take no more than the shape from their argument
+LIKE = {"full_like": None, "ones_like": 1, "zeros_like": 0}
 
 
-def read(exported: Any, name: str) -> Graph:
-    """Return the graph of an exported program."""
-    return _Reader(exported.program, name).graph()
+def read(module: Any, program: Any, name: str) -> Graph:
+    """Return the graph of an exported program, with the weights of its module."""
+    return _Reader(module, program, name).graph()
 
 
 class _Reader:
-    """Reads one node after the other, and knows what has been changed in place."""
+    """Reads one node after the other.
 
-    def __init__(self, program: Any, name: str):
+    It knows which values are constants, and which have been changed in place.
+    """
+
+    def __init__(self, module: Any, program: Any, name: str):
         self._torch = import_torch("nengo_dl.torch")
         self._program, self._name = program, name
-        self._now: dict[str, str] = {}  # by names of values that were overwritten
+        self._nodes = list(program.graph.nodes)
+        self._weights, self._constants = weights_of(module, program)
+        self._buffers = {
+            ref: self._torch.from_numpy(weight.array.copy())
+            for ref, weight in self._weights.items()
+            if ref in program.graph_signature.inputs_to_buffers
+        }
+        self._changed: dict[str, str] = {}  # from names of values to present ones
+        self._batch = self._symbol()
 
     def graph(self) -> Graph:
         """Read the whole program."""
-        signature = self._program.graph_signature
-        nodes = list(self._program.graph.nodes)
-        tensors = {node.name: node for node in nodes if node.op == "placeholder"}
+        tensors = {node.name: node for node in self._nodes if node.op == "placeholder"}
         inputs = tuple(
-            Input(name, shape_of(tensors[name]), dtype_of(tensors[name]))
-            for name in signature.user_inputs
+            Input(name, *self._described(tensors[name].meta["val"]))
+            for name in self._program.graph_signature.user_inputs
         )
-        weights = self._weights(signature)
-        read = tuple(
-            self._node(node)
-            for node in nodes
-            if node.op == "call_function" and not self._is_number(node)
-        )
-        (output,) = (node for node in nodes if node.op == "output")
+        read = [self._read(n) for n in self._nodes if n.op == "call_function"]
+        (output,) = (node for node in self._nodes if node.op == "output")
         names = tuple(self._current(node) for node in output.args[0])
-        floats = {w.array.dtype.name for w in weights.values()} & {"float64"}
-        dtype = "float64" if floats else "float32"
-        return Graph(self._name, inputs, _needed(read, names), names, weights, dtype)
+        nodes = _needed([node for node in read if node is not None], names)
+        dtypes = {w.array.dtype.name for w in self._weights.values()}
+        dtypes |= {given.dtype for given in inputs}
+        dtype = "float64" if "float64" in dtypes else "float32"
+        return Graph(self._name, inputs, nodes, names, self._weights, dtype)
 
-    def _weights(self, signature: Any) -> dict[str, Weight]:
-        state = {**self._program.state_dict, **self._program.constants}
-        places = {
-            **signature.inputs_to_parameters,
-            **signature.inputs_to_buffers,
-            **signature.inputs_to_lifted_tensor_constants,
-        }
-        found, first = {}, {}
-        for name, path in places.items():
-            tensor = state[path]
-            key = (tensor.data_ptr(), tuple(tensor.shape), tuple(tensor.stride()))
-            first.setdefault(key, path)  # tied weights are one, by their first name
-            is_parameter = name in signature.inputs_to_parameters
-            found[name] = Weight(
-                first[key] if tensor.numel() else path,
-                array_of(tensor),
-                is_parameter and tensor.requires_grad,
-            )
-        return found
+    # --- shapes -------------------------------------------------------------------
 
-    def _is_number(self, node: Any) -> bool:
-        """Whether a node computes a number, e.g. with the number of items."""
-        value = node.meta.get("val")
-        torch = self._torch
-        return isinstance(value, torch.SymInt | torch.SymFloat | torch.SymBool) or (
-            node.target is operator.getitem
-        )
+    def _symbol(self) -> Any:
+        """Return PyTorch's symbol for the number of items."""
+        for node in self._nodes:
+            if node.name in self._program.graph_signature.user_inputs:
+                return node.meta["val"].shape[0].node.expr
+        return None
 
-    def _node(self, node: Any) -> Node:
+    def _described(self, tensor: Any) -> tuple[Shape, str]:
+        """Return the shape and the type of a tensor of PyTorch's."""
+        shape = tuple(map(self._length, tensor.shape))
+        return shape, str(tensor.dtype).removeprefix("torch.")
+
+    def _length(self, n: Any) -> int | None:
+        if isinstance(n, int):
+            return n
+        return None if n.node.expr == self._batch else OTHER
+
+    # --- nodes --------------------------------------------------------------------
+
+    def _read(self, node: Any) -> Node | None:
+        """Return a node; None if its value is known, or is a number."""
         values = node.meta.get("val")
+        numbers = (self._torch.SymInt, self._torch.SymFloat, self._torch.SymBool)
+        if node.target is operator.getitem or isinstance(values, numbers):
+            return None
+        if self._folded(node):
+            return None
         several = isinstance(values, tuple | list)
         parts = values if several else (values,)
-        outputs = tuple(
-            f"{node.name}:{i}" if several else node.name for i in range(len(parts))
-        )
-        path, is_own = place_of(node)
-        base = node.target.__name__.split(".")[0].strip("_")
+        described = [(None, None) if x is None else self._described(x) for x in parts]
+        name = str(node.target)
+        arguments = tuple(map(self._argument, node.args))
+        keywords = {key: self._argument(value) for key, value in node.kwargs.items()}
+        if changes_in_place(node):
+            name = name.replace("_.", ".")
+            self._changed[self._current(node.args[0])] = node.name
+        path, layer_name = place_of(node)
         return Node(
-            operator_of(node),
-            path if is_own else f"{path}_{base}".lstrip("_"),
+            name,
+            layer_name,
             path,
-            tuple(self._argument(argument) for argument in node.args),
-            {key: self._argument(value) for key, value in node.kwargs.items()},
-            outputs,
-            tuple(None if part is None else _shape(part) for part in parts),
-            tuple(None if part is None else _dtype(part) for part in parts),
+            arguments,
+            keywords,
+            tuple(f"{node.name}:{i}" for i in range(len(parts)))
+            if several
+            else (node.name,),
+            tuple(shape for shape, _ in described),
+            tuple(dtype for _, dtype in described),
         )
 
     def _current(self, node: Any) -> str:
-        """Return the name of what a node computes."""
+        """Return the name of a node's value, as it is now."""
         if node.target is operator.getitem:
             source, i = node.args
-            return f"{source.name}:{i}"
-        return node.name
+            name = f"{source.name}:{i}"
+        else:
+            name = node.name
+        while name in self._changed:
+            name = self._changed[name]
+        return name
 
     def _argument(self, argument: Any) -> Any:
-        if isinstance(argument, self._torch.fx.Node):
-            if "val" in argument.meta and not isinstance(
-                argument.meta["val"], self._torch.Tensor
-            ):
-                if argument.target is not operator.getitem:
-                    return BATCH
-            return Ref(self._current(argument))
+        torch = self._torch
+        if isinstance(argument, torch.fx.Node):
+            if self._is_number(argument):
+                return BATCH
+            name = self._current(argument)
+            constant = self._constants.get(name)
+            return Ref(name) if constant is None else array_of(constant)
         if isinstance(argument, tuple | list):
-            return tuple(self._argument(part) for part in argument)
+            return tuple(map(self._argument, argument))
+        if isinstance(argument, torch.dtype):
+            return str(argument).removeprefix("torch.")
         return argument
 
+    def _is_number(self, node: Any) -> bool:
+        value = node.meta.get("val")
+        torch = self._torch
+        return isinstance(value, torch.SymInt | torch.SymFloat | torch.SymBool)
 
-def operator_of(node: Any) -> str:
-    """Return the name of an operator, such as "aten.conv2d.default"."""
-    return str(node.target)
+    # --- constants ----------------------------------------------------------------
+
+    def _folded(self, node: Any) -> bool:
+        """Compute a node that depends on constants alone; return whether it does."""
+        base = base_name(node)
+        if base in LIKE or base in FILLED:
+            return self._filled(node, base)
+        torch = self._torch
+        if torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()):
+            return False
+        tensors = [n for n in node.all_input_nodes if n.op != "get_attr"]
+        known = {**self._buffers, **self._constants}
+        names = [self._current(n) for n in tensors]
+        if not all(name in known for name in names) or changes_in_place(node):
+            return False
+        by_node = dict(zip(tensors, (known[name] for name in names), strict=True))
+        args, kwargs = torch.fx.map_arg((node.args, node.kwargs), by_node.__getitem__)
+        self._keep(node, node.target(*args, **kwargs))
+        return True
+
+    def _filled(self, node: Any, base: str) -> bool:
+        """Return whether a tensor has the same number everywhere, and keep it."""
+        number = LIKE.get(base, 0 if "zeros" in base else 1)
+        if "full" in base:
+            number = node.args[2 if base == "new_full" else 1]
+        value = node.meta["val"]
+        shape = [1 if n is None else n for n in map(self._length, value.shape)]
+        if not isinstance(number, int | float | bool) or OTHER in shape:
+            return False
+        self._keep(node, self._torch.full(shape, number, dtype=value.dtype))
+        return True
+
+    def _keep(self, node: Any, value: Any) -> None:
+        if isinstance(value, tuple | list):
+            parts = {f"{node.name}:{i}": part for i, part in enumerate(value)}
+            self._constants.update(parts)
+        else:
+            self._constants[node.name] = value
 
 
-def place_of(node: Any) -> tuple[str, bool]:
-    """Return the path of the module that a node is in, and whether it is PyTorch's."""
-    stack = list((node.meta.get("nn_module_stack") or {}).values())
-    if not stack:
-        return "", False
-    path, kind = stack[-1]
-    return path, str(kind).startswith(BUILT_IN) and bool(path)
+def base_name(node: Any) -> str:
+    """Return the name of an operator without its library and overload."""
+    return str(node.target).removeprefix("aten.").split(".")[0]
 
 
-def shape_of(node: Any) -> Shape:
-    """Return the shape of a node's value; None for the number of items."""
-    return _shape(node.meta["val"])
+def changes_in_place(node: Any) -> bool:
+    """Whether an operator changes one of its arguments."""
+    schema = getattr(node.target, "_schema", None)
+    return schema is not None and any(
+        argument.alias_info is not None and argument.alias_info.is_write
+        for argument in schema.arguments
+    )
 
 
-def _shape(tensor: Any) -> Shape:
-    return tuple(n if isinstance(n, int) else None for n in tensor.shape)
-
-
-def dtype_of(node: Any) -> str:
-    """Return the type of a node's value, as Keras names it."""
-    return _dtype(node.meta["val"])
-
-
-def _dtype(tensor: Any) -> str:
-    return str(tensor.dtype).removeprefix("torch.")
-
-
-def array_of(tensor: Any) -> np.ndarray:
-    """Return a tensor as an array of its own."""
-    return tensor.detach().cpu().numpy().copy()
-
-
-def _needed(nodes: tuple[Node, ...], outputs: tuple[str, ...]) -> tuple[Node, ...]:
+def _needed(nodes: list[Node], outputs: tuple[str, ...]) -> tuple[Node, ...]:
     """Return the nodes that outputs follow from."""
     wanted, kept = set(outputs), []
     for node in reversed(nodes):

@@ -1,12 +1,10 @@
 """Convolutions and transposed convolutions."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import keras
-import numpy as np
 
 from nengo_dl.errors import InvalidValue
 from nengo_dl.exchange.bindings import Form

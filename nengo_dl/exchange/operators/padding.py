@@ -124,7 +124,7 @@ def pad(
     if fill == 0 and pairs[-1] == (0, 0) and 3 <= rank <= 5:
         tensor = zero_pad(emit, tensor, tuple(pairs[:-1]), "")
         return value.with_tensor(tensor, value.is_nonnegative)
-    cut = [slice(max(-a, 0), -b if b < 0 else None) for a, b in pairs]
+    cut = [slice(max(-a, 0), b if b < 0 else None) for a, b in pairs]
     if any(part != slice(0, None) for part in cut):
         tensor = tensor[(slice(None), *cut)]
     added = [(max(a, 0), max(b, 0)) for a, b in pairs]

@@ -13,10 +13,12 @@ from nengo_dl.exchange.emitter import Emitter
 from nengo_dl.exchange.operators.conv import from_image, image
 from nengo_dl.exchange.operators.padding import (
     Pads,
+    pads_of,
     repeat_edges,
     same_pads,
     zero_pad,
 )
+from nengo_dl.exchange.operators.resizing import multiply_along, unequal_averages
 from nengo_dl.exchange.values import Value
 
 MAX = {
@@ -106,8 +108,14 @@ def max_pool(emit: Emitter, value: Value, pool: Pool) -> Value:
             padding = "same"
         elif value.is_nonnegative:
             tensor = zero_pad(emit, tensor, pads)
-        else:  # the element at the edge is in each window that goes over it
+        elif pool.n_axes < 3:
+            # the element at the edge is in each window that goes over it
             tensor = repeat_edges(tensor, pads)
+        else:  # here, TensorFlow sends gradients to all elements that are equal
+            lowest = float(np.finfo(emit.graph.dtype).min)
+            tensor = keras.ops.pad(
+                tensor, [(0, 0), *pads, (0, 0)], constant_values=lowest
+            )
     made = emit.layer(
         MAX[pool.n_axes],
         tensor,
@@ -124,19 +132,69 @@ def _is_whole(pool: Pool, lengths: tuple[int, ...]) -> bool:
 
 
 def _dilated_max(emit: Emitter, tensor: Any, pool: Pool) -> Value:
-    """Take the elements of each window along each axis, and their maximum."""
-    for i in range(pool.n_axes):
-        n = tensor.shape[1 + i]
+    taps = []
+    for i, n in enumerate(tensor.shape[1:-1]):
         starts = np.arange(pool.count(i, n)) * pool.strides[i] - pool.pads[i][0]
-        taps = starts[:, None] + np.arange(pool.size[i]) * pool.rates[i]
-        inside = (taps >= 0) & (taps < n)
-        if not inside.any(axis=1).all():
+        places = starts[:, None] + np.arange(pool.size[i]) * pool.rates[i]
+        taps.append(np.where((places >= 0) & (places < n), places, -1))
+    return from_image(_max_of_taps(emit, tensor, taps))
+
+
+def _max_of_taps(emit: Emitter, tensor: Any, taps: Sequence[np.ndarray]) -> Any:
+    """Take elements along each axis, and their maximum.
+
+    ``taps`` has the elements of each window of an axis, of shape (n_windows, n_taps);
+    -1 for none.
+    """
+    for axis, places in enumerate(taps, start=1):
+        if not (places >= 0).any(axis=1).all():
             raise InvalidValue("expected windows with elements (got one of padding)")
-        first = taps[np.arange(len(taps)), inside.argmax(axis=1)]
-        index = np.where(inside, taps, first[:, None])
-        taken = [keras.ops.take(tensor, column, axis=1 + i) for column in index.T]
+        some = places.max(axis=1, keepdims=True)
+        index = np.where(places >= 0, places, some)
+        taken = [keras.ops.take(tensor, column, axis=axis) for column in index.T]
         tensor = emit.layer(keras.layers.Maximum, taken) if len(taken) > 1 else taken[0]
-    return from_image(tensor)
+    return tensor
+
+
+def adaptive_average_pool(
+    emit: Emitter, value: Value, shape: Sequence[int | None]
+) -> Value:
+    """Average over as many windows as the output has, which may be of unequal sizes."""
+    windows = _equal_windows(value, shape)
+    if windows is not None:
+        return average_pool(emit, value, windows)
+    pairs = zip(value.shape[2:], shape, strict=True)
+    matrices = [unequal_averages(n, n if m is None else m) for n, m in pairs]
+    return multiply_along(emit, value, matrices)
+
+
+def adaptive_max_pool(
+    emit: Emitter, value: Value, shape: Sequence[int | None]
+) -> Value:
+    """Take maxima over as many windows as the output has."""
+    windows = _equal_windows(value, shape)
+    if windows is not None:
+        return max_pool(emit, value, windows)
+    pairs = zip(value.shape[2:], shape, strict=True)
+    taps = []
+    for n, m in pairs:
+        covered = unequal_averages(n, n if m is None else m).T > 0
+        size = covered.sum(axis=1).max()
+        begin = covered.argmax(axis=1)
+        places = begin[:, None] + np.arange(size)
+        taps.append(np.where(np.arange(size) < covered.sum(1)[:, None], places, -1))
+    made = _max_of_taps(emit, image(emit, value, len(taps)), taps)
+    return from_image(made, value.is_nonnegative)
+
+
+def _equal_windows(value: Value, shape: Sequence[int | None]) -> Pool | None:
+    """Return windows of equal sizes that lead to an output of a certain size."""
+    lengths = value.shape[2:]
+    sizes = [n if m is None else m for n, m in zip(lengths, shape, strict=True)]
+    if any(n % m for n, m in zip(lengths, sizes, strict=True)):
+        return None
+    window = tuple(n // m for n, m in zip(lengths, sizes, strict=True))
+    return Pool(window, window, pads_of((0,) * len(window)))
 
 
 def average_pool(

@@ -1,5 +1,30 @@
-"""Operators of PyTorch: signatures of ATen, handed over to those of ``exchange``."""
+"""Operators of PyTorch: the signatures of ATen, handed over to ``exchange``.
 
-from nengo_dl.torch.operators import arithmetic, conv, linear, shapes
+Each function has the arguments of its operator, in their order and with their names.
+"""
 
-__all__ = ["arithmetic", "conv", "linear", "shapes"]
+from nengo_dl.torch.operators import (
+    activation,
+    arithmetic,
+    casting,
+    conv,
+    normalization,
+    pooling,
+    products,
+    reduction,
+    resizing,
+    shapes,
+)
+
+__all__ = [
+    "activation",
+    "arithmetic",
+    "casting",
+    "conv",
+    "normalization",
+    "pooling",
+    "products",
+    "reduction",
+    "resizing",
+    "shapes",
+]

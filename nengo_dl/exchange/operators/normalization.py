@@ -1,0 +1,219 @@
+"""Normalisation by averages of minibatches, or of each item."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from nengo_dl.errors import InvalidValue
+from nengo_dl.exchange.bindings import AS_IT_IS, Form
+from nengo_dl.exchange.emitter import Emitter
+from nengo_dl.exchange.graph import Weight
+from nengo_dl.exchange.layers import BatchNormalization
+from nengo_dl.exchange.operators.arithmetic import elementwise
+from nengo_dl.exchange.operators.conv import shape_of
+from nengo_dl.exchange.operators.reduction import reduce
+from nengo_dl.exchange.values import Value, plain_value
+
+
+def batch_norm(
+    emit: Emitter,
+    value: Value,
+    weights: Mapping[str, Weight | None],
+    rate: float,
+    epsilon: float,
+) -> Value:
+    """Normalise each channel by averages of minibatches.
+
+    Parameters
+    ----------
+    emit : Emitter
+        Makes the layers.
+    value : Value
+        Of shape (minibatch, channels, ...).
+    weights : mapping of str to Weight or None
+        "gamma", "beta", "moving_mean", "moving_variance", and "n_minibatches".
+    rate : float
+        How much of a minibatch goes into the averages.
+    epsilon : float
+        Is added to the variance.
+    """
+    given = {name: weight for name, weight in weights.items() if weight is not None}
+    if any(isinstance(weight, Value) for weight in given.values()):
+        raise InvalidValue(
+            "expected weights that no other operator has (got some that are shared)"
+        )
+    if value.batch != 0 or value.rank < 2:
+        raise InvalidValue(f"expected items and channels (got shape {value.shape})")
+    if rate == 0:
+        raise InvalidValue(
+            "expected averages that follow their input (got a rate of 0)"
+        )
+    order = value.channels_last if value.rank > 2 else value.plain
+    made = emit.weighted(
+        BatchNormalization,
+        emit.arranged(value, order),
+        {name: (weight, AS_IT_IS) for name, weight in given.items()},
+        momentum=1 - rate,
+        epsilon=epsilon,
+        center="beta" in given,
+        scale="gamma" in given,
+    )
+    return Value(made, order, 0)
+
+
+def layer_norm(
+    emit: Emitter, value: Value, n_axes: int, weight: Any, bias: Any, epsilon: float
+) -> Value:
+    """Normalise the last axes of each item.
+
+    Parameters
+    ----------
+    emit : Emitter
+        Makes the layers.
+    value : Value
+        Of shape (minibatch, ..., the shape of the weights).
+    n_axes : int
+        How many axes are normalised.
+    weight, bias : Weight or Value or None
+        Of the shape of these axes.
+    epsilon : float
+        Is added to the variance.
+    """
+    if value.batch is None or value.batch >= value.rank - n_axes:
+        raise InvalidValue(
+            f"expected to normalise axes after the minibatch (got shape {value.shape})"
+        )
+    tensor = emit.plain(value)
+    rank = len(tensor.shape)
+    axes = tuple(range(rank - n_axes, rank))
+    owned = {
+        name: (w, AS_IT_IS)
+        for name, w in (("gamma", weight), ("beta", bias))
+        if isinstance(w, Weight)
+    }
+    made = emit.weighted(
+        keras.layers.LayerNormalization,
+        tensor,
+        owned,
+        axis=axes[0] if n_axes == 1 else axes,
+        epsilon=epsilon,
+        center="beta" in owned,
+        scale="gamma" in owned,
+    )
+    normalized = plain_value(made, value.batch)
+    others = [w for w in (weight, bias) if isinstance(w, Value)]
+    if not others:
+        return normalized
+    if weight is not None and bias is not None and len(others) == 1:
+        raise InvalidValue("expected to share both weight and bias (got one of them)")
+    return affine(emit, normalized, weight, bias)
+
+
+def rms_norm(
+    emit: Emitter, value: Value, n_axes: int, weight: Any, epsilon: float
+) -> Value:
+    """Divide the last axes of each item by their root mean square.
+
+    Parameters
+    ----------
+    emit : Emitter
+        Makes the layers.
+    value : Value
+        Of shape (minibatch, ..., the shape of the weight).
+    n_axes : int
+        How many axes are normalised.
+    weight : Weight or Value or None
+        Of the shape of these axes.
+    epsilon : float
+        Is added to the mean square.
+    """
+    axes = range(value.rank - n_axes, value.rank)
+    squares = value.with_tensor(keras.ops.square(value.tensor))
+    means = reduce(emit, squares, keras.ops.mean, tuple(axes), True)
+    factors = means.with_tensor(keras.ops.rsqrt(means.tensor + epsilon))
+    return affine(
+        emit, elementwise(emit, keras.ops.multiply, value, factors), weight, None
+    )
+
+
+def affine(emit: Emitter, value: Value, weight: Any, bias: Any) -> Value:
+    """Multiply by a weight and add a bias, if there are any."""
+    if weight is not None:
+        value = elementwise(emit, keras.ops.multiply, value, weight)
+    if bias is not None:
+        value = elementwise(emit, keras.ops.add, value, bias)
+    return value
+
+
+def group_norm(
+    emit: Emitter, value: Value, n_groups: int, weight: Any, bias: Any, epsilon: float
+) -> Value:
+    """Normalise groups of channels of each item.
+
+    Parameters
+    ----------
+    emit : Emitter
+        Makes the layers.
+    value : Value
+        Of shape (minibatch, channels, ...).
+    n_groups : int
+        How many groups; as many as there are channels for each channel by itself.
+    weight, bias : Weight or None
+        Of shape (channels,).
+    epsilon : float
+        Is added to the variance.
+    """
+    if any(isinstance(w, Value) for w in (weight, bias)):
+        raise InvalidValue(
+            "expected weights that no other operator has (got some that are shared)"
+        )
+    if value.batch != 0 or value.rank < 2:
+        raise InvalidValue(f"expected items and channels (got shape {value.shape})")
+    order = value.channels_last if value.rank > 2 else value.plain
+    owned = {
+        name: (w, AS_IT_IS)
+        for name, w in (("gamma", weight), ("beta", bias))
+        if w is not None
+    }
+    made = emit.weighted(
+        keras.layers.GroupNormalization,
+        emit.arranged(value, order),
+        owned,
+        groups=n_groups,
+        axis=-1,
+        epsilon=epsilon,
+        center="beta" in owned,
+        scale="gamma" in owned,
+    )
+    return Value(made, order, 0)
+
+
+def prelu(emit: Emitter, value: Value, weight: Any) -> Value:
+    """Rectify, with a slope below zero for each channel, or one for all.
+
+    Parameters
+    ----------
+    emit : Emitter
+        Makes the layers.
+    value : Value
+        Of shape (minibatch, channels, ...).
+    weight : Weight
+        Of shape (channels,) or (1,).
+    """
+    if not isinstance(weight, Weight) or value.batch != 0:
+        raise InvalidValue(
+            "expected slopes that no other operator has, and items as the first axis"
+        )
+    order = value.channels_last if value.rank > 2 else value.plain
+    tensor = emit.arranged(value, order)
+    n, rank = int(np.prod(shape_of(weight))), len(tensor.shape)
+    shared = range(1, rank) if n == 1 else range(1, rank - 1)
+    made = emit.weighted(
+        keras.layers.PReLU,
+        tensor,
+        {"alpha": (weight, Form())},
+        shared_axes=list(shared) or None,
+    )
+    return Value(made, order, 0)
