@@ -134,7 +134,7 @@ class LocalResponseNormalization(keras.layers.Layer):
         n, before = inputs.shape[-1], (self.size - 1) // 2
         distance = np.subtract.outer(np.arange(n), np.arange(n))
         near = (distance >= -before) & (distance <= self.size - 1 - before)
-        near = keras.ops.convert_to_tensor(near.astype(inputs.dtype))
+        near = keras.ops.cast(near, inputs.dtype)
         sums = keras.ops.matmul(keras.ops.square(inputs), near)
         scale = self.bias + self.alpha / self.size * sums
         return inputs * keras.ops.power(scale, -self.beta)
