@@ -11,8 +11,17 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+# Length of an axis that depends on the number of items, but is not that number
+OTHER = -1
 # Length of each axis; None for the minibatch
 Shape: TypeAlias = tuple[int | None, ...]
+
+
+class NumberOfItems:
+    """The number of items of a minibatch as an argument of an operator."""
+
+    def __repr__(self) -> str:
+        return "the number of items"
 
 
 @dataclass(frozen=True)

@@ -69,8 +69,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     Normalisation is that of Keras. With :math:`n` elements of a channel in a minibatch,
     the moving variance follows :math:`\frac{n}{n - 1}` times their variance (Ioffe and
-    Szegedy 2015, https://doi.org/10.48550/arXiv.1502.03167, algorithm 2). The layer also
-    counts minibatches.
+    Szegedy 2015, https://doi.org/10.48550/arXiv.1502.03167, algorithm 2). It counts
+    minibatches, too.
     """
 
     def build(self, input_shape):

@@ -12,7 +12,7 @@ import numpy as np
 from nengo_dl.errors import InvalidValue
 from nengo_dl.exchange.bindings import Binding
 from nengo_dl.exchange.emitter import Emitter, layer_name
-from nengo_dl.exchange.graph import Graph, Node, Ref, Shape
+from nengo_dl.exchange.graph import OTHER, Graph, Node, Ref, Shape
 from nengo_dl.exchange.model import TranslatedModel
 from nengo_dl.exchange.registry import OPERATORS
 from nengo_dl.exchange.values import Value, plain_value
@@ -228,7 +228,7 @@ def _stand_ins(node: Node) -> Iterator[tuple[str, Value]]:
     """Yield inputs in place of what could not be computed, so that others can be."""
     dtypes = (*node.dtypes, *("float32",) * len(node.outputs))
     for name, shape, dtype in zip(node.outputs, node.shapes, dtypes, strict=False):
-        if shape is not None and None not in shape[1:]:
+        if shape is not None and not {None, OTHER} & set(shape[1:]):
             yield name, _stand_in(shape, dtype or "float32")
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from nengo_dl.errors import InvalidValue
-from nengo_dl.exchange.graph import Shape
+from nengo_dl.exchange.graph import OTHER, Shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,13 +104,14 @@ def plain_value(tensor: Any, batch: int | None = 0, **fields: Any) -> Value:
 
 def item_shape(shape: Sequence[int | None]) -> tuple[int, ...]:
     """Return a shape of the source without its minibatch, which has to come first."""
-    if not shape or shape[0] is not None or None in shape[1:]:
+    lengths = [OTHER if n is None else n for n in shape[1:]]
+    if not shape or shape[0] is not None or OTHER in lengths:
         shown = tuple("items" if n is None else n for n in shape)
         raise InvalidValue(
             f"expected the minibatch as the first axis (got the shape {shown}). Leave "
             "the items of a minibatch apart"
         )
-    return tuple(int(n) for n in shape[1:] if n is not None)
+    return tuple(map(int, lengths))
 
 
 def broadcast_array(array: np.ndarray, value: Value) -> np.ndarray:
@@ -132,8 +133,8 @@ def broadcast_array(array: np.ndarray, value: Value) -> np.ndarray:
         return array
     if array.ndim > value.rank:
         raise InvalidValue(
-            f"expected a constant of up to {value.rank} axes (got {array.shape}). Leave "
-            "the number of axes as it is"
+            f"expected a constant of up to {value.rank} axes (got {array.shape}). Leave"
+            " the number of axes as it is"
         )
     array = array.reshape((1,) * (value.rank - array.ndim) + array.shape)
     if value.batch is None:

@@ -7,21 +7,19 @@ in place become those that do not.
 import operator
 from typing import Any
 
-from nengo_dl.exchange.graph import Graph, Input, Node, Ref, Shape
+from nengo_dl.exchange.graph import (
+    OTHER,
+    Graph,
+    Input,
+    Node,
+    NumberOfItems,
+    Ref,
+    Shape,
+    needed,
+)
 from nengo_dl.torch.library import import_torch
 from nengo_dl.torch.places import place_of
 from nengo_dl.torch.weights import array_of, weights_of
-
-
-class _Batch:
-    """The number of items, which is known when the model is called."""
-
-    def __repr__(self) -> str:
-        return "the number of items"
-
-
-BATCH = _Batch()
-OTHER = -1  # length of an axis that depends on the number of items in another way
 
 # Tensors of a single number, whatever their size
 FILLED = ("full", "new_full", "new_ones", "new_zeros", "ones", "zeros")
@@ -63,7 +61,7 @@ class _Reader:
         read = [self._read(n) for n in self._nodes if n.op == "call_function"]
         (output,) = (node for node in self._nodes if node.op == "output")
         names = tuple(self._current(node) for node in output.args[0])
-        nodes = _needed([node for node in read if node is not None], names)
+        nodes = needed([node for node in read if node is not None], names)
         dtypes = {w.array.dtype.name for w in self._weights.values()}
         dtypes |= {given.dtype for given in inputs}
         dtype = "float64" if "float64" in dtypes else "float32"
@@ -136,7 +134,7 @@ class _Reader:
         torch = self._torch
         if isinstance(argument, torch.fx.Node):
             if self._is_number(argument):
-                return BATCH
+                return NumberOfItems()
             name = self._current(argument)
             constant = self._constants.get(name)
             return Ref(name) if constant is None else array_of(constant)
@@ -203,13 +201,3 @@ def changes_in_place(node: Any) -> bool:
         argument.alias_info is not None and argument.alias_info.is_write
         for argument in schema.arguments
     )
-
-
-def _needed(nodes: list[Node], outputs: tuple[str, ...]) -> tuple[Node, ...]:
-    """Return the nodes that outputs follow from."""
-    wanted, kept = set(outputs), []
-    for node in reversed(nodes):
-        if wanted.intersection(node.outputs):
-            wanted.update(node.refs)
-            kept.append(node)
-    return tuple(reversed(kept))

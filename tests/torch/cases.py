@@ -277,7 +277,9 @@ CASES = {
     "mean": function(lambda x: x.mean((2, 3)), IMAGE),
     "sum": function(lambda x: x.sum(1, keepdim=True), IMAGE),
     "maximum": function(lambda x: x.amax((2, 3)) + x.max(3)[0].min(2)[0], IMAGE),
-    "variance": function(lambda x: x.var(1) + x.std((2,), unbiased=False)[:, 0], IMAGE),
+    "variance": function(
+        lambda x: x.var(1)[:, 0] + x.std((2,), unbiased=False)[:, 0], IMAGE
+    ),
     "norm": function(lambda x: x.norm(dim=1) + x.norm(1, 1), VECTOR),
     "cumsum": function(lambda x: x.cumsum(1), SERIES),
     "logsumexp": function(lambda x: x.logsumexp(1), SERIES),
@@ -297,7 +299,7 @@ CASES = {
         attend=lambda: nn.MultiheadAttention(6, 2, batch_first=True),
     ),
     "class_token": function(
-        lambda x, token: torch.cat([token.expand(len(x), -1, -1), x], 1),
+        lambda x, token: torch.cat([token.expand(x.shape[0], -1, -1), x], 1),
         (7, 6),
         token=weight(1, 1, 6),
     ),
@@ -305,7 +307,7 @@ CASES = {
         lambda: nn.utils.parametrizations.weight_norm(nn.Conv2d(4, 3, 3)),
         (IMAGE,),
     ),
-    "in_place": function(lambda x: F.relu_(x * 2).add_(1).mul_(x), VECTOR),
+    "in_place": function(lambda x: (x * 2).add_(1).mul_(3).relu_(), VECTOR),
     "in_place_view": function(lambda x: _in_place_view(x * 1), IMAGE),
     "tied": (lambda: Tied(), (VECTOR,)),
     "twice": function(

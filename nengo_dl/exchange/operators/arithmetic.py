@@ -82,7 +82,10 @@ def constant_for(emit: Emitter, operand: Any, target: Value) -> Any:
     """Return a constant so that it broadcasts to the tensor of a value."""
     if isinstance(operand, bool | int | float):
         return operand
-    array = broadcast_array(np.asarray(operand), target)
+    array = np.asarray(operand)
+    if array.dtype.kind not in "fiub":
+        raise InvalidValue(f"expected a tensor or a number (got {operand})")
+    array = broadcast_array(array, target)
     return array.astype(emit.graph.dtype) if array.dtype.kind == "f" else array
 
 

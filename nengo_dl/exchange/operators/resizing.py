@@ -65,7 +65,9 @@ def linear_kernel(distance: np.ndarray) -> np.ndarray:
 
 
 def cubic_kernel(a: float = -0.75) -> Callable[[np.ndarray], np.ndarray]:
-    """Return the weights of cubic interpolation (Keys 1981, 10.1109/TASSP.1981.1163711).
+    """Return the weights of cubic interpolation.
+
+    Keys 1981, https://doi.org/10.1109/TASSP.1981.1163711.
 
     Parameters
     ----------
@@ -113,7 +115,7 @@ def interpolation(
 
 
 def unequal_averages(n: int, n_windows: int) -> np.ndarray:
-    """Return the matrix of averages over windows that cover an axis as evenly as can be."""
+    """Return the matrix of averages over windows of almost equal sizes."""
     matrix = np.zeros((n, n_windows))
     for i in range(n_windows):
         begin, end = i * n // n_windows, -(-(i + 1) * n // n_windows)

@@ -10,10 +10,10 @@ import numpy as np
 from nengo_dl.errors import InvalidValue
 from nengo_dl.exchange.emitter import Emitter
 from nengo_dl.exchange.graph import Shape
-from nengo_dl.exchange.layers import ForEachItem
-from nengo_dl.exchange.operators.arithmetic import expanded
+from nengo_dl.exchange.operators.axes import for_each_item, unsqueeze
 from nengo_dl.exchange.operators.conv import from_image, image
-from nengo_dl.exchange.operators.products import as_value
+from nengo_dl.exchange.operators.parts import take
+from nengo_dl.exchange.operators.product import as_value
 from nengo_dl.exchange.operators.reduction import without_axes
 from nengo_dl.exchange.values import Value, item_shape, plain_value
 
@@ -65,21 +65,6 @@ def _shown(shape: Sequence[int | None]) -> str:
     return "(" + ", ".join("items" if n is None else str(n) for n in shape) + ")"
 
 
-def for_each_item(emit: Emitter, value: Value, batch: int) -> Value:
-    """Repeat what all items share, so that one of its axes of length 1 is the minibatch."""
-    if value.batch is not None:
-        return value
-    if value.shape[batch] != 1:
-        raise InvalidValue(
-            f"expected an axis of length 1 for the minibatch (got {value.shape})"
-        )
-    at = 1 + value.order.index(batch)
-    order = tuple(axis for axis in value.order if axis != batch)
-    tensor = keras.ops.squeeze(value.tensor, at)
-    tensor = emit.layer(ForEachItem, [tensor, emit.source], "items")
-    return replace(value, tensor=tensor, order=order, batch=batch)
-
-
 def concatenate(emit: Emitter, operands: Sequence[Any], axis: int) -> Value:
     """Put values one after the other along an axis."""
     values = [as_value(emit, operand) for operand in operands]
@@ -98,35 +83,12 @@ def concatenate(emit: Emitter, operands: Sequence[Any], axis: int) -> Value:
     return first.with_tensor(made, all(value.is_nonnegative for value in values))
 
 
-def insert_axis(emit: Emitter, value: Value, axis: int) -> Value:
-    """Insert an axis of length 1."""
-    axis = int(axis) % (value.rank + 1)
-    order = tuple(a + (a >= axis) for a in value.order)
-    batch = value.batch
-    batch = None if batch is None else batch + (batch >= axis)
-    tensor = keras.ops.expand_dims(value.tensor, len(value.tensor.shape))
-    return replace(value, tensor=tensor, order=(*order, axis), batch=batch)
-
-
 def stack(emit: Emitter, operands: Sequence[Any], axis: int) -> Value:
     """Put values one after the other along a new axis."""
     values = [as_value(emit, operand) for operand in operands]
     axis = int(axis) % (values[0].rank + 1)
-    values = [insert_axis(emit, value, axis) for value in values]
+    values = [unsqueeze(emit, value, [axis]) for value in values]
     return concatenate(emit, values, axis)
-
-
-def cut(
-    emit: Emitter, value: Value, axis: int, start: int, stop: int, step: int = 1
-) -> Value:
-    """Take a range of elements along an axis; start and stop are within it."""
-    del emit
-    along = value.axis(axis)
-    n = value.tensor.shape[along]
-    if (start, step) == (0, 1) and stop >= n:
-        return value
-    index = (*(slice(None),) * along, slice(start, stop, step))
-    return value.with_tensor(value.tensor[index], value.is_nonnegative)
 
 
 def select(value: Value, axis: int, i: int) -> Value:
@@ -136,49 +98,6 @@ def select(value: Value, axis: int, i: int) -> Value:
     index = (*(slice(None),) * along, int(i) % n)
     made = without_axes(value, (axis,), value.tensor[index])
     return replace(made, is_nonnegative=value.is_nonnegative)
-
-
-def take(value: Value, axis: int, index: np.ndarray) -> Value:
-    """Take elements of an axis by their numbers."""
-    along = value.axis(axis)
-    n = value.tensor.shape[along]
-    index = np.where(index < 0, index + n, index)
-    if index.size and not (0 <= index.min() and index.max() < n):
-        raise InvalidValue(f"expected indices of {n} elements (got {index.max()})")
-    made = keras.ops.take(value.tensor, index, axis=along)
-    return value.with_tensor(made, value.is_nonnegative)
-
-
-def split(emit: Emitter, value: Value, sizes: Sequence[int], axis: int):
-    """Cut a value along an axis into parts of certain sizes."""
-    starts = np.cumsum([0, *sizes])
-    pairs = zip(starts, starts[1:], strict=False)
-    return tuple(cut(emit, value, axis, int(a), int(b)) for a, b in pairs)
-
-
-def expand(emit: Emitter, operand: Any, shape: Shape) -> Value:
-    """Repeat elements along axes of length 1, up to a shape."""
-    value = expanded(emit, as_value(emit, operand), len(shape))
-    if None in shape and value.batch is None:
-        value = for_each_item(emit, value, shape.index(None))
-    tensor, have = value.tensor, value.shape
-    for axis in value.plain:
-        if have[axis] == 1 and shape[axis] not in (1, None):
-            tensor = keras.ops.repeat(tensor, shape[axis], axis=value.axis(axis))
-    return value.with_tensor(tensor, value.is_nonnegative)
-
-
-def tile(emit: Emitter, value: Value, repeats: Sequence[int]) -> Value:
-    """Repeat a value as a whole along each axis."""
-    repeats = (1,) * (value.rank - len(repeats)) + tuple(repeats)
-    value = expanded(emit, value, len(repeats))
-    if value.batch is not None and repeats[value.batch] != 1:
-        raise InvalidValue("expected as many items as before (got some repeated)")
-    if set(repeats) == {1}:
-        return value
-    by_axis = [repeats[axis] for axis in value.order]
-    made = keras.ops.tile(value.tensor, [1, *by_axis])
-    return value.with_tensor(made, value.is_nonnegative)
 
 
 def shuffle_pixels(emit: Emitter, value: Value, factor: int) -> Value:
@@ -207,7 +126,10 @@ def unshuffle_pixels(emit: Emitter, value: Value, factor: int) -> Value:
 
 
 def shuffle_channels(emit: Emitter, value: Value, n_groups: int) -> Value:
-    """Take channels from groups in turn (Zhang et al. 2018, 10.1109/CVPR.2018.00716)."""
+    """Take channels from groups in turn.
+
+    Zhang et al. 2018, https://doi.org/10.1109/CVPR.2018.00716.
+    """
     n = value.shape[1]
     index = np.arange(n).reshape(n_groups, -1).T.ravel()
-    return take(value, 1, index)
+    return take(emit, value, index, 1)

@@ -6,9 +6,8 @@ from nengo_dl.exchange.emitter import Emitter
 from nengo_dl.exchange.graph import Weight
 from nengo_dl.exchange.operators.arithmetic import elementwise
 from nengo_dl.exchange.operators.linear import linear
-from nengo_dl.exchange.operators.products import as_value, matmul
+from nengo_dl.exchange.operators.product import as_value, matmul, swapped
 from nengo_dl.exchange.registry import register
-from nengo_dl.exchange.values import Value
 
 ops = keras.ops
 
@@ -30,11 +29,6 @@ def convert_gemm(emit: Emitter, a, b, c=None, alpha=1.0, beta=1.0, transA=0, tra
     return elementwise(emit, ops.add, made, _scaled(emit, c, beta))
 
 
-def swapped(value: Value) -> Value:
-    """Return a matrix, transposed."""
-    return value.transposed((1, 0))
-
-
 def _scaled(emit: Emitter, x, factor: float):
     return x if factor == 1 else elementwise(emit, ops.multiply, x, factor)
 
@@ -50,9 +44,4 @@ def _is_dense(b, c, is_transposed: int) -> bool:
 @register("onnx.MatMul", keras="Dense, keras.ops.matmul")
 def convert_matmul(emit: Emitter, a, b):
     """Convert a product of matrices."""
-    if isinstance(a, Weight) and a.array.ndim == 2 and isinstance(b, Value):
-        # (b' a')' is a layer where the minibatch is in front
-        if b.batch is not None and b.batch < b.rank - 2:
-            axes = (*range(b.rank - 2), b.rank - 1, b.rank - 2)
-            return linear(emit, b.transposed(axes), a, None).transposed(axes)
     return matmul(emit, a, b)

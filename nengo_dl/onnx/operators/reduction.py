@@ -7,7 +7,7 @@ from nengo_dl.errors import InvalidValue
 from nengo_dl.exchange.emitter import Emitter
 from nengo_dl.exchange.operators import reduction
 from nengo_dl.exchange.operators.activation import apply
-from nengo_dl.exchange.operators.products import einsum
+from nengo_dl.exchange.operators.product import einsum
 from nengo_dl.exchange.registry import register
 from nengo_dl.exchange.values import Value
 

@@ -4,14 +4,14 @@ import keras
 import numpy as np
 
 from nengo_dl.errors import InvalidValue
-from nengo_dl.exchange.bindings import AS_IT_IS
 from nengo_dl.exchange.emitter import Emitter
-from nengo_dl.exchange.graph import Weight
-from nengo_dl.exchange.operators import shapes
+from nengo_dl.exchange.operators import axes as ones
+from nengo_dl.exchange.operators import parts, shapes
 from nengo_dl.exchange.operators.activation import apply
 from nengo_dl.exchange.operators.padding import pad
+from nengo_dl.exchange.operators.product import as_value
 from nengo_dl.exchange.registry import register
-from nengo_dl.exchange.values import Value, plain_value
+from nengo_dl.exchange.values import Value
 from nengo_dl.onnx.folding import axes_of, slices, split_sizes
 from nengo_dl.onnx.graph import FLOATS, NUMBERS
 from nengo_dl.onnx.package import onnx_package
@@ -29,10 +29,7 @@ def convert_reshape(emit: Emitter, x, shape):
 @register("onnx.Unsqueeze", keras="Reshape")
 def convert_unsqueeze(emit: Emitter, x, axes):
     """Convert axes of length 1 that are added."""
-    value, axes = emit.value(x), emit.constant(axes)
-    for axis in sorted(axes_of(axes, value.rank + axes.size)):
-        value = shapes.insert_axis(emit, value, axis)
-    return value
+    return ones.unsqueeze(emit, emit.value(x), emit.constant(axes).ravel().tolist())
 
 
 @register("onnx.Transpose", keras="Permute, where elements have to move")
@@ -55,7 +52,7 @@ def convert_split(emit: Emitter, x, split=None, axis=0, num_outputs=None):
     value = emit.value(x)
     length = value.tensor.shape[value.axis(axis)]
     sizes = split_sizes(emit.node.outputs, length, split)
-    return shapes.split(emit, value, sizes, axis)
+    return parts.split(emit, value, sizes, axis)
 
 
 @register("onnx.Slice", keras="x[...], keras.ops.take", restrictions=NOT_ITEMS)
@@ -64,21 +61,7 @@ def convert_slice(emit: Emitter, x, starts, ends, axes=None, steps=None):
     value = emit.value(x)
     given = [None if a is None else emit.constant(a) for a in (axes, steps)]
     found = slices(value.rank, emit.constant(starts), emit.constant(ends), *given)
-    for axis, part in enumerate(found):
-        value = _sliced(emit, value, axis, part)
-    return value
-
-
-def _sliced(emit: Emitter, value: Value, axis: int, part: slice) -> Value:
-    if axis == value.batch:
-        begins = part.start in (None, 0) and part.step in (None, 1)
-        if not begins or part.stop is not None and part.stop < 2**31 - 1:
-            raise InvalidValue("expected all items of the minibatch (got some of them)")
-        return value
-    start, stop, step = part.indices(value.shape[axis])
-    if step > 0:
-        return shapes.cut(emit, value, axis, start, stop, step)
-    return shapes.take(value, axis, np.arange(start, stop, step))
+    return parts.cut(emit, value, found)
 
 
 @register(
@@ -89,41 +72,8 @@ def _sliced(emit: Emitter, value: Value, axis: int, part: slice) -> Value:
 def convert_gather(emit: Emitter, x, indices, axis=0):
     """Convert elements by their numbers."""
     if not isinstance(indices, np.ndarray):
-        return _rows(emit, x, indices, axis)
-    value = emit.value(x)
-    if indices.ndim == 0:
-        return shapes.select(value, axis, checked_index(value, axis, indices))
-    found = shapes.take(value, axis, indices.ravel())
-    if indices.ndim == 1:
-        return found
-    axis = axis % value.rank
-    target = (*found.shape[:axis], *indices.shape, *found.shape[axis + 1 :])
-    return shapes.reshape(emit, found, target)
-
-
-def checked_index(value: Value, axis: int, index: np.ndarray) -> int:
-    """Return an index; raise InvalidValue if an axis has no such element."""
-    n = value.tensor.shape[value.axis(axis)]
-    if not -n <= index < n:
-        raise InvalidValue(f"expected an index of {n} elements (got {index})")
-    return int(index)
-
-
-def _rows(emit: Emitter, table, indices, axis: int) -> Value:
-    """Take rows of a matrix, which is trained."""
-    if not isinstance(table, Weight) or table.array.ndim != 2 or axis % 2 != 0:
-        raise InvalidValue(
-            "expected constant indices, or rows of a constant matrix (got neither)"
-        )
-    value = emit.value(indices)
-    tensor = emit.weighted(
-        keras.layers.Embedding,
-        emit.plain(value),
-        {"embeddings": (table, AS_IT_IS)},
-        input_dim=table.array.shape[0],
-        output_dim=table.array.shape[1],
-    )
-    return plain_value(tensor, value.batch)
+        return parts.look_up(emit, x, indices, axis)
+    return parts.take(emit, emit.value(x), indices, axis)
 
 
 @register(
@@ -152,13 +102,13 @@ def convert_expand(emit: Emitter, x, shape):
     (target,) = emit.node.shapes
     if target is None:
         raise InvalidValue("expected a shape that is known")
-    return shapes.expand(emit, x, target)
+    return ones.expand(emit, as_value(emit, x), target)
 
 
 @register("onnx.Tile", keras="keras.ops.tile", restrictions=NOT_ITEMS)
 def convert_tile(emit: Emitter, x, repeats):
     """Convert what is repeated."""
-    return shapes.tile(emit, emit.value(x), emit.constant(repeats).tolist())
+    return ones.tile(emit, emit.value(x), emit.constant(repeats).tolist())
 
 
 @register("onnx.Cast", keras="keras.ops.cast")
@@ -202,7 +152,7 @@ def convert_depth_to_space(emit: Emitter, x, blocksize, mode="DCR"):
     if mode == "DCR":  # columns of a block, then rows, then channels
         depth = n // blocksize**2
         order = np.arange(n).reshape(blocksize**2, depth).T.ravel()
-        value = shapes.take(value, 1, order)
+        value = parts.take(emit, value, order, 1)
     return shapes.shuffle_pixels(emit, value, blocksize)
 
 
@@ -213,4 +163,4 @@ def convert_space_to_depth(emit: Emitter, x, blocksize):
     n, _, _ = _image(value)
     value = shapes.unshuffle_pixels(emit, value, blocksize)
     order = np.arange(n * blocksize**2).reshape(n, blocksize**2).T.ravel()
-    return shapes.take(value, 1, order)
+    return parts.take(emit, value, order, 1)

@@ -8,10 +8,11 @@ import numpy as np
 
 from nengo_dl.errors import InvalidValue
 from nengo_dl.exchange.emitter import Emitter
-from nengo_dl.exchange.operators import padding, shapes
+from nengo_dl.exchange.operators import axes, padding, parts, shapes
 from nengo_dl.exchange.operators.arithmetic import elementwise
-from nengo_dl.exchange.operators.products import as_value
+from nengo_dl.exchange.operators.product import as_value
 from nengo_dl.exchange.registry import register
+from nengo_dl.exchange.values import Value
 
 ops = keras.ops
 FIRST = "the minibatch stays where it is"
@@ -21,11 +22,7 @@ FIRST = "the minibatch stays where it is"
     "aten._unsafe_view.default",
     "aten.flatten.using_ints",
     "aten.reshape.default",
-    "aten.squeeze.default",
-    "aten.squeeze.dim",
-    "aten.squeeze.dims",
     "aten.unflatten.int",
-    "aten.unsqueeze.default",
     "aten.view.default",
     "aten.view_as.default",
     "aten.reshape_as.default",
@@ -37,6 +34,25 @@ def convert_reshape(emit: Emitter, x, *arguments, **keywords):
     del arguments, keywords
     (shape,) = emit.node.shapes
     return shapes.reshape(emit, emit.value(x), shape)
+
+
+@register("aten.unsqueeze.default", keras="Reshape")
+def convert_unsqueeze(emit: Emitter, x, dim):
+    """Convert a new axis of length 1."""
+    return axes.unsqueeze(emit, as_value(emit, x), [dim])
+
+
+@register(
+    "aten.squeeze.default", "aten.squeeze.dim", "aten.squeeze.dims", keras="Reshape"
+)
+def convert_squeeze(emit: Emitter, x, dim=None):
+    """Convert axes of length 1 that are taken away."""
+    value = emit.value(x)
+    if dim is None:
+        dim = range(value.rank)
+    dims = (dim,) if isinstance(dim, int) else dim
+    ones = [axis for axis in dims if value.shape[axis] == 1]
+    return axes.squeeze(emit, value, ones) if ones else value
 
 
 @register("aten.permute.default", keras="Permute, where it has to be")
@@ -53,19 +69,19 @@ def convert_permute(emit: Emitter, x, dims):
 def convert_transpose(emit: Emitter, x, dim0, dim1):
     """Convert two axes that change places."""
     value = emit.value(x)
-    axes = list(range(value.rank))
-    axes[dim0], axes[dim1] = axes[dim1], axes[dim0]
-    return value.transposed(axes)
+    order = list(range(value.rank))
+    order[dim0], order[dim1] = order[dim1], order[dim0]
+    return value.transposed(order)
 
 
 @register("aten.movedim.int", keras="Permute, where it has to be")
 def convert_movedim(emit: Emitter, x, source, destination):
     """Convert an axis that moves."""
     value = emit.value(x)
-    axes = list(range(value.rank))
-    axis = axes.pop(source)
-    axes.insert(destination % value.rank, axis)
-    return value.transposed(axes)
+    order = list(range(value.rank))
+    axis = order.pop(source)
+    order.insert(destination % value.rank, axis)
+    return value.transposed(order)
 
 
 @register("aten.t.default", "aten.numpy_T.default", keras="Permute, where it has to be")
@@ -94,14 +110,13 @@ def convert_stack(emit: Emitter, tensors, dim=0):
 )
 def convert_slice(emit: Emitter, x, dim=0, start=None, end=None, step=1):
     """Convert a range of elements."""
-    value = emit.value(x)
-    if dim % value.rank == value.batch:
-        if (start or 0) == 0 and (end is None or end == 2**63 - 1) and step == 1:
-            return value
-        raise InvalidValue("expected all items of the minibatch (got a part of them)")
-    n = value.tensor.shape[value.axis(dim)]
-    start, end, step = slice(start, end, step).indices(n)
-    return shapes.cut(emit, value, dim, start, end, step)
+    return _cut(emit, emit.value(x), dim, slice(start, end, step))
+
+
+def _cut(emit: Emitter, value: Value, dim: int, part: slice) -> Value:
+    slices = [slice(None)] * value.rank
+    slices[dim] = part
+    return parts.cut(emit, value, slices)
 
 
 @register("aten.narrow.default", keras="x[...]", restrictions="not along the minibatch")
@@ -113,7 +128,7 @@ def convert_narrow(emit: Emitter, x, dim, start, length):
 @register("aten.select.int", keras="x[...]", restrictions="not along the minibatch")
 def convert_select(emit: Emitter, x, dim, index):
     """Convert one element of an axis."""
-    return shapes.select(emit.value(x), dim, index)
+    return parts.take(emit, emit.value(x), np.asarray(index), dim)
 
 
 @register(
@@ -123,13 +138,13 @@ def convert_select(emit: Emitter, x, dim, index):
 )
 def convert_index_select(emit: Emitter, x, dim, index):
     """Convert elements of an axis, by their numbers."""
-    return shapes.take(emit.value(x), dim, emit.constant(index))
+    return parts.take(emit, emit.value(x), emit.constant(index), dim)
 
 
 @register(
     "aten.index.Tensor",
     keras="keras.ops.take",
-    restrictions="by one vector of constants; not along the minibatch",
+    restrictions="by constants, along one axis; not along the minibatch",
 )
 def convert_index(emit: Emitter, x, indices):
     """Convert elements of one axis, by their numbers."""
@@ -140,9 +155,7 @@ def convert_index(emit: Emitter, x, indices):
     index = emit.constant(index)
     if index.dtype == bool:
         index = np.flatnonzero(index)
-    if index.ndim != 1:
-        raise InvalidValue(f"expected a vector of indices (got shape {index.shape})")
-    return shapes.take(emit.value(x), axis, index)
+    return parts.take(emit, emit.value(x), index, axis)
 
 
 @register("aten.split.Tensor", "aten.chunk.default", keras="x[...]")
@@ -152,13 +165,13 @@ def convert_split(emit: Emitter, x, split_size, dim=0):
     value = emit.value(x)
     sizes = [shape[dim % value.rank] for shape in emit.node.shapes]
     value.axis(dim)  # which is not the minibatch
-    return shapes.split(emit, value, sizes, dim)
+    return tuple(parts.split(emit, value, sizes, dim))
 
 
 @register("aten.split_with_sizes.default", "aten.split.sizes", keras="x[...]")
 def convert_split_sizes(emit: Emitter, x, split_sizes, dim=0):
     """Convert parts of certain sizes."""
-    return shapes.split(emit, emit.value(x), split_sizes, dim)
+    return tuple(parts.split(emit, emit.value(x), split_sizes, dim))
 
 
 @register("aten.unbind.int", keras="x[...]")
@@ -166,7 +179,7 @@ def convert_unbind(emit: Emitter, x, dim=0):
     """Convert all elements of an axis."""
     value = emit.value(x)
     n = value.tensor.shape[value.axis(dim)]
-    return tuple(shapes.select(value, dim, i) for i in range(n))
+    return tuple(parts.take(emit, value, np.asarray(i), dim) for i in range(n))
 
 
 @register("aten.expand.default", keras="keras.ops.repeat")
@@ -174,7 +187,7 @@ def convert_expand(emit: Emitter, x, size, implicit=False):
     """Convert elements that are repeated to a shape, which PyTorch has computed."""
     del size, implicit
     (shape,) = emit.node.shapes
-    return shapes.expand(emit, x, shape)
+    return axes.expand(emit, as_value(emit, x), shape)
 
 
 @register("aten.expand_as.default", keras="keras.ops.repeat")
@@ -182,13 +195,13 @@ def convert_expand_as(emit: Emitter, x, other):
     """Convert elements that are repeated to the shape of another tensor."""
     del other
     (shape,) = emit.node.shapes
-    return shapes.expand(emit, x, shape)
+    return axes.expand(emit, as_value(emit, x), shape)
 
 
 @register("aten.repeat.default", "aten.tile.default", keras="keras.ops.tile")
 def convert_repeat(emit: Emitter, x, repeats):
     """Convert a tensor that is repeated as a whole."""
-    return shapes.tile(emit, emit.value(x), repeats)
+    return axes.tile(emit, as_value(emit, x), repeats)
 
 
 @register("aten.repeat_interleave.self_int", keras="keras.ops.repeat")
@@ -257,6 +270,23 @@ def _padded(emit: Emitter, x: Any, pad: Sequence[int], mode: str, fill: float):
     return padding.pad(emit, value, pads, mode, fill)
 
 
+@register("aten.copy.default", keras="keras.ops.repeat")
+def convert_copy(emit: Emitter, x, src, non_blocking=False):
+    """Convert a tensor whose elements are all replaced."""
+    del x, non_blocking
+    (shape,) = emit.node.shapes
+    return axes.expand(emit, as_value(emit, src), shape)
+
+
+@register("aten.fill.Scalar", "aten.fill.Tensor", keras="nothing")
+def convert_fill(emit: Emitter, x, value):
+    """Convert a tensor whose elements are all replaced by one number."""
+    del x
+    (shape,) = emit.node.shapes
+    value = emit.constant(value)
+    return np.full([1 if n is None else n for n in shape], value, emit.graph.dtype)
+
+
 @register("aten.tril.default", "aten.triu.default", keras="keras.ops.multiply")
 def convert_triangle(emit: Emitter, x, diagonal=0):
     """Convert a matrix of which one side is zero."""
@@ -274,9 +304,8 @@ def convert_slice_scatter(emit: Emitter, x, src, dim=0, start=None, end=None, st
     """Convert a range of elements that is replaced."""
     value = emit.value(x)
     if dim % value.rank == value.batch:
-        if (start or 0) == 0 and (end is None or end == 2**63 - 1) and step == 1:
-            return emit.value(src)
-        raise InvalidValue("expected all items of the minibatch (got a part of them)")
+        _cut(emit, value, dim, slice(start, end, step))  # which has to be all
+        return emit.value(src)
     n = value.tensor.shape[value.axis(dim)]
     start, end, step = slice(start, end, step).indices(n)
     if step != 1:
@@ -289,15 +318,15 @@ def convert_select_scatter(emit: Emitter, x, src, dim, index):
     """Convert one element of an axis that is replaced."""
     value = emit.value(x)
     index = index % value.tensor.shape[value.axis(dim)]
-    src = shapes.insert_axis(emit, emit.value(src), dim % value.rank)
+    src = axes.unsqueeze(emit, as_value(emit, src), [dim % value.rank])
     return _replaced(emit, value, src, dim, index, index + 1)
 
 
 def _replaced(emit: Emitter, value, src, dim: int, start: int, end: int):
     n = value.tensor.shape[value.axis(dim)]
-    parts = [src]
+    pieces = [src]
     if start > 0:
-        parts.insert(0, shapes.cut(emit, value, dim, 0, start))
+        pieces.insert(0, _cut(emit, value, dim, slice(0, start)))
     if end < n:
-        parts.append(shapes.cut(emit, value, dim, end, n))
-    return shapes.concatenate(emit, parts, dim)
+        pieces.append(_cut(emit, value, dim, slice(end, n)))
+    return shapes.concatenate(emit, pieces, dim)

@@ -1,4 +1,4 @@
-"""Products of tensors that are computed, and attention."""
+"""Products of tensors that are computed: of matrices, sums of products, attention."""
 
 import math
 from collections.abc import Sequence
@@ -20,6 +20,8 @@ from nengo_dl.exchange.operators.arithmetic import (
 from nengo_dl.exchange.operators.linear import linear
 from nengo_dl.exchange.values import Value, plain_value
 
+ops = keras.ops
+
 
 def as_value(emit: Emitter, operand: Any) -> Value:
     """Return a value, also for a constant, which all items share."""
@@ -29,38 +31,62 @@ def as_value(emit: Emitter, operand: Any) -> Value:
     return plain_value(keras.ops.convert_to_tensor(array[None]), None)
 
 
+def swapped(value: Value) -> Value:
+    """Return a value with its last two axes in the other order."""
+    rank = value.rank
+    return value.transposed((*range(rank - 2), rank - 1, rank - 2))
+
+
 def matmul(emit: Emitter, a: Any, b: Any) -> Value:
-    """Multiply matrices: the last two axes of both."""
-    if isinstance(b, Weight) and b.array.ndim == 2 and not is_constant(a):
-        return linear(emit, emit.value(a), b, None, is_transposed=False)
+    """Multiply matrices, which are the last two axes of tensors.
+
+    Parameters
+    ----------
+    emit : Emitter
+        Makes the layers.
+    a, b : Value or Weight or ndarray
+        Of at least two axes; the others broadcast from behind.
+    """
     if is_constant(a) and is_constant(b):
         raise InvalidValue("expected a tensor that is computed (got two constants)")
-    if is_constant(b) and np.ndim(b) == 2:
-        value = emit.value(a)
-        if value.batch not in (None, value.rank - 1):
-            array = np.asarray(b, emit.graph.dtype)
-            return plain_value(keras.ops.matmul(emit.plain(value), array), value.batch)
-    return _matmul(emit, as_value(emit, a), as_value(emit, b))
-
-
-def _matmul(emit: Emitter, a: Value, b: Value) -> Value:
-    if a.rank < 2 or b.rank < 2:
-        raise InvalidValue(
-            f"expected matrices (got the shapes {a.shape} and {b.shape})"
-        )
+    if isinstance(b, Weight) and b.array.ndim == 2 and _keeps_items(a):
+        return linear(emit, a, b, None, False)
+    if isinstance(a, Weight) and a.array.ndim == 2 and isinstance(b, Value):
+        if b.batch is not None and b.batch < b.rank - 2:
+            return swapped(linear(emit, swapped(b), a, None, True))
+    a, b = as_value(emit, a), as_value(emit, b)
+    if min(a.rank, b.rank) < 2:
+        raise InvalidValue(f"expected matrices (got shapes {a.shape} and {b.shape})")
+    if b.rank == 2 and b.batch is None and a.batch is not None:
+        if a.batch == a.rank - 1:
+            raise InvalidValue("expected a sum over an axis other than the minibatch")
+        matrix = ops.squeeze(emit.plain(b), 0)
+        return _plain(a, ops.matmul(emit.plain(a), matrix))
     rank = max(a.rank, b.rank)
-    a, b = (expanded(emit, value, rank) for value in (a, b))
-    batches = {value.batch for value in (a, b)} - {None}
-    if len(batches) > 1 or not batches.isdisjoint((rank - 1, rank - 2)):
+    a, b = expanded(emit, a, rank), expanded(emit, b, rank)
+    target = a if a.batch is not None else b
+    if None not in (a.batch, b.batch) and a.batch != b.batch:
+        raise InvalidValue("expected the minibatch as the same axis of both matrices")
+    if target.batch is not None and target.batch >= rank - 2:
         raise InvalidValue(
-            "expected the minibatch before the axes that are multiplied, the same in "
-            f"both tensors (got the shapes {a.shape} and {b.shape})"
+            "expected the minibatch in front of both axes of the matrices (got shapes "
+            f"{a.shape} and {b.shape})"
         )
-    (batch,) = batches or (None,)
-    target = next(value for value in (a, b) if value.batch == batch)
-    target = replace(target, order=target.plain)
-    made = keras.ops.matmul(aligned(emit, a, target), aligned(emit, b, target))
-    return plain_value(made, batch)
+    order = replace(target, order=target.plain)
+    return _plain(target, ops.matmul(aligned(emit, a, order), aligned(emit, b, order)))
+
+
+def _keeps_items(value: Any) -> bool:
+    """Whether all but the last axis is left alone, the minibatch among them."""
+    return (
+        isinstance(value, Value)
+        and value.batch is not None
+        and value.batch < value.rank - 1
+    )
+
+
+def _plain(like: Value, tensor: Any) -> Value:
+    return Value(tensor, like.plain, like.batch)
 
 
 def einsum(emit: Emitter, equation: str, operands: Sequence[Any]) -> Value:
@@ -115,8 +141,7 @@ def attention(
     """
     size = query.shape[-1]
     scale = 1 / math.sqrt(size) if scale is None else scale
-    axes = (*range(key.rank - 2), key.rank - 1, key.rank - 2)
-    scores = _matmul(emit, query, key.transposed(axes))
+    scores = matmul(emit, query, swapped(key))
     scores = scores.with_tensor(scores.tensor * scale)
     if mask is not None:
         if is_constant(mask) and np.asarray(mask).dtype == bool:
@@ -125,4 +150,4 @@ def attention(
             mask = elementwise(emit, keras.ops.where, mask, 0.0, -1e30)
         scores = elementwise(emit, keras.ops.add, scores, mask)
     weights = emit.layer(keras.layers.Softmax, scores.tensor, "softmax")
-    return _matmul(emit, scores.with_tensor(weights), value)
+    return matmul(emit, scores.with_tensor(weights), value)
