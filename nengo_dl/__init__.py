@@ -15,6 +15,7 @@ from nengo_dl import (
     onnx,
     plots,
     surrogates,
+    torch,
 )
 from nengo_dl.config import configure_settings
 from nengo_dl.converter import Converter
@@ -61,5 +62,6 @@ __all__ = [
     "resume_fit",
     "surrogates",
     "tensor_layer",
+    "torch",
     "wrap",
 ]

@@ -14,6 +14,7 @@ from nengo_dl.converter.export_methods import ExportMethods
 from nengo_dl.converter.keras_conversion import convert, warn_of_options
 from nengo_dl.converter.keras_source import input_specs
 from nengo_dl.converter.layer_converter import LayerConverter, rule_of
+from nengo_dl.converter.libraries import as_keras
 from nengo_dl.converter.maps import maps
 from nengo_dl.converter.objects import set_trainable
 from nengo_dl.converter.options import Options, functional
@@ -44,8 +45,10 @@ class Converter(RunMethods, CheckMethods, ExportMethods):
 
     Parameters
     ----------
-    model : keras.Model
-        A functional or sequential model.
+    model : keras.Model or torch.nn.Module or onnx.ModelProto or str
+        A functional or sequential model; or a module of PyTorch, or an ONNX model or
+        the path of its file, of which `nengo_dl.torch.to_keras` or
+        `nengo_dl.onnx.to_keras` makes one.
     allow_fallback : bool
         Whether layers and activations without a native form become a `TensorNode`, with
         a warning for each. False: they raise an error.
@@ -102,11 +105,14 @@ class Converter(RunMethods, CheckMethods, ExportMethods):
         step. Outputs without an activation are what arrives in each step in any case.
     tunings : sequence of `nengo_dl.converter.calibration.Tuning`, optional
         Those of another converter of the same model, in place of calibration.
+    example_inputs : tensor or tuple of tensor, optional
+        Typical inputs of a PyTorch module, of shape (minibatch, ...), which needs
+        them to be read.
 
     Attributes
     ----------
     model : keras.Model
-        The functional model that was converted.
+        The functional model that was converted, or that a module became.
     net : Network
         The result. ``net.inputs``, ``net.outputs``, ``net.layers`` are as below;
         ``net.layer_map`` has a list of the objects of each layer's calls.
@@ -167,7 +173,7 @@ class Converter(RunMethods, CheckMethods, ExportMethods):
 
     def __init__(
         self,
-        model: keras.Model,
+        model: Any,
         allow_fallback: bool = True,
         inference_only: bool = False,
         max_to_avg_pool: bool = False,
@@ -183,7 +189,9 @@ class Converter(RunMethods, CheckMethods, ExportMethods):
         per_channel: bool | None = None,
         output: str = "average",
         tunings: Sequence[Tuning] | None = None,
+        example_inputs: Any = None,
     ):
+        model = as_keras("Converter", model, example_inputs)
         options = Options(
             model=functional(model),
             passed=model,

@@ -104,7 +104,8 @@ def elementwise(call: LayerCall, options: Options) -> str | None:
                 f"(got one of shape {shape})"
             )
     for tensor in call.inputs:
-        if len(tensor.shape) != rank or tuple(tensor.shape[:n]) != outer:
+        # what all items share has length 1 in their place
+        if len(tensor.shape) != rank or tuple(tensor.shape[:n]) not in (outer, (1,)):
             shapes = ", ".join(str(tuple(x.shape)) for x in call.inputs)
             return f"expected tensors with the same number of axes (got {shapes})"
     return learned(call, options)

@@ -88,20 +88,18 @@ class BatchNormalization(keras.layers.BatchNormalization):
         """Normalise, and let the averages follow."""
         if not training or not self.trainable:
             return super().call(inputs, training=training, mask=mask)
-        before = keras.ops.convert_to_tensor(self.moving_variance)
+        kept = keras.ops.multiply(self.moving_variance, self.momentum)
         outputs = super().call(inputs, training=True, mask=mask)
-        # Keras has moved it to keep * before + (1 - keep) * variance
+        # Keras has moved it to the sum of what is kept and a part of the variance
         after = keras.ops.convert_to_tensor(self.moving_variance)
         shape = keras.ops.shape(inputs)
-        n = math.prod(shape[i] for i in range(len(shape)) if i != self._channels(shape))
-        extra = 1 / keras.ops.cast(keras.ops.maximum(n - 1, 1), after.dtype)
-        unbiased = after + extra * (after - self.momentum * before)
+        channels = self.axis % len(shape)
+        n = math.prod(n for axis, n in enumerate(shape) if axis != channels)
+        others = keras.ops.cast(keras.ops.maximum(n - 1, 1), after.dtype)
+        unbiased = after + (after - kept) / others
         self.moving_variance.assign(unbiased)
         self.n_minibatches.assign_add(1)
         return outputs
-
-    def _channels(self, shape) -> int:
-        return self.axis % len(shape)
 
 
 @keras.saving.register_keras_serializable(PACKAGE)

@@ -228,7 +228,7 @@ def _stand_ins(node: Node) -> Iterator[tuple[str, Value]]:
     """Yield inputs in place of what could not be computed, so that others can be."""
     dtypes = (*node.dtypes, *("float32",) * len(node.outputs))
     for name, shape, dtype in zip(node.outputs, node.shapes, dtypes, strict=False):
-        if shape is not None and not {None, OTHER} & set(shape[1:]):
+        if shape is not None and OTHER not in shape and None not in shape[1:]:
             yield name, _stand_in(shape, dtype or "float32")
 
 

@@ -13,6 +13,7 @@ from nengo_dl.graph.program import Feed, Program
 from nengo_dl.keras_model.layer import EngineLayer
 from nengo_dl.keras_model.layer_inputs import TIME
 from nengo_dl.keras_model.loss_kinds import TargetSpec
+from nengo_dl.keras_model.precision import in_precision
 from nengo_dl.keras_model.probe_model import ProbeModel, keras_inputs
 from nengo_dl.keras_model.replicas import unbound
 
@@ -145,11 +146,7 @@ class KerasNetwork:
 
     def in_float64(self) -> EngineLayer:
         """Return a layer with the same parameters, which computes in float64."""
-        engine = self.layer.engine.variant(
-            self.layer.engine.minibatch_size, dtype="float64"
-        )
-        names = {**self.layer.input_names, **self.layer.output_names}
-        layer = EngineLayer(engine, names, tuple(self.layer.input_names))
+        layer = in_precision(self.layer, "float64")
         for new, old in zip(
             layer.parameters.variables, self.layer.parameters.variables, strict=True
         ):

@@ -67,6 +67,10 @@ class EngineLayer(keras.layers.Layer):
         The parameters that no learning rule changes.
     learned : `LearnedWeights`
         The parameters that learning rules change.
+    reader : `LayerInputs`
+        Reads inputs.
+    loop : `NetworkLoop`
+        The loop over time, a function of what it is given alone.
     """
 
     def __init__(
@@ -86,19 +90,19 @@ class EngineLayer(keras.layers.Layer):
         self.stateful = stateful
         self._learns = stateful if learns is None else learns
         self._unwraps = unwrap and len(engine.program.probes) == 1
-        self._inputs = LayerInputs(engine, names, inputs)
+        self.reader = LayerInputs(engine, names, inputs)
         self._state = LayerState(engine, seed, stateful)
-        self.input_names = self._inputs.names
-        self.time_input = self._inputs.time
+        self.input_names = self.reader.names
+        self.time_input = self.reader.time
         self.output_names = {probe: names[probe] for probe in engine.program.probes}
         self._shapes = [s.shape or (1,) for s in engine.program.probes.values()]
-        self.supports_jit = engine.jit_compile and not self._inputs.calls_python
+        self.supports_jit = engine.jit_compile and not self.reader.calls_python
         self.keras_layers = list(engine.layers)
         self.parameters = ParameterWeights(engine, self.add_weight)
         self.learned = LearnedWeights(engine, self.add_weight)
         models = [m for m in self.keras_layers if isinstance(m, keras.Model)]
         self._initial_models = [(model, model.get_weights()) for model in models]
-        self._loop = NetworkLoop(engine, self._inputs, self.parameters)
+        self.loop = NetworkLoop(engine, self.reader, self.parameters)
         self.built = True
 
     @property
@@ -132,15 +136,15 @@ class EngineLayer(keras.layers.Layer):
             there is one output of size 0.
         """
         n_steps = current_steps() if n_steps is None else n_steps
-        inputs = self._inputs.by_name(inputs, n_steps)
-        items, n_steps = self._inputs.extent(inputs, n_steps)
-        training = self._is_training(training)
+        inputs = self.reader.by_name(inputs, n_steps)
+        items, n_steps = self.reader.extent(inputs, n_steps)
+        training = self.is_training(training)
         clock = self._state.clock(items, training)
         params = tuple(
             tf.convert_to_tensor(weight) for weight in self.parameters.variables
         )
         before = tuple(self.learned.into(self._state.before(clock)))
-        state, outputs = self._loop(params, before, inputs, clock, n_steps, training)
+        state, outputs = self.loop(params, before, inputs, clock, n_steps, training)
         # no time has passed if a function of the user's fails on the way
         with tf.control_dependencies([*state, *outputs]):
             self._state.after(before, state, n_steps)
@@ -184,7 +188,7 @@ class EngineLayer(keras.layers.Layer):
     def compute_output_spec(self, inputs, training=None, n_steps=None):
         """Describe the outputs without running anything."""
         del training
-        inputs = self._inputs.by_name(inputs, n_steps)
+        inputs = self.reader.by_name(inputs, n_steps)
         shapes = self.compute_output_shape(
             {k: x.shape for k, x in inputs.items()}, n_steps
         )
@@ -201,7 +205,7 @@ class EngineLayer(keras.layers.Layer):
         n_steps, n_calls : int
             Number of steps of each call, and number of such calls.
         """
-        return self._loop.expect(n_steps, n_calls, self._is_training(False))
+        return self.loop.expect(n_steps, n_calls, self.is_training(False))
 
     @property
     def keep(self) -> tf.Variable:
@@ -326,7 +330,8 @@ class EngineLayer(keras.layers.Layer):
             return outputs[0]
         return dict(zip(self.output_names.values(), outputs, strict=True))
 
-    def _is_training(self, training: bool | None) -> bool:
+    def is_training(self, training: bool | None) -> bool:
+        """Tell whether neurons and layers behave as in training."""
         settings = self.engine.settings
         if settings.learning_phase is not None:
             return settings.learning_phase

@@ -70,6 +70,8 @@ class LayerInputs:
     ----------
     names : dict of Node to str
         Names of these nodes.
+    nodes : dict of str to Node
+        All input nodes by name.
     calls_python : bool
         Whether every call generates values that are not constant.
     time : str
@@ -82,10 +84,10 @@ class LayerInputs:
         self._engine = engine
         self.names = {node: names[node] for node in nodes}
         feeds = engine.program.feeds
-        self._nodes: dict[str, Node] = {
+        self.nodes: dict[str, Node] = {
             names[f.node]: f.node for f in feeds if f.node in names
         }
-        self.time = unused_name(TIME, self._nodes)
+        self.time = unused_name(TIME, self.nodes)
         self._feed_runner: tuple[Any, FeedRunner] | None = None
         self._ranges: dict[frozenset[Signal], FeedRanges] = {}
         self._feeds = {f.signal.base: f for f in feeds if f.signal is not None}
@@ -146,7 +148,7 @@ class LayerInputs:
         """
         held: frozenset[Signal] = frozenset()
         if not isinstance(n_steps, int) or n_steps > 1:
-            lengths = {self._nodes[k]: x.shape[1] for k, x in self._given(inputs)}
+            lengths = {self.nodes[k]: x.shape[1] for k, x in self._given(inputs)}
             held = frozenset(
                 base
                 for base, feed in self._feeds.items()
@@ -175,7 +177,7 @@ class LayerInputs:
             The result of `extent`.
         """
         dtype, ranges = self._engine.dtype, self.ranges(inputs, n_steps)
-        given = {self._nodes[k]: x for k, x in self._given(inputs)}
+        given = {self.nodes[k]: x for k, x in self._given(inputs)}
         n_items = items if isinstance(items, int) else None
         values, missing = {}, []
         for feed in self._engine.program.feeds:
@@ -200,17 +202,17 @@ class LayerInputs:
 
     def _given(self, inputs: Mapping[str, tf.Tensor]) -> list[tuple[str, tf.Tensor]]:
         """Return the inputs that are data of nodes."""
-        return [(name, x) for name, x in inputs.items() if name in self._nodes]
+        return [(name, x) for name, x in inputs.items() if name in self.nodes]
 
     def _check_shape(self, name: str, shape: tuple[int | None, ...]) -> None:
-        if name in self._nodes:
-            size = self._nodes[name].size_out
+        if name in self.nodes:
+            size = self.nodes[name].size_out
         elif name in (TIME, self.time):
             size = 0
         else:
             raise InputsError(
-                f"expected names of input nodes, {listing(self._nodes)} (got "
-                f"{name!r}).{suggestion(name, self._nodes)}"
+                f"expected names of input nodes, {listing(self.nodes)} (got "
+                f"{name!r}).{suggestion(name, self.nodes)}"
             )
         items = self._engine.minibatch_size
         expected = ("minibatch_size" if items is None else items, "n_steps", size)
@@ -230,7 +232,7 @@ class LayerInputs:
         """Check that inputs exist, with equal numbers of items and steps."""
         if not extents:
             raise InputsError(
-                f"expected at least one of {listing(self._nodes or [self.time])} (got "
+                f"expected at least one of {listing(self.nodes or [self.time])} (got "
                 "none). It tells the number of items and of time steps."
             )
         axes = zip(*extents.values(), strict=True)

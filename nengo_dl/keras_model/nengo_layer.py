@@ -21,9 +21,12 @@ from nengo_dl.arguments import (
 from nengo_dl.engine.built_network import BuiltNetwork, build_network
 from nengo_dl.engine.processes import check_process
 from nengo_dl.errors import InvalidValue, argument, arguments_of
+from nengo_dl.foreign import as_array, is_array
 from nengo_dl.keras_model.layer import EngineLayer
 from nengo_dl.keys import Keys
 from nengo_dl.settings import Settings
+
+_TENSORS = keras.KerasTensor | keras.Variable
 
 
 @register_keras_serializable(package="nengo_dl")
@@ -61,6 +64,13 @@ class NengoLayer(EngineLayer):
         Number of steps in one iteration of the compiled loop.
     **kwargs
         See `keras.layers.Layer`.
+
+    Attributes
+    ----------
+    network : Network
+        The network that the layer was made from.
+    seed : int
+        Seed of all random numbers.
 
     Raises
     ------
@@ -150,9 +160,16 @@ class NengoLayer(EngineLayer):
             unwrap=True,
             **kwargs,
         )
-        self._network, self._seed = network, seed
+        self._network, self.seed = network, seed
+        self.network = net
         self.keep.assign(stateful)
         self.supports_masking = True
+
+    def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        """Call the layer on tensors, or on arrays of any library."""
+        return super().__call__(
+            keras.tree.map_structure(_readable, inputs), *args, **kwargs
+        )
 
     def reset_state(self) -> None:
         """Reset the state of a stateful layer.
@@ -218,7 +235,7 @@ class NengoLayer(EngineLayer):
             "name": self.name,
             "trainable": self.trainable,
             "dt": self.engine.dt,
-            "seed": self._seed,
+            "seed": self.seed,
             "inputs": list(self.input_names.values()),
             "outputs": list(self.output_names.values()),
             "stateful": self.stateful,
@@ -249,6 +266,15 @@ class NengoLayer(EngineLayer):
         """
         config = dict(config)
         return cls(registered_function(config.pop("network")), **config)
+
+
+def _readable(x: Any) -> Any:
+    """Return an array of another library as one of NumPy's."""
+    is_tensor = keras.ops.is_tensor(x) or isinstance(x, _TENSORS)
+    if is_tensor or not is_array(x):
+        return x
+    with argument("inputs", NengoLayer):
+        return as_array(x)
 
 
 def registered_function(config: Any) -> Callable[[], nengo.Network]:

@@ -1,10 +1,12 @@
 """ONNX models as Keras models."""
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
 import keras
 
+from nengo_dl.converter.libraries import register_library
 from nengo_dl.errors import InvalidValue, argument
 from nengo_dl.exchange import Coverage, attempt, refusal
 from nengo_dl.exchange import graph as exchange
@@ -76,6 +78,24 @@ def to_keras(model: Any, input_shapes: Any = None) -> keras.Model:
     """
     where = "nengo_dl.onnx.to_keras"
     made, covered = _translated(where, model, input_shapes)
+    if made is None:
+        raise refusal(where, covered)
+    return made
+
+
+def _is_model(model: Any) -> bool:
+    if isinstance(model, str | os.PathLike):
+        return os.fspath(model).endswith(".onnx")
+    kind = type(model)
+    return kind.__name__ == "ModelProto" and kind.__module__.startswith("onnx")
+
+
+@register_library("onnx", owns=_is_model)
+def _to_keras(model: Any, example_inputs: Any, where: str) -> keras.Model:
+    shapes = None
+    if example_inputs is not None:
+        shapes = keras.tree.map_structure(lambda x: (None, *x.shape[1:]), example_inputs)
+    made, covered = _translated(where, model, shapes)
     if made is None:
         raise refusal(where, covered)
     return made

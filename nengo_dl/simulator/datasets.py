@@ -16,6 +16,7 @@ import tensorflow as tf
 from nengo.exceptions import SimulationError, ValidationError
 
 from nengo_dl.errors import argument
+from nengo_dl.foreign import is_array
 from nengo_dl.keras_model.layer_inputs import TIME
 from nengo_dl.keras_model.minibatches import inspected
 from nengo_dl.keras_model.probe_model import N_STEPS
@@ -35,7 +36,7 @@ def is_dataset(data: Any) -> TypeGuard[Dataset]:
     data at all.
     """
     others = (Mapping, list, tuple, str, bytes, Number)
-    return not (data is None or isinstance(data, others) or hasattr(data, "__array__"))
+    return not (data is None or isinstance(data, others) or is_array(data))
 
 
 def check_alone(data: Dataset, method: str, **others: Any) -> None:

@@ -15,6 +15,7 @@ from nengo import Node
 from nengo.exceptions import ValidationError
 
 from nengo_dl.errors import InvalidValue, argument
+from nengo_dl.foreign import is_array
 from nengo_dl.keras_model.probe_model import N_STEPS
 from nengo_dl.keys import Keys
 from nengo_dl.simulator.real_numbers import as_numbers, first_not_finite
@@ -36,8 +37,8 @@ def check_inputs(
     ----------
     data : None or dict or list or tuple or array_like
         A dict keyed by nodes or their names (nodes may be missing), a list or tuple in
-        the order of `nodes`, or one array (also a ``tf.Tensor``), which goes to the
-        first node. Each array has the shape (items, n_steps, node.size_out). A key
+        the order of `nodes`, or one array (of any library), which goes to the first
+        node. Each array has the shape (items, n_steps, node.size_out). A key
         "n_steps" (in a list: one more element), an integer array of shape (items, 1),
         is checked and dropped.
     nodes : mapping of Node to str
@@ -136,7 +137,7 @@ def assign(data: Any, keys: Keys[K]) -> tuple[dict[K, Any], Any]:
         data = np.asarray(data)
     if isinstance(data, list | tuple):
         return _assign_in_order(data, keys)
-    if isinstance(data, str | bytes) or not hasattr(data, "__array__"):
+    if isinstance(data, str | bytes) or not is_array(data):
         raise InvalidValue(
             f"must be None, a dict, a list or an array (got {type(data).__name__}). "
             f"Pass a dict from {kind}s, or their names, to arrays."

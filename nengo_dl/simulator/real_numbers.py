@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from nengo_dl.errors import InvalidValue
+from nengo_dl.foreign import as_array
 
 
 def as_numbers(value: Any) -> np.ndarray:
@@ -12,16 +13,11 @@ def as_numbers(value: Any) -> np.ndarray:
 
     It is not copied if it is one already, and TensorFlow reads its type as NumPy does.
     """
-    try:
-        array = np.asarray(value)
-    except (TypeError, ValueError, NotImplementedError):
-        got = f"{type(value).__name__}, which is not a regular array"
-    else:
-        if np.can_cast(array.dtype, np.float64, "same_kind"):
-            return _readable(array)
-        got = f"dtype {array.dtype}"
+    array = as_array(value)
+    if np.can_cast(array.dtype, np.float64, "same_kind"):
+        return _readable(array)
     raise InvalidValue(
-        f"expected an array of real numbers (got {got}). Convert it with "
+        f"expected an array of real numbers (got dtype {array.dtype}). Convert it with "
         "np.asarray(x, dtype=np.float32); all items must have the same shape."
     )
 

@@ -1,9 +1,13 @@
-"""PyTorch modules as Keras models and Nengo networks, and the way back.
+"""PyTorch and Nengo: modules as Keras models and networks, networks as modules.
 
-Needs PyTorch: ``pip install nengo_dl[torch]``; see :doc:`/torch`.
+Needs PyTorch: ``pip install nengo_dl[torch]``; see :doc:`/torch` and
+:doc:`/torch-networks`.
 """
 
+from typing import Any
+
 from nengo_dl.exchange import Coverage, OperatorUse
+from nengo_dl.torch import library as _library
 from nengo_dl.torch.translation import (
     coverage,
     load_state_dict,
@@ -14,10 +18,21 @@ from nengo_dl.torch.translation import (
 
 __all__ = [
     "Coverage",
+    "Network",
     "OperatorUse",
+    "Outputs",
     "coverage",
     "load_state_dict",
     "supported_operators",
     "to_keras",
     "to_state_dict",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is made of PyTorch's classes when it is used."""
+    return _library.made_of_torch(__name__, name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -1,13 +1,13 @@
 """A module as PyTorch's own graph: what ``torch.export`` makes of it."""
 
 import warnings
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from nengo_dl.errors import InvalidValue
 from nengo_dl.torch.in_place import without_changes_in_place
 from nengo_dl.torch.library import import_torch
+from nengo_dl.torch.modes import unchanged
 
 N_ITEMS = 2  # of examples, as PyTorch takes an axis of length 1 for a constant
 
@@ -58,18 +58,6 @@ def example_tensors(where: str, example_inputs: Any) -> tuple[Any, ...]:
     return tuple(x if len(x) > 1 else torch.cat([x] * N_ITEMS) for x in tensors)
 
 
-@contextmanager
-def in_evaluation(module: Any):
-    """Have a module and all its parts infer for a while."""
-    before = [(part, part.training) for part in module.modules()]
-    module.eval()
-    try:
-        yield
-    finally:
-        for part, training in before:
-            part.training = training
-
-
 def export(where: str, module: Any, example_inputs: Any) -> Exported:
     """Return the graph of a module as it infers, for any number of items.
 
@@ -90,7 +78,8 @@ def export(where: str, module: Any, example_inputs: Any) -> Exported:
     for example in examples:
         shapes[example] = {0: batch}
     try:
-        with in_evaluation(module), warnings.catch_warnings():
+        with unchanged(module), warnings.catch_warnings():
+            module.eval()
             warnings.simplefilter("ignore")
             program = torch.export.export(
                 module,

@@ -7,6 +7,7 @@ in place become those that do not.
 import operator
 from typing import Any
 
+from nengo_dl.errors import InvalidValue
 from nengo_dl.exchange.graph import (
     OTHER,
     Graph,
@@ -60,7 +61,7 @@ class _Reader:
         )
         read = [self._read(n) for n in self._nodes if n.op == "call_function"]
         (output,) = (node for node in self._nodes if node.op == "output")
-        names = tuple(self._current(node) for node in output.args[0])
+        names = tuple(map(self._output, output.args[0]))
         nodes = needed([node for node in read if node is not None], names)
         dtypes = {w.array.dtype.name for w in self._weights.values()}
         dtypes |= {given.dtype for given in inputs}
@@ -118,6 +119,14 @@ class _Reader:
             tuple(shape for shape, _ in described),
             tuple(dtype for _, dtype in described),
         )
+
+    def _output(self, node: Any) -> str:
+        """Return the name of an output."""
+        if not isinstance(node, self._torch.fx.Node) or self._is_number(node):
+            raise InvalidValue(
+                f"expected outputs that are tensors (got {node}). Return tensors alone"
+            )
+        return self._current(node)
 
     def _current(self, node: Any) -> str:
         """Return the name of a node's value, as it is now."""

@@ -6,6 +6,7 @@ import tensorflow as tf
 import torch
 
 import nengo_dl.torch
+from nengo_dl.torch.checking import leaves
 
 
 def examples(shapes, n_items=3, dtype=torch.float32, seed=0):
@@ -18,7 +19,7 @@ def examples(shapes, n_items=3, dtype=torch.float32, seed=0):
 
 
 def flat(outputs):
-    return tuple(torch.utils._pytree.tree_leaves(outputs))
+    return tuple(leaves(outputs))
 
 
 def torch_gradients(module, inputs):

@@ -9,6 +9,7 @@ from nengo_dl.converter.keras_graph import LayerCall
 from nengo_dl.converter.options import Options
 from nengo_dl.converter.populations import Obj
 from nengo_dl.converter.registry import register
+from nengo_dl.exchange.layers import ForEachItem, Parameter
 
 TRAINING_ONLY = (
     keras.layers.ActivityRegularization,
@@ -61,6 +62,15 @@ def along_last_axis(kernel: np.ndarray, size: int) -> np.ndarray | nengo.Convolu
     )
 
 
+@register(Parameter, native="a node with constants")
+def convert_parameter(call: LayerCall, build: Build) -> Obj:
+    """Convert a weight that is a tensor by itself."""
+    node = build.node()
+    build.bias(node, call.layer.value)
+    return node
+
+
+@register(ForEachItem, native="nothing")
 @register(keras.layers.Identity, temporal=True, native="nothing")
 @register(
     *TRAINING_ONLY,

@@ -12,6 +12,7 @@ from nengo_dl.converter.operators import existing
 from nengo_dl.converter.options import Options
 from nengo_dl.converter.populations import Obj
 from nengo_dl.converter.registry import register
+from nengo_dl.exchange.layers import BatchNormalization
 from nengo_dl.nodes.array_node import ArrayNode, Function
 
 
@@ -26,6 +27,7 @@ def _is_fixed(call: LayerCall, options: Options) -> str | None:
 
 @register(
     keras.layers.BatchNormalization,
+    BatchNormalization,
     temporal=True,
     check=lambda call, options: (
         _is_fixed(call, options) or outer_axis(call, call.layer.axis)

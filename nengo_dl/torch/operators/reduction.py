@@ -48,6 +48,16 @@ def convert_reduction(emit: Emitter, x, dim=None, keepdim=False, dtype=None):
 
 
 @register(
+    *(f"aten.{name}.default" for name in ("all", "any", "mean", "prod", "sum")),
+    keras="keras.ops",
+    restrictions="of what all items share",
+)
+def convert_whole_reduction(emit: Emitter, x, dtype=None):
+    """Convert a sum and the like over all axes, which must not be the minibatch."""
+    return convert_reduction(emit, x, None, False, dtype)
+
+
+@register(
     "aten.max.dim",
     "aten.min.dim",
     keras="keras.ops.max, keras.ops.min, keras.ops.argmax, keras.ops.argmin",
