@@ -17,6 +17,7 @@ from nengo_dl.exchange.emitter import layer_name
 from nengo_dl.exchange.graph import Ref, Weight
 from nengo_dl.onnx.dims import Length, NotKnown, is_items, is_known, lengths
 from nengo_dl.onnx.folding import axes_of, can_fold, fold, part_of_shape
+from nengo_dl.onnx.fuse import fused
 from nengo_dl.onnx.graph import NUMBERS, Graph, Node
 from nengo_dl.onnx.reshapes import flattened, reshaped, size_of, squeezed
 from nengo_dl.onnx.shapes import Computed, Shape, infer
@@ -181,12 +182,14 @@ def resolved(
         inputs.append(exchange.Input(each.name, shown, each.dtype.name, has_items))
     resolver.run(graph)
     outputs = tuple(resolver.output(name) for name in graph.outputs)
+    needed = exchange.needed(resolver.nodes, outputs)
+    nodes, weights = fused(needed, resolver.weights, outputs)
     return exchange.Graph(
         name=layer_name(graph.name),
         inputs=tuple(inputs),
-        nodes=exchange.needed(resolver.nodes, outputs),
+        nodes=nodes,
         outputs=outputs,
-        weights=resolver.weights,
+        weights=weights,
         dtype=_precision(graph),
     )
 

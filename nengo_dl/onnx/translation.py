@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import keras
+import numpy as np
 
 from nengo_dl.converter.libraries import register_library
 from nengo_dl.errors import InvalidValue, argument
@@ -83,6 +84,10 @@ def to_keras(model: Any, input_shapes: Any = None) -> keras.Model:
     return made
 
 
+def _shape_of(x: Any) -> tuple[int | None, ...]:
+    return (None, *np.shape(x)[1:])
+
+
 def _is_model(model: Any) -> bool:
     if isinstance(model, str | os.PathLike):
         return os.fspath(model).endswith(".onnx")
@@ -94,7 +99,7 @@ def _is_model(model: Any) -> bool:
 def _to_keras(model: Any, example_inputs: Any, where: str) -> keras.Model:
     shapes = None
     if example_inputs is not None:
-        shapes = keras.tree.map_structure(lambda x: (None, *x.shape[1:]), example_inputs)
+        shapes = keras.tree.map_structure(_shape_of, example_inputs)
     made, covered = _translated(where, model, shapes)
     if made is None:
         raise refusal(where, covered)

@@ -42,6 +42,11 @@ def _is_dense(b, c, is_transposed: int) -> bool:
 
 
 @register("onnx.MatMul", keras="Dense, keras.ops.matmul")
-def convert_matmul(emit: Emitter, a, b):
-    """Convert a product of matrices."""
-    return matmul(emit, a, b)
+def convert_matmul(emit: Emitter, a, b, bias=None):
+    """Convert a product of matrices, to which a bias may have been added."""
+    if bias is None:
+        return matmul(emit, a, b)
+    value = emit.value(a)
+    if _is_dense(b, bias, 0) and value.batch not in (None, value.rank - 1):
+        return linear(emit, value, b, bias, False)
+    return elementwise(emit, ops.add, matmul(emit, value, b), bias)
