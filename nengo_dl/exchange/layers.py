@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import keras
+import numpy as np
 
 PACKAGE = "nengo_dl"
 
@@ -99,3 +100,48 @@ class BatchNormalization(keras.layers.BatchNormalization):
         self.moving_variance.assign(unbiased)
         self.n_minibatches.assign_add(1)
         return outputs
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class LocalResponseNormalization(keras.layers.Layer):
+    r"""Divides by the squares of neighbouring channels.
+
+    .. math:: y_i = x_i \left(k + \frac{\alpha}{n} \sum_j x_j^2\right)^{-\beta}
+
+    with the :math:`n` channels :math:`j` around :math:`i` (Krizhevsky et al. 2012,
+    https://doi.org/10.1145/3065386, section 3.3).
+
+    Parameters
+    ----------
+    size : int
+        Number of channels :math:`n`.
+    alpha, beta, bias : float
+        :math:`\alpha`, :math:`\beta` and :math:`k`.
+    **kwargs
+        Arguments of all layers.
+    """
+
+    def __init__(
+        self, size: int, alpha: float, beta: float, bias: float, **kwargs: Any
+    ):
+        super().__init__(**kwargs)
+        self.size, self.alpha, self.beta, self.bias = size, alpha, beta, bias
+
+    def call(self, inputs):
+        """Return the input, of shape (minibatch, ..., channels), normalised."""
+        n, before = inputs.shape[-1], (self.size - 1) // 2
+        distance = np.subtract.outer(np.arange(n), np.arange(n))
+        near = (distance >= -before) & (distance <= self.size - 1 - before)
+        near = keras.ops.cast(near, inputs.dtype)
+        sums = keras.ops.matmul(keras.ops.square(inputs), near)
+        scale = self.bias + self.alpha / self.size * sums
+        return inputs * keras.ops.power(scale, -self.beta)
+
+    def compute_output_shape(self, input_shape):
+        """Return the shape of the output."""
+        return input_shape
+
+    def get_config(self):
+        """Return what the layer can be made of."""
+        own = {name: getattr(self, name) for name in ("size", "alpha", "beta", "bias")}
+        return {**super().get_config(), **own}

@@ -1,7 +1,7 @@
 """Convolutions and transposed convolutions."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -73,6 +73,11 @@ def conv(
         Strides, dilation, pads and groups.
     """
     n_axes = len(shape_of(weight)) - 2
+    if max(windows.strides) > 1 and max(windows.dilation) > 1:
+        # Keras has one or the other: all windows, and then every n-th of them
+        each = conv(emit, value, weight, bias, replace(windows, strides=(1,) * n_axes))
+        steps = (slice(None, None, stride) for stride in windows.strides)
+        return from_image(each.tensor[(slice(None), *steps, slice(None))])
     tensor = image(emit, value, n_axes)
     size = shape_of(weight)[2:]
     lengths = tensor.shape[1:-1]
