@@ -5,11 +5,12 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras.saving import register_keras_serializable
 
 PACKAGE = "nengo_dl"
 
 
-@keras.saving.register_keras_serializable(PACKAGE)
+@register_keras_serializable(PACKAGE)
 class Parameter(keras.layers.Layer):
     """A weight as a tensor, whatever the input is.
 
@@ -47,7 +48,7 @@ class Parameter(keras.layers.Layer):
         return {**super().get_config(), "shape": self.shape}
 
 
-@keras.saving.register_keras_serializable(PACKAGE)
+@register_keras_serializable(PACKAGE)
 class ForEachItem(keras.layers.Layer):
     """Repeats what all items share for each item of another tensor."""
 
@@ -63,7 +64,7 @@ class ForEachItem(keras.layers.Layer):
         return (other[0], *shared[1:])
 
 
-@keras.saving.register_keras_serializable(PACKAGE)
+@register_keras_serializable(PACKAGE)
 class ProductWith(keras.layers.Layer):
     """Multiplies the last axis by a matrix, which is an input that all items share.
 
@@ -78,7 +79,7 @@ class ProductWith(keras.layers.Layer):
         return made + bias[0][0] if bias else made
 
 
-@keras.saving.register_keras_serializable(PACKAGE)
+@register_keras_serializable(PACKAGE)
 class ConvolutionWith(keras.layers.Layer):
     """Convolves with a kernel, which is an input that all items share.
 
@@ -121,7 +122,7 @@ class ConvolutionWith(keras.layers.Layer):
         }
 
 
-@keras.saving.register_keras_serializable(PACKAGE)
+@register_keras_serializable(PACKAGE)
 class BatchNormalization(keras.layers.BatchNormalization):
     r"""Batch normalisation that keeps the unbiased variance, as PyTorch does.
 
@@ -160,7 +161,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         return outputs
 
 
-@keras.saving.register_keras_serializable(PACKAGE)
+@register_keras_serializable(PACKAGE)
 class LocalResponseNormalization(keras.layers.Layer):
     r"""Divides by the squares of neighbouring channels.
 
