@@ -12,6 +12,7 @@ import sys
 import textwrap
 import warnings
 from pathlib import Path
+from unittest import mock
 
 import keras
 import matplotlib
@@ -22,6 +23,7 @@ import tensorflow as tf
 
 import nengo_dl
 from nengo_dl import Converter
+from nengo_dl.exchange.registry import OPERATORS
 from nengo_dl.ops import Builder, neurons, processes
 
 ROOT = Path(__file__).parents[1]
@@ -94,6 +96,8 @@ def registries(monkeypatch):
     builders = nengo.builder.Builder.builders
     monkeypatch.setattr(nengo.builder.Builder, "builders", dict(builders))
     matplotlib.use("Agg")
+    with mock.patch.dict(OPERATORS):
+        yield
 
 
 @pytest.mark.parametrize("name", NAMES)

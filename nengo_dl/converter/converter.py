@@ -191,10 +191,8 @@ class Converter(RunMethods, CheckMethods, ExportMethods):
         tunings: Sequence[Tuning] | None = None,
         example_inputs: Any = None,
     ):
-        model = as_keras("Converter", model, example_inputs)
         options = Options(
-            model=functional(model),
-            passed=model,
+            **_models(model, example_inputs),
             allow_fallback=allow_fallback,
             inference_only=inference_only,
             max_to_avg_pool=max_to_avg_pool,
@@ -209,8 +207,8 @@ class Converter(RunMethods, CheckMethods, ExportMethods):
         )
         if per_channel is None:
             per_channel = options.data_chooses
-        goal = Goal(percentile, target_rate, per_channel)
         self.tunings = None if tunings is None else tuple(tunings)
+        goal = Goal(percentile, target_rate, per_channel)
         self._start(options.chosen(), calibration_data, goal)
 
     def _start(self, options: Options, calibration_data: Any, goal: Goal) -> None:
@@ -275,6 +273,12 @@ class Converter(RunMethods, CheckMethods, ExportMethods):
 
     def __repr__(self) -> str:
         return summary(self.conversion)
+
+
+def _models(model: Any, example_inputs: Any) -> dict[str, keras.Model]:
+    """Return the Keras model that was passed or made, and its functional form."""
+    passed = as_keras("Converter", model, example_inputs)
+    return {"model": functional(passed), "passed": passed}
 
 
 def _calibration_data(options: Options, data: Any) -> Arrays | None:

@@ -16,7 +16,7 @@ Operand: TypeAlias = "Value | Weight | np.ndarray | float | bool"
 
 
 class Emitter:
-    """What functions in the table of operators make layers with.
+    """The maker of layers, which functions in the table of operators get.
 
     Parameters
     ----------

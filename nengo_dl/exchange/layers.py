@@ -4,11 +4,13 @@ import math
 from typing import Any
 
 import keras
+import numpy as np
+from keras.saving import register_keras_serializable
 
 PACKAGE = "nengo_dl"
 
 
-@keras.saving.register_keras_serializable(PACKAGE)
+@register_keras_serializable(PACKAGE)
 class Parameter(keras.layers.Layer):
     """A weight as a tensor, whatever the input is.
 
@@ -46,7 +48,7 @@ class Parameter(keras.layers.Layer):
         return {**super().get_config(), "shape": self.shape}
 
 
-@keras.saving.register_keras_serializable(PACKAGE)
+@register_keras_serializable(PACKAGE)
 class ForEachItem(keras.layers.Layer):
     """Repeats what all items share for each item of another tensor."""
 
@@ -62,7 +64,65 @@ class ForEachItem(keras.layers.Layer):
         return (other[0], *shared[1:])
 
 
-@keras.saving.register_keras_serializable(PACKAGE)
+@register_keras_serializable(PACKAGE)
+class ProductWith(keras.layers.Layer):
+    """Multiplies the last axis by a matrix, which is an input that all items share.
+
+    Inputs are a tensor, a matrix of shape (1, size_in, size_out), and maybe a bias of
+    shape (1, size_out).
+    """
+
+    def call(self, inputs):
+        """Return the product."""
+        x, matrix, *bias = inputs
+        made = keras.ops.matmul(x, matrix[0])
+        return made + bias[0][0] if bias else made
+
+
+@register_keras_serializable(PACKAGE)
+class ConvolutionWith(keras.layers.Layer):
+    """Convolves with a kernel, which is an input that all items share.
+
+    Parameters
+    ----------
+    strides, dilation : tuple of int
+        One number for each spatial axis.
+    padding : str
+        As in ``keras.layers.Conv2D``.
+    **kwargs
+        Arguments of all layers.
+
+    Notes
+    -----
+    Inputs are an image with its channels last, a kernel of shape (1, ...,
+    channels, filters), and maybe a bias of shape (1, filters).
+    """
+
+    def __init__(self, strides, dilation, padding: str, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.strides, self.dilation = tuple(strides), tuple(dilation)
+        self.padding = padding
+
+    def call(self, inputs):
+        """Return the convolution."""
+        x, kernel, *bias = inputs
+        made = keras.ops.conv(
+            *(x, kernel[0], self.strides, self.padding, "channels_last"),
+            dilation_rate=self.dilation,
+        )
+        return made + bias[0][0] if bias else made
+
+    def get_config(self):
+        """Return what the layer can be made of."""
+        return {
+            **super().get_config(),
+            "strides": self.strides,
+            "dilation": self.dilation,
+            "padding": self.padding,
+        }
+
+
+@register_keras_serializable(PACKAGE)
 class BatchNormalization(keras.layers.BatchNormalization):
     r"""Batch normalisation that keeps the unbiased variance, as PyTorch does.
 
@@ -99,3 +159,48 @@ class BatchNormalization(keras.layers.BatchNormalization):
         self.moving_variance.assign(unbiased)
         self.n_minibatches.assign_add(1)
         return outputs
+
+
+@register_keras_serializable(PACKAGE)
+class LocalResponseNormalization(keras.layers.Layer):
+    r"""Divides by the squares of neighbouring channels.
+
+    .. math:: y_i = x_i \left(k + \frac{\alpha}{n} \sum_j x_j^2\right)^{-\beta}
+
+    with the :math:`n` channels :math:`j` around :math:`i` (Krizhevsky et al. 2012,
+    https://doi.org/10.1145/3065386, section 3.3).
+
+    Parameters
+    ----------
+    size : int
+        Number of channels :math:`n`.
+    alpha, beta, bias : float
+        :math:`\alpha`, :math:`\beta` and :math:`k`.
+    **kwargs
+        Arguments of all layers.
+    """
+
+    def __init__(
+        self, size: int, alpha: float, beta: float, bias: float, **kwargs: Any
+    ):
+        super().__init__(**kwargs)
+        self.size, self.alpha, self.beta, self.bias = size, alpha, beta, bias
+
+    def call(self, inputs):
+        """Return the input, of shape (minibatch, ..., channels), normalised."""
+        n, before = inputs.shape[-1], (self.size - 1) // 2
+        distance = np.subtract.outer(np.arange(n), np.arange(n))
+        near = (distance >= -before) & (distance <= self.size - 1 - before)
+        near = keras.ops.cast(near, inputs.dtype)
+        sums = keras.ops.matmul(keras.ops.square(inputs), near)
+        scale = self.bias + self.alpha / self.size * sums
+        return inputs * keras.ops.power(scale, -self.beta)
+
+    def compute_output_shape(self, input_shape):
+        """Return the shape of the output."""
+        return input_shape
+
+    def get_config(self):
+        """Return what the layer can be made of."""
+        own = {name: getattr(self, name) for name in ("size", "alpha", "beta", "bias")}
+        return {**super().get_config(), **own}

@@ -5,12 +5,13 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras.saving import register_keras_serializable
 
 from nengo_dl.exchange import bindings as binding
 from nengo_dl.exchange.bindings import Binding
 
 
-@keras.saving.register_keras_serializable("nengo_dl")
+@register_keras_serializable("nengo_dl")
 class TranslatedModel(keras.Model):
     """A functional model that knows the weights of the source.
 

@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Operator:
-    """What is known of an operator.
+    """An entry of the table of operators.
 
     Parameters
     ----------

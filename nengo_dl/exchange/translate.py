@@ -193,7 +193,7 @@ def _emit(emit: Emitter, node: Node) -> Iterator[OperatorUse]:
             _call(emit, node, operator.convert)
         except InvalidValue as error:
             reason = str(error).rstrip(".")
-        except (ValueError, TypeError, NotImplementedError) as error:
+        except (ValueError, TypeError, LookupError, NotImplementedError) as error:
             reason = f"expected what Keras supports (got {_first_line(error)})"
     if reason is not None:
         emit.values.update(_stand_ins(node))

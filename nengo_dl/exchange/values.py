@@ -89,6 +89,10 @@ class Value:
     def transposed(self, axes: Sequence[int]) -> "Value":
         """Return the value with its axes in another order; no element is moved."""
         to = {int(axis) % self.rank: i for i, axis in enumerate(axes)}
+        if sorted(to) != list(range(self.rank)):
+            raise InvalidValue(
+                f"expected each of {self.rank} axes once (got {tuple(axes)})"
+            )
         order = tuple(to[axis] for axis in self.order)
         batch = None if self.batch is None else to[self.batch]
         return replace(self, order=order, batch=batch)

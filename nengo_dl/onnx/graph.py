@@ -1,6 +1,6 @@
 """ONNX graphs as frozen values: nodes with all their attributes, arrays, and inputs."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,9 @@ from nengo_dl.errors import InvalidValue
 from nengo_dl.onnx.package import onnx_package
 
 DOMAINS = ("", "ai.onnx")  # two names of the standard's own operators
+# Types of elements that are computed with
+FLOATS = ("float16", "float32", "float64", "bfloat16")
+NUMBERS = (*FLOATS, "bool", *(f"{u}int{n}" for u in ("", "u") for n in (8, 16, 32, 64)))
 Shape = tuple[int | str | None, ...]
 
 
@@ -24,7 +27,7 @@ class Node:
     name : str
         Name in the graph, for messages and for layers.
     inputs, outputs : tuple of str
-        Names of values; empty for those that are left out.
+        Names of values; empty for those that are left out, or that nothing uses.
     attributes : mapping
         From names to plain values, those included that the standard's version adds;
         graphs are `Graph`.
@@ -91,16 +94,35 @@ def graph_of(model: Any) -> Graph:
     for name in DOMAINS:
         if name in versions:
             versions |= dict.fromkeys(DOMAINS, versions[name])
-    return _graph(model.graph, versions, frozenset())
+    reader = _Reader(versions, frozenset(_used(model.graph)))
+    return _graph(model.graph, reader, frozenset())
 
 
-def _graph(proto: Any, versions: Mapping[str, int], outer: frozenset[str]) -> Graph:
+@dataclass(frozen=True)
+class _Reader:
+    """Versions of the sets of operators, and names of values that are used at all."""
+
+    versions: Mapping[str, int]
+    used: frozenset[str]
+
+
+def _used(proto: Any) -> Iterator[str]:
+    """Yield the names of values that nodes take, or that are outputs."""
+    yield from (value.name for value in proto.output)
+    for node in proto.node:
+        yield from node.input
+        for entry in node.attribute:
+            if entry.HasField("g"):
+                yield from _used(entry.g)
+
+
+def _graph(proto: Any, reader: _Reader, outer: frozenset[str]) -> Graph:
     constants = {tensor.name: _array(tensor) for tensor in proto.initializer}
     given = [value for value in proto.input if value.name not in constants]
     known = {"", *outer, *constants, *(value.name for value in given)}
     nodes = []
     for each in proto.node:
-        nodes.append(_node(each, versions, frozenset(known)))
+        nodes.append(_node(each, reader, frozenset(known)))
         _check_names(nodes[-1].name, each.input, known)
         known.update(each.output)
     _check_names("outputs", (value.name for value in proto.output), known)
@@ -146,8 +168,8 @@ def _length(dim: Any) -> int | str | None:
     return dim.dim_param or None
 
 
-def _node(proto: Any, versions: Mapping[str, int], known: frozenset[str]) -> Node:
-    version = versions.get(proto.domain, 1)
+def _node(proto: Any, reader: _Reader, known: frozenset[str]) -> Node:
+    version = reader.versions.get(proto.domain, 1)
     is_standard = proto.domain in DOMAINS
     first = next((name for name in proto.output if name), "")
     name = proto.name or f"{proto.op_type}_{first}"
@@ -157,14 +179,14 @@ def _node(proto: Any, versions: Mapping[str, int], known: frozenset[str]) -> Nod
         _check_node(proto, name, schema)
         for key, attribute in schema.attributes.items():
             if attribute.default_value.type:
-                attributes[key] = _attribute(attribute.default_value, {}, known)
+                attributes[key] = _attribute(attribute.default_value, reader, known)
     for entry in proto.attribute:
-        attributes[entry.name] = _attribute(entry, versions, known)
+        attributes[entry.name] = _attribute(entry, reader, known)
     return Node(
         operator=proto.op_type if is_standard else f"{proto.domain}.{proto.op_type}",
         name=name,
         inputs=tuple(proto.input),
-        outputs=tuple(proto.output),
+        outputs=tuple(x if x in reader.used else "" for x in proto.output),
         attributes=attributes,
         version=version,
     )
@@ -199,10 +221,10 @@ def _check_node(proto: Any, name: str, schema: Any) -> None:
             raise InvalidValue(f"{where}: expected attribute {key!r} (got none)")
 
 
-def _attribute(entry: Any, versions: Mapping[str, int], known: frozenset[str]) -> Any:
+def _attribute(entry: Any, reader: _Reader, known: frozenset[str]) -> Any:
     onnx = onnx_package()
     if entry.HasField("g"):
-        return _graph(entry.g, versions, known)
+        return _graph(entry.g, reader, known)
     value = onnx.helper.get_attribute_value(entry)
     if isinstance(value, bytes):
         return value.decode("utf-8", errors="replace")

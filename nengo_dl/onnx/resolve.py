@@ -17,7 +17,8 @@ from nengo_dl.exchange.emitter import layer_name
 from nengo_dl.exchange.graph import Ref, Weight
 from nengo_dl.onnx.dims import Length, NotKnown, is_items, is_known, lengths
 from nengo_dl.onnx.folding import axes_of, can_fold, fold, part_of_shape
-from nengo_dl.onnx.graph import Graph, Node
+from nengo_dl.onnx.fuse import fused
+from nengo_dl.onnx.graph import NUMBERS, Graph, Node
 from nengo_dl.onnx.reshapes import flattened, reshaped, size_of, squeezed
 from nengo_dl.onnx.shapes import Computed, Shape, infer
 from nengo_dl.onnx.versions import broadcast_axis, modern
@@ -101,7 +102,7 @@ class Resolver:
             keywords=node.attributes,
             outputs=node.outputs,
             shapes=tuple(_known_shape(out.shape) for out in outputs),
-            dtypes=tuple(out.dtype and out.dtype.name for out in outputs),
+            dtypes=tuple(map(_dtype, outputs)),
         )
         self.nodes.append(made)
         return outputs
@@ -166,6 +167,11 @@ def resolved(
     has_items : bool
         Whether the first axis is a minibatch of any size.
     """
+    for each in graph.inputs:
+        if each.dtype.name not in NUMBERS:
+            raise InvalidValue(
+                f"expected inputs of numbers (got {each.dtype.name} for {each.name!r})"
+            )
     first = shapes[0][0] if has_items else None
     resolver = Resolver(first if isinstance(first, int) else None, {})
     inputs = []
@@ -176,12 +182,14 @@ def resolved(
         inputs.append(exchange.Input(each.name, shown, each.dtype.name, has_items))
     resolver.run(graph)
     outputs = tuple(resolver.output(name) for name in graph.outputs)
+    needed = exchange.needed(resolver.nodes, outputs)
+    nodes, weights = fused(needed, resolver.weights, outputs)
     return exchange.Graph(
         name=layer_name(graph.name),
         inputs=tuple(inputs),
-        nodes=exchange.needed(resolver.nodes, outputs),
+        nodes=nodes,
         outputs=outputs,
-        weights=resolver.weights,
+        weights=weights,
         dtype=_precision(graph),
     )
 
@@ -190,6 +198,12 @@ def _precision(graph: Graph) -> str:
     """Return the type of the first input of floats."""
     floats = (each.dtype.name for each in graph.inputs)
     return next((name for name in floats if "float" in name), "float32")
+
+
+def _dtype(out: Computed) -> str | None:
+    """Return the type of a value, if it is one of numbers that are computed with."""
+    is_known = out.dtype is not None and out.dtype.name in NUMBERS
+    return out.dtype.name if is_known else None
 
 
 def _known_shape(shape: Shape | None) -> exchange.Shape | None:
@@ -259,7 +273,10 @@ def _squeeze(resolver: Resolver, node: Node, arguments) -> Sequence[Any]:
     axes = axes_of(rest[0], len(shape)) if rest and rest[0] is not None else None
     if axes is None:
         axes = squeezed(shape, resolver.n_items)
-    return resolver.add(node, [x, np.array(axes, np.int64)])
+    if any(isinstance(shape[axis], Length) or shape[axis] != 1 for axis in axes):
+        raise InvalidValue(f"expected axes of length 1 (got {axes} of {shape})")
+    kept = tuple(n for i, n in enumerate(shape) if i not in axes)
+    return _to_shape(resolver, node, x, kept)
 
 
 def _branch(resolver: Resolver, node: Node, arguments) -> Sequence[Any]:

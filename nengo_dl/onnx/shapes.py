@@ -56,16 +56,15 @@ def infer(node: Node, arguments: Sequence[Any]) -> tuple[Computed, ...]:
 def _infer(node: Node, arguments: Sequence[Any], size: int) -> Mapping[str, Any]:
     """Return types by the names of outputs, for one size of minibatches."""
     onnx = onnx_package()
-    if not onnx.defs.has(node.operator):
+    has_graphs = any(isinstance(x, Graph) for x in node.attributes.values())
+    if has_graphs or not onnx.defs.has(node.operator):
         return {}
     if any(x is not None and x.dtype is None for x in arguments):
         return {}
     schema = onnx.defs.get_schema(node.operator)
     names = [f"input{i}" if x is not None else "" for i, x in enumerate(arguments)]
     attributes = {
-        key: value
-        for key, value in node.attributes.items()
-        if key in schema.attributes and not isinstance(value, Graph)
+        key: value for key, value in node.attributes.items() if key in schema.attributes
     }
     proto = onnx.helper.make_node(
         node.operator, names, list(node.outputs), **_protos(attributes)

@@ -1,10 +1,13 @@
 """ONNX models as Keras models."""
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
 import keras
+import numpy as np
 
+from nengo_dl.converter.libraries import register_library
 from nengo_dl.errors import InvalidValue, argument
 from nengo_dl.exchange import Coverage, attempt, refusal
 from nengo_dl.exchange import graph as exchange
@@ -81,6 +84,28 @@ def to_keras(model: Any, input_shapes: Any = None) -> keras.Model:
     return made
 
 
+def _shape_of(x: Any) -> tuple[int | None, ...]:
+    return (None, *np.shape(x)[1:])
+
+
+def _is_model(model: Any) -> bool:
+    if isinstance(model, str | os.PathLike):
+        return os.fspath(model).endswith(".onnx")
+    kind = type(model)
+    return kind.__name__ == "ModelProto" and kind.__module__.startswith("onnx")
+
+
+@register_library("onnx", owns=_is_model)
+def _to_keras(model: Any, example_inputs: Any, where: str) -> keras.Model:
+    shapes = None
+    if example_inputs is not None:
+        shapes = keras.tree.map_structure(_shape_of, example_inputs)
+    made, covered = _translated(where, model, shapes)
+    if made is None:
+        raise refusal(where, covered)
+    return made
+
+
 def coverage(model: Any, input_shapes: Any = None) -> Coverage:
     """Return which nodes of an ONNX model can be translated.
 
@@ -146,6 +171,8 @@ def versions_of(graph: Graph, shapes: tuple[Shape, ...]) -> Iterator[exchange.Gr
     shapes : tuple of tuple
         Of the inputs.
     """
+    if not shapes:
+        raise InvalidValue("expected a model with inputs (got none)")
     have_items = len({shape[:1] for shape in shapes}) == 1 and shapes[0] != ()
     if have_items:
         yield resolved(graph, shapes, has_items=True)

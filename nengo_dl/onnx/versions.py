@@ -69,6 +69,12 @@ def modern(node: Node, arguments: Sequence[Any]) -> tuple[Node, tuple[Any, ...]]
         attributes["flat"] = 1
     if node.operator == "PRelu" and node.version < 7:
         found[1] = _along_channels(*found)
+    if node.operator == "GroupNormalization" and node.version < 21:
+        found[1:] = [_for_channels(x, *found[:1]) for x in found[1:]]
+    if node.operator in ("Resize", "Upsample") and node.version < 11:
+        node, found = replace(node, operator="Resize"), [found[0], None, *found[1:]]
+        attributes["coordinate_transformation_mode"] = "asymmetric"
+        attributes["nearest_mode"] = "floor"
     if node.operator == "BatchNormalization" and attributes.pop("spatial", 1) == 0:
         raise InvalidValue("expected statistics of channels (got those of elements)")
     return replace(node, attributes=attributes), tuple(found)
@@ -81,6 +87,13 @@ def _along_channels(x: Any, slope: Any) -> Any:
     if not isinstance(slope, np.ndarray) or x.shape is None:
         raise InvalidValue("expected slopes that are constant (got computed ones)")
     return slope.reshape(-1, *(1,) * (len(x.shape) - 2))
+
+
+def _for_channels(weight: Any, x: Any) -> Any:
+    """Return a weight for each channel, from one for each group."""
+    if not isinstance(weight, np.ndarray) or x.shape is None:
+        raise InvalidValue("expected weights that are constant (got computed ones)")
+    return np.repeat(weight, int(x.shape[1]) // weight.size)
 
 
 def _tensor(value: Any) -> np.ndarray:

@@ -203,7 +203,7 @@ def load_state_dict(model: keras.Model, state_dict: Mapping[str, Any]) -> None:
     model : keras.Model
         That `to_keras` returned.
     state_dict : mapping of str to tensor
-        What ``module.state_dict()`` returns; arrays will do.
+        From ``module.state_dict()``, one for each parameter; arrays will do.
 
     Raises
     ------

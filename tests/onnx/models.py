@@ -52,6 +52,9 @@ def with_random_weights(path, seed=0):
         graph.node.remove(node)
     kept = {name for node in graph.node for name in node.input}
     others = [x for x in graph.initializer if x.name in kept]
+    inputs = [x for x in graph.input if x.name in kept]
+    del graph.input[:]
+    graph.input.extend(inputs)
     del graph.initializer[:]
     graph.initializer.extend([*others, *made.values()])
     return model

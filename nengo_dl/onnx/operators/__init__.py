@@ -5,6 +5,9 @@ from nengo_dl.onnx.operators import (
     arithmetic,
     conv,
     linear,
+    normalization,
+    reduction,
+    resizing,
     shapes,
 )
 
@@ -13,5 +16,8 @@ __all__ = [
     "arithmetic",
     "conv",
     "linear",
+    "normalization",
+    "reduction",
+    "resizing",
     "shapes",
 ]

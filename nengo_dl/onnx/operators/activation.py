@@ -1,13 +1,19 @@
 """Functions of each element for itself."""
 
+import math
+
 import keras
 import numpy as np
 
 from nengo_dl.errors import InvalidValue
 from nengo_dl.exchange.emitter import Emitter
+from nengo_dl.exchange.graph import Weight
 from nengo_dl.exchange.operators.activation import activation, apply, layer
 from nengo_dl.exchange.operators.arithmetic import elementwise
+from nengo_dl.exchange.operators.dropout import dropout
+from nengo_dl.exchange.operators.normalization import prelu
 from nengo_dl.exchange.registry import register
+from nengo_dl.exchange.values import Value
 
 ops = keras.ops
 
@@ -158,9 +164,20 @@ MAX_FLOAT = 3e38
 def convert_prelu(emit: Emitter, x, slope):
     """Convert a rectifier with trained slopes below zero."""
     value = emit.value(x)
+    if isinstance(slope, Weight) and _is_by_channel(value, slope.array.shape):
+        return prelu(emit, value, slope)
     negative = apply(value, ops.minimum, 0)
     scaled = elementwise(emit, ops.multiply, negative, slope)
     return elementwise(emit, ops.add, apply(value, ops.relu), scaled)
+
+
+def _is_by_channel(value: Value, shape: tuple[int, ...]) -> bool:
+    """Whether there is one slope for each channel, or one for all elements."""
+    if value.batch != 0 or len(shape) > value.rank:
+        return False
+    shape = (1,) * (value.rank - len(shape)) + shape
+    n = math.prod(shape)
+    return n == 1 or value.rank > 1 and n == shape[1] == value.shape[1]
 
 
 @register("onnx.Dropout", keras="Dropout")
@@ -170,9 +187,7 @@ def convert_dropout(emit: Emitter, x, ratio=None, training_mode=None, seed=None)
     if any(emit.node.outputs[1:]):
         raise InvalidValue("expected one output (got the mask, too)")
     rate = 0.5 if ratio is None else float(emit.constant(ratio))
-    value = emit.value(x)
-    made = emit.layer(keras.layers.Dropout, value.tensor, "", rate)
-    return value.with_tensor(made, value.is_nonnegative)
+    return dropout(emit, emit.value(x), rate)
 
 
 def softmax_axes(emit: Emitter, value, axis: int, flat: int) -> tuple[int, ...]:

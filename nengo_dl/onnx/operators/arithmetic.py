@@ -39,7 +39,10 @@ def convert_divide(emit: Emitter, a, b):
 
 
 def _quotient(a, b):
-    if all("int" in str(keras.backend.standardize_dtype(x.dtype)) for x in (a, b)):
+    kinds = [keras.backend.standardize_dtype(x.dtype) for x in (a, b)]
+    if all(kind.startswith("uint") for kind in kinds):
+        return ops.floor_divide(a, b)
+    if all(kind.startswith("int") for kind in kinds):
         quotient = ops.floor_divide(ops.abs(a), ops.abs(b))
         return quotient * ops.sign(a) * ops.sign(b)
     return ops.divide(a, b)

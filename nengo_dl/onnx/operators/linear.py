@@ -6,7 +6,7 @@ from nengo_dl.exchange.emitter import Emitter
 from nengo_dl.exchange.graph import Weight
 from nengo_dl.exchange.operators.arithmetic import elementwise
 from nengo_dl.exchange.operators.linear import linear
-from nengo_dl.exchange.operators.product import matmul, swapped
+from nengo_dl.exchange.operators.product import as_value, matmul, swapped
 from nengo_dl.exchange.registry import register
 
 ops = keras.ops
@@ -22,7 +22,7 @@ def convert_gemm(emit: Emitter, a, b, c=None, alpha=1.0, beta=1.0, transA=0, tra
     if transB and isinstance(b, Weight) and value.batch == 0:
         made = linear(emit, value, b, None, True)
     else:
-        made = matmul(emit, value, swapped(emit.value(b)) if transB else b)
+        made = matmul(emit, value, swapped(as_value(emit, b)) if transB else b)
     made = _scaled(emit, made, alpha)
     if c is None or beta == 0:
         return made
@@ -42,6 +42,11 @@ def _is_dense(b, c, is_transposed: int) -> bool:
 
 
 @register("onnx.MatMul", keras="Dense, keras.ops.matmul")
-def convert_matmul(emit: Emitter, a, b):
-    """Convert a product of matrices."""
-    return matmul(emit, a, b)
+def convert_matmul(emit: Emitter, a, b, bias=None):
+    """Convert a product of matrices, to which a bias may have been added."""
+    if bias is None:
+        return matmul(emit, a, b)
+    value = emit.value(a)
+    if _is_dense(b, bias, 0) and value.batch not in (None, value.rank - 1):
+        return linear(emit, value, b, bias, False)
+    return elementwise(emit, ops.add, matmul(emit, value, b), bias)
