@@ -68,6 +68,8 @@ def convert_resize(
             "expected a whole image, without antialiasing (got "
             f"{coordinate_transformation_mode}, antialias {antialias})"
         )
+    if coordinate_transformation_mode == "align_corners" and scales is not None:
+        _check_whole(value.shape, emit.constant(scales), axes)
     if mode == "cubic" and exclude_outside:
         raise InvalidValue("expected exclude_outside 0 (got 1)")
     chosen = range(value.rank)
@@ -101,6 +103,18 @@ def convert_resize(
         for n, each in zip(spatial, places, strict=True)
     ]
     return multiply_along(emit, value, matrices)
+
+
+def _check_whole(shape, scales: np.ndarray, axes) -> None:
+    """Raise InvalidValue about lengths that runtimes round in different ways."""
+    lengths = [n or 1 for n in shape]
+    lengths = lengths if axes is None else [lengths[axis] for axis in axes]
+    wanted = np.array(lengths) * scales
+    if np.any(np.abs(wanted - np.round(wanted)) > 1e-4):
+        raise InvalidValue(
+            "expected scales to whole lengths with align_corners, as runtimes differ "
+            f"about others (got {wanted})"
+        )
 
 
 def _lengths(emit: Emitter, value, scales, sizes, i: int, axis: int):

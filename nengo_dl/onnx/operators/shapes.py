@@ -20,10 +20,16 @@ ops = keras.ops
 NOT_ITEMS = "not along the minibatch"
 
 
-@register("onnx.Reshape", "onnx.Squeeze", keras="Reshape, Flatten")
+@register("onnx.Reshape", keras="Reshape, Flatten")
 def convert_reshape(emit: Emitter, x, shape):
     """Convert another shape of the same elements."""
     return shapes.reshape(emit, emit.value(x), shape)
+
+
+@register("onnx.Squeeze", keras="Reshape")
+def convert_squeeze(emit: Emitter, x, axes):
+    """Convert the loss of axes of length 1."""
+    return ones.squeeze(emit, emit.value(x), emit.constant(axes).ravel().tolist())
 
 
 @register("onnx.Unsqueeze", keras="Reshape")
