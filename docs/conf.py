@@ -4,6 +4,7 @@ Notebooks run while the pages are built; their outputs are kept until a cell of 
 changes. They get small data (``small_data.py``) unless Sphinx is told ``-t real_data``.
 """
 
+import importlib.util
 import inspect
 import os
 from pathlib import Path
@@ -40,9 +41,11 @@ exclude_patterns = ["_build"]
 default_role = "py:obj"
 nitpick_ignore_regex = [
     ("py:.*", r"[a-z_]+"),
-    ("py:.*", r"(json|keras|matplotlib|nengo|np|scipy|tf)\..*"),
+    ("py:.*", r"(json|keras|matplotlib|nengo|np|scipy|tf|torch)\..*"),
 ]
 autodoc_typehints = "none"  # types stand in the docstrings, in words
+# classes that derive from PyTorch's are described without it, too
+autodoc_mock_imports = [] if importlib.util.find_spec("torch") else ["torch"]
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False
 toc_object_entries_show_parents = "hide"

@@ -161,6 +161,12 @@ class Settings:
         names = [field.name for field in fields(cls) if field.name in stored]
         return cls(**{name: getattr(params, name) for name in names})
 
+    def is_training(self, training: bool | None) -> bool:
+        """Tell whether neurons and layers behave as in training, in some call."""
+        if self.learning_phase is not None:
+            return self.learning_phase
+        return bool(training) and not self.inference_only
+
     def check(self) -> "Settings":
         """Return the settings, or raise BuildError if they contradict each other."""
         if self.learning_phase and self.inference_only:

@@ -12,6 +12,7 @@ import sys
 import textwrap
 import warnings
 from pathlib import Path
+from unittest import mock
 
 import keras
 import matplotlib
@@ -22,6 +23,7 @@ import tensorflow as tf
 
 import nengo_dl
 from nengo_dl import Converter
+from nengo_dl.exchange.registry import OPERATORS
 from nengo_dl.ops import Builder, neurons, processes
 
 ROOT = Path(__file__).parents[1]
@@ -65,6 +67,12 @@ def run(text, path, first_line, namespace):
             exec(code, namespace)  # noqa: S102
 
 
+def skip_without_torch(text):
+    """Skip examples that need PyTorch, which is not among what tests need."""
+    if "import torch" in text:
+        pytest.importorskip("torch")
+
+
 def docstrings_with_examples():
     """Yield a parameter for each docstring of the package that has an example."""
     kinds = ast.Module | ast.ClassDef | ast.FunctionDef
@@ -88,17 +96,21 @@ def registries(monkeypatch):
     builders = nengo.builder.Builder.builders
     monkeypatch.setattr(nengo.builder.Builder, "builders", dict(builders))
     matplotlib.use("Agg")
+    with mock.patch.dict(OPERATORS):
+        yield
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_examples_in_pages_run(name, registries):
     keras.utils.set_random_seed(0)
     text = (ROOT / name).read_text(encoding="utf-8")
+    skip_without_torch(text)
     run(text, ROOT / name, 0, {"__name__": "example"})
 
 
 @pytest.mark.parametrize("path, line, text", docstrings_with_examples())
 def test_examples_in_docstrings_run(path, line, text, registries):
+    skip_without_torch(text)
     keras.utils.set_random_seed(0)
     module = path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
     own = vars(importlib.import_module(module.removesuffix(".__init__")))

@@ -181,6 +181,7 @@ class Engine:
         self._pack(feeds, arrays)
         signed = seed - 2**32 if seed >= 2**31 else seed
         self._host.error = None
+        self._host.begin()
         streams = self._host.get()
         try:
             state, rows = self.loops.run(

@@ -64,6 +64,64 @@ class ForEachItem(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
+class ProductWith(keras.layers.Layer):
+    """Multiplies the last axis by a matrix, which is an input that all items share.
+
+    Inputs are a tensor, a matrix of shape (1, size_in, size_out), and maybe a bias of
+    shape (1, size_out).
+    """
+
+    def call(self, inputs):
+        """Return the product."""
+        x, matrix, *bias = inputs
+        made = keras.ops.matmul(x, matrix[0])
+        return made + bias[0][0] if bias else made
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class ConvolutionWith(keras.layers.Layer):
+    """Convolves with a kernel, which is an input that all items share.
+
+    Parameters
+    ----------
+    strides, dilation : tuple of int
+        One number for each spatial axis.
+    padding : str
+        As in ``keras.layers.Conv2D``.
+    **kwargs
+        Arguments of all layers.
+
+    Notes
+    -----
+    Inputs are an image with its channels last, a kernel of shape (1, ...,
+    channels, filters), and maybe a bias of shape (1, filters).
+    """
+
+    def __init__(self, strides, dilation, padding: str, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.strides, self.dilation = tuple(strides), tuple(dilation)
+        self.padding = padding
+
+    def call(self, inputs):
+        """Return the convolution."""
+        x, kernel, *bias = inputs
+        made = keras.ops.conv(
+            *(x, kernel[0], self.strides, self.padding, "channels_last"),
+            dilation_rate=self.dilation,
+        )
+        return made + bias[0][0] if bias else made
+
+    def get_config(self):
+        """Return what the layer can be made of."""
+        return {
+            **super().get_config(),
+            "strides": self.strides,
+            "dilation": self.dilation,
+            "padding": self.padding,
+        }
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
 class BatchNormalization(keras.layers.BatchNormalization):
     r"""Batch normalisation that keeps the unbiased variance, as PyTorch does.
 

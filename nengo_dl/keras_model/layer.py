@@ -138,7 +138,7 @@ class EngineLayer(keras.layers.Layer):
         n_steps = current_steps() if n_steps is None else n_steps
         inputs = self.reader.by_name(inputs, n_steps)
         items, n_steps = self.reader.extent(inputs, n_steps)
-        training = self.is_training(training)
+        training = self.engine.settings.is_training(training)
         clock = self._state.clock(items, training)
         params = tuple(
             tf.convert_to_tensor(weight) for weight in self.parameters.variables
@@ -205,7 +205,9 @@ class EngineLayer(keras.layers.Layer):
         n_steps, n_calls : int
             Number of steps of each call, and number of such calls.
         """
-        return self.loop.expect(n_steps, n_calls, self.is_training(False))
+        return self.loop.expect(
+            n_steps, n_calls, self.engine.settings.is_training(False)
+        )
 
     @property
     def keep(self) -> tf.Variable:
@@ -329,13 +331,6 @@ class EngineLayer(keras.layers.Layer):
         if self._unwraps:
             return outputs[0]
         return dict(zip(self.output_names.values(), outputs, strict=True))
-
-    def is_training(self, training: bool | None) -> bool:
-        """Tell whether neurons and layers behave as in training."""
-        settings = self.engine.settings
-        if settings.learning_phase is not None:
-            return settings.learning_phase
-        return bool(training) and not settings.inference_only
 
 
 def _check_shapes(

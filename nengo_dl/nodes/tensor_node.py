@@ -26,6 +26,7 @@ from numpy.typing import ArrayLike
 
 from nengo_dl.config import enable_setting, get_setting
 from nengo_dl.errors import InvalidValue, argument
+from nengo_dl.nodes.modules import as_layer, is_module
 from nengo_dl.nodes.tensor_function import SimTensorNode, TensorFunction, run_elsewhere
 
 
@@ -53,8 +54,9 @@ class TensorNode(nengo.Node):
 
     Parameters
     ----------
-    tensor_func : callable or keras.Layer
-        The function, or a Keras layer or model. A function is called with ``(t, x)``:
+    tensor_func : callable or keras.Layer or torch.nn.Module
+        The function, or a Keras layer or model; `nengo_dl.torch.layer` makes one of a
+        module of torch. A function is called with ``(t, x)``:
         ``t`` is the time in seconds, a scalar tensor, and ``x`` the input, of shape
         (minibatch_size, \\*shape_in), both of the dtype of the simulation. It returns a
         tensor of the same dtype and of shape (minibatch_size, \\*shape_out), or any
@@ -68,8 +70,8 @@ class TensorNode(nengo.Node):
         Shape of the output, without the minibatch axis. By default it is found from the
         shapes of a Keras layer, or by calling the function once, on a single item of
         zeros.
-    pass_time : bool
-        If False, the function is called with ``(x)``.
+    pass_time : bool, optional
+        If False, it is called with ``(x)``, as modules of torch are by default.
     label : str, optional
         A name, for messages and plots.
 
@@ -152,13 +154,13 @@ class TensorNode(nengo.Node):
         tensor_func: Callable[..., Any],
         shape_in: Sequence[int] | None = None,
         shape_out: Sequence[int] | None = None,
-        pass_time: bool = True,
+        pass_time: bool | None = None,
         label: str | None = None,
     ):
         super().__init__(output=None, size_in=0, size_out=None, label=label)
-        self.tensor_func = tensor_func
         self.shape_in = shape_in
-        self.pass_time = pass_time
+        self.pass_time = not is_module(tensor_func) if pass_time is None else pass_time
+        self.tensor_func = as_layer(tensor_func, self.shape_in, self.pass_time)
         if self.shape_in is None and not self.pass_time:
             raise ValidationError(
                 "expected a function that takes the time or an input (got shape_in="
@@ -206,9 +208,9 @@ class Layer:
 
     Parameters
     ----------
-    layer_func : callable or keras.Layer or `nengo.neurons.NeuronType`
-        A function of one tensor or a Keras layer, for a `TensorNode`; or a neuron type,
-        for an ensemble.
+    layer_func : callable or keras.Layer or torch.nn.Module or NeuronType
+        A function of one tensor, a Keras layer or a module of torch, for a
+        `TensorNode`; or a neuron type (`nengo.neurons.NeuronType`), for an ensemble.
 
     Raises
     ------

@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from nengo_dl.graph.kernel import Kernel, Write, slot
+from nengo_dl.nodes.modules import ModuleLayer
 from nengo_dl.nodes.tensor_function import SimTensorNode, TensorFunction, describe
 from nengo_dl.ops.registry import BuildContext, Builder
 
@@ -66,18 +67,42 @@ def build_sim_tensor_node(ops, ctx):
         total = slot([ctx.add_loss(f"{function.name}.losses")])
         reads.append(total)
         writes.append(Write(total, "set"))
+    python = None if adds_losses else _python_step(op, ctx)
+    has_effects = python is None and _has_effects(graph)
     fn = partial(_with_total if adds_losses else _alone, call)
+    if python is not None:
+        fn = partial(fn, None)  # a module needs no key
     return Kernel(
         name="TensorNode",
         reads=tuple(reads),
         writes=tuple(writes),
         fn=fn,
         host=_why_not_xla(function, graph),
-        has_effects=_has_effects(graph)
+        python=python,
+        has_effects=has_effects
         or (function.layer is not None and bool(ctx.settings.learning_phase)),
-        keyed=True,
+        keyed=python is None,
+        joins_steps=python is not None and function.layer.joins_steps,
         training_fn=None if function.layer is None else partial(fn, training=True),
     )
+
+
+def _python_step(op: SimTensorNode, ctx: BuildContext):
+    """Return a step that calls a module itself; None where TensorFlow has to."""
+    layer, shape = op.function.layer, op.function.shape_in
+    if not isinstance(layer, ModuleLayer) or op.function.pass_time or shape is None:
+        return None
+    if ctx.settings.learning_phase:
+        return None
+    ctx.host.beginnings.append(layer.begin)
+
+    def run(t, arrays, results):
+        del t
+        ctx.host.where = op.function.name
+        y = layer.infer(arrays[0].reshape((-1, *shape)))
+        results[0][...] = y.reshape(len(y), -1)
+
+    return run
 
 
 class _Call:
@@ -97,12 +122,13 @@ class _Call:
             for x, initial in zip(slots[n_args:], self._initial, strict=True)
         ]
         try:
-            outcome = function.run(*args, states=states, training=training, seed=key[0])
+            seed = 0 if key is None else key[0]
+            outcome = function.run(*args, states=states, training=training, seed=seed)
         except Exception as exc:
             raise function.call_error(exc) from exc
         self._check_states(outcome.states)
         results = [
-            _check(function, outcome.result, self._sizes[0], ctx),
+            _check(function, outcome.result, self._sizes[0], ctx, key is not None),
             *(tf.cast(state, ctx.dtype) for state in outcome.states),
         ]
         sets = [
@@ -168,8 +194,13 @@ def _items_first(x: tf.Tensor, shape: tuple[int, ...]) -> tf.Tensor:
     return tf.reshape(x, (batch, *shape))
 
 
-def _check(function: TensorFunction, result, size: int, ctx: BuildContext):
-    """Return the result, converted if a layer computes in another precision."""
+def _check(
+    function: TensorFunction, result, size: int, ctx: BuildContext, is_step: bool
+):
+    """Return the result, converted if a layer computes in another precision.
+
+    It may be one of all steps, side by side.
+    """
     got = describe(result)
     if not isinstance(result, tf.Tensor):
         raise function.error("one tensor", got, "Return a tensor.")
@@ -182,7 +213,7 @@ def _check(function: TensorFunction, result, size: int, ctx: BuildContext):
             f'Convert it: tf.cast(y, "{ctx.dtype.name}").',
         )
     shape = tuple(result.shape)
-    batch = ctx.minibatch_size
+    batch = ctx.minibatch_size if is_step else None
     if not shape or (None not in (batch, shape[0]) and shape[0] != batch):
         raise function.error(
             _rows(batch),

@@ -52,6 +52,8 @@ class Host:
         What that function raised.
     functions : dict of int to float
         The threads in which functions are running, and when they were called.
+    beginnings : list of callable
+        Called before steps are run, for what may have changed since the last ones.
     """
 
     makers: list[Callable[[Streams], Any]] = field(default_factory=list)
@@ -62,6 +64,12 @@ class Host:
     where: str = ""
     error: BaseException | None = None
     functions: dict[int, float] = field(default_factory=dict)
+    beginnings: list[Callable[[], None]] = field(default_factory=list)
+
+    def begin(self) -> None:
+        """Get ready to run steps."""
+        for beginning in self.beginnings:
+            beginning()
 
     def add(self, make: Callable[[Streams], Any]) -> Callable[[], Any]:
         """Keep a function from random streams to an object.

@@ -17,15 +17,19 @@ from nengo_dl.torch.translation import (
 )
 
 __all__ = [
+    "CalledModule",
     "Coverage",
     "Network",
     "OperatorUse",
     "Outputs",
+    "WrappedModule",
     "coverage",
+    "layer",
     "load_state_dict",
     "supported_operators",
     "to_keras",
     "to_state_dict",
+    "wrap",
 ]
 
 

@@ -222,7 +222,12 @@ class CompiledNetwork:
         before = tuple(layer.learned.into(state))
         params = tuple(values[: self._n_own])
         after, outputs = layer.loop(
-            params, before, inputs, clock, n_steps, layer.is_training(training)
+            params,
+            before,
+            inputs,
+            clock,
+            n_steps,
+            layer.engine.settings.is_training(training),
         )
         if layer.stateful:
             layer.learned.update(after)

@@ -4,7 +4,14 @@ import importlib
 from typing import Any
 
 # Names of the public module, and where they are: classes that derive from PyTorch's
-CLASSES = {"Network": "nengo_dl.torch.network", "Outputs": "nengo_dl.torch.outputs"}
+CLASSES = {
+    "CalledModule": "nengo_dl.torch.calling",
+    "Network": "nengo_dl.torch.network",
+    "Outputs": "nengo_dl.torch.outputs",
+    "WrappedModule": "nengo_dl.torch.wrapping",
+    "layer": "nengo_dl.torch.calling",
+    "wrap": "nengo_dl.torch.wrapping",
+}
 
 
 def import_torch(where: str) -> Any:

@@ -16,6 +16,7 @@ from nengo_dl.simulator.stacklevel import user_level
 from nengo_dl.torch.library import import_torch
 
 MODE = "training"  # the argument of functions that have two modes
+COUNTER = "num_batches_tracked"  # which normalisation counts up in training alone
 
 
 def check_modes(where: str, module: Any, examples: tuple[Any, ...]) -> None:
@@ -56,11 +57,17 @@ def _calls(module: Any, examples: tuple, training: bool) -> list[tuple[str, Any]
     """Return which functions a module calls, and in which mode."""
     torch = import_torch("nengo_dl.torch")
     calls = []
+    counters = [
+        id(buffer)
+        for name, buffer in module.named_buffers(remove_duplicate=False)
+        if name.endswith(COUNTER)
+    ]
 
     class Recorder(torch.overrides.TorchFunctionMode):
         def __torch_function__(self, function, types, args=(), kwargs=None):
             kwargs = kwargs or {}
-            calls.append((function.__name__, kwargs.get(MODE)))
+            if not args or id(args[0]) not in counters:
+                calls.append((function.__name__, kwargs.get(MODE)))
             return function(*args, **kwargs)
 
     with unchanged(module), torch.random.fork_rng(devices=[]), Recorder():

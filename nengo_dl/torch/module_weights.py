@@ -4,6 +4,8 @@ Names of weights have dots: ``ensemble.bias`` is the parameter ``bias`` of a chi
 ``ensemble``, and so in ``state_dict``, too.
 """
 
+from __future__ import annotations
+
 import functools
 from typing import Any
 

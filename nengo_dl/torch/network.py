@@ -1,5 +1,7 @@
 """`Network`: a Nengo network as a module of torch."""
 
+from __future__ import annotations
+
 import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -13,6 +15,7 @@ from nengo.exceptions import SimulationError, ValidationError
 from nengo_dl.arguments import whole
 from nengo_dl.engine.processes import check_process
 from nengo_dl.errors import InvalidValue, argument, arguments_of
+from nengo_dl.keras_model.nengo_layer import NengoLayer
 from nengo_dl.torch.compiled import Call, CompiledNetwork, Results
 from nengo_dl.torch.module_weights import add_weight, find_weight
 from nengo_dl.torch.outputs import Outputs
@@ -87,7 +90,8 @@ class Network(torch.nn.Module):
     Examples
     --------
     .. testcode::
-       :skipif: torch is None
+
+       import torch
 
        with nengo.Network(seed=0) as net:
            stimulus = nengo.Node(np.zeros(8))
@@ -103,7 +107,6 @@ class Network(torch.nn.Module):
        print(y.shape, model[1].ens.bias.grad.shape)
 
     .. testoutput::
-       :skipif: torch is None
 
        torch.Size([5, 20, 3]) torch.Size([50])
     """
@@ -214,6 +217,23 @@ class Network(torch.nn.Module):
         names = self.output_names
         return outputs[0] if len(names) == 1 else Outputs(names, outputs)
 
+    def to_layer(self) -> NengoLayer:
+        """Return the network as a Keras layer, with the weights as they are now.
+
+        Returns
+        -------
+        layer : `nengo_dl.NengoLayer`
+            One for this module and its copies, which gets the weights of this one.
+        """
+        layer, compiled = self._program.layer, self._program.compiled()
+        for variables, names in (
+            (compiled.trained, self._trained),
+            (compiled.buffers, self._buffered),
+        ):
+            for variable, name in zip(variables, names, strict=True):
+                variable.assign(find_weight(self, name).detach().numpy())
+        return layer
+
     def extra_repr(self) -> str:
         """Return the names of inputs and outputs, for ``repr``."""
         return f"inputs={self.input_names}, outputs={self.output_names}"
@@ -273,20 +293,20 @@ class Network(torch.nn.Module):
     def _call(
         self, compiled: CompiledNetwork, names: tuple[str, ...], n_steps: int
     ) -> Call:
-        layer = compiled.layer
-        seed = self._program.layer.seed
-        if compiled.draws_in_training and layer.is_training(self.training):
+        engine, seed, state = compiled.layer.engine, self._program.layer.seed, None
+        if compiled.draws_in_training and engine.settings.is_training(self.training):
             self._draws += 1
             seed += self._draws
-        state = self._state
-        if state is not None:
-            state = tuple(tf.cast(block, layer.engine.dtype) for block in state)
+        if self._state is not None:
+            state = tuple(tf.cast(block, engine.dtype) for block in self._state)
         return Call(
             names,
             n_steps,
             self.training,
             # copies, because the call replaces them
-            tuple(tf.constant(find_weight(self, k).numpy()) for k in self._buffered),
+            tuple(
+                tf.constant(find_weight(self, k).numpy().copy()) for k in self._buffered
+            ),
             state,
             (seed + 2**31) % 2**32 - 2**31,
             self._start,

@@ -1,5 +1,7 @@
 """The outputs of several probes: a tuple with names."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator
 
 import torch
@@ -21,9 +23,7 @@ class Outputs(tuple):
 
     names: tuple[str, ...]
 
-    def __new__(
-        cls, names: Iterable[str], tensors: Iterable[torch.Tensor]
-    ) -> "Outputs":
+    def __new__(cls, names: Iterable[str], tensors: Iterable[torch.Tensor]) -> Outputs:
         """Make the tuple."""
         outputs = super().__new__(cls, tensors)
         outputs.names = tuple(names)

@@ -4,6 +4,8 @@ TensorFlow sees the memory of torch where it can. What goes back is a copy: Tens
 takes for granted that nobody writes to its tensors, and users of torch do.
 """
 
+from __future__ import annotations
+
 import numpy as np
 import tensorflow as tf
 import torch

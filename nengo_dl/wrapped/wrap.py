@@ -9,14 +9,14 @@ import nengo
 from nengo.exceptions import ValidationError
 
 from nengo_dl.arguments import whole
-from nengo_dl.config import configure_settings, get_setting
+from nengo_dl.config import configure_settings
 from nengo_dl.converter import Converter
-from nengo_dl.errors import InvalidValue, argument
+from nengo_dl.errors import argument
 from nengo_dl.keras_model.nengo_layer import NengoLayer
 from nengo_dl.names import legal_name, unused_name
-from nengo_dl.over_time import check_reduce
 from nengo_dl.wrapped.ends import FromSignal, ToSignal
 from nengo_dl.wrapped.model import Origin, WrappedModel
+from nengo_dl.wrapped.time import check_steps, chosen_reduce, configure, reductions
 
 WHERE = "wrap"
 
@@ -118,7 +118,7 @@ def wrap(
     """
     with argument("n_steps", wrap):
         n_steps = None if n_steps is None else whole(n_steps, 1)
-    reduce = _chosen(reduce, n_steps)
+    reduce = chosen_reduce(reduce, n_steps, WHERE)
     arguments: dict[str, Any] = {"n_steps": n_steps, "reduce": reduce, "dt": dt}
     arguments |= {"seed": seed, "settings": dict(settings or {})}
     if isinstance(model, keras.Model):
@@ -135,29 +135,14 @@ def wrap(
     return _of_network(model, arguments)
 
 
-def _chosen(reduce: str | None, n_steps: int | None) -> str | None:
-    if reduce == "auto":
-        return None if n_steps is None else "mean"
-    try:
-        check_reduce(reduce, 1.0)
-    except ValidationError as error:
-        error.obj = WHERE
-        raise
-    return reduce
-
-
 def _of_converter(
     converter: Converter, source: keras.Model, arguments: dict[str, Any]
 ) -> WrappedModel:
     """Wrap the network of a Keras model."""
     conversion, network = converter.conversion, converter.net
-    settings, n_steps = arguments["settings"], arguments["n_steps"]
-    _check_steps(n_steps, conversion.source.n_outer_axes > 1)
-    network.seed = 0 if network.seed is None else network.seed
-    if get_setting(network, "training_mode") is None:
-        settings = {"training_mode": "spiking", **settings}
-    with network:
-        configure_settings(**settings)
+    n_steps = arguments["n_steps"]
+    check_steps(n_steps, conversion.source.n_outer_axes > 1, wrap)
+    configure(network, arguments["settings"])
     layer = _layer(network, arguments, conversion.inputs, conversion.outputs)
     inputs = keras.tree.map_structure(
         lambda x: keras.Input(x.shape[1:], dtype=x.dtype, name=x.name),
@@ -165,10 +150,8 @@ def _of_converter(
     )
     taken = [x.name for x in keras.tree.flatten(inputs)]
     outputs = []
-    for spec, probe in zip(conversion.source.outputs, conversion.outputs, strict=True):
-        is_last = spec.n_outer_axes < conversion.source.n_outer_axes
-        is_mean = probe in conversion.averages and arguments["reduce"] == "mean"
-        reduce = "last" if is_last or is_mean else arguments["reduce"]
+    kept = reductions(conversion, arguments["reduce"])
+    for spec, reduce in zip(conversion.source.outputs, kept, strict=True):
         name = unused_name(spec.name, taken)
         outputs.append(_Output(name, spec.signal_shape, reduce))
         taken.append(name)
@@ -220,20 +203,6 @@ def _of_network(
         name=None if network.label is None else legal_name(network.label) or None,
         origin=Origin(source, None, network, layer, arguments),
     )
-
-
-def _check_steps(n_steps: int | None, has_time: bool) -> None:
-    with argument("n_steps", wrap):
-        if has_time and n_steps is not None:
-            raise InvalidValue(
-                f"must be None for a temporal model (got {n_steps}). Leave it out: the "
-                "axis of time of the data tells."
-            )
-        if not has_time and n_steps is None:
-            raise InvalidValue(
-                "must be a number of steps for a model without an axis of time (got "
-                "None). Pass e.g. n_steps=16."
-            )
 
 
 def _layer(

@@ -149,7 +149,7 @@ def test_outputs_gradients_and_buffers_are_those_of_keras(make, training):
             np.testing.assert_allclose(got.detach(), own, rtol=1e-4, atol=1e-5)
         found = torch.autograd.grad(
             sum((y**2).sum() for y in outputs),
-            [given, *trained],
+            [given, *trained(module)],
             materialize_grads=True,
         )
         expected = [np.asarray(tf.convert_to_tensor(each)) for each in expected]

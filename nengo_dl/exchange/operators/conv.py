@@ -10,6 +10,7 @@ from nengo_dl.errors import InvalidValue
 from nengo_dl.exchange.bindings import Form
 from nengo_dl.exchange.emitter import Emitter
 from nengo_dl.exchange.graph import Weight
+from nengo_dl.exchange.layers import ConvolutionWith
 from nengo_dl.exchange.operators.padding import Pads, same_pads, zero_pad
 from nengo_dl.exchange.values import Value
 
@@ -143,27 +144,20 @@ def _weights(name: str, weight, form: Form, bias, rows=None) -> Mapping[str, Any
     return found
 
 
-def weight_tensor(emit: Emitter, weight: Any) -> Any:
-    """Return a weight as a tensor without the axis for items."""
+def shared(emit: Emitter, weight: Any, axes: Sequence[int] | None = None) -> Any:
+    """Return a weight as a tensor of shape (1, ...), with its axes in an order."""
     value = emit.value(weight)
     if value.batch is not None:
         raise InvalidValue("expected weights that all items share (got some for each)")
-    return keras.ops.squeeze(emit.plain(value), 0)
+    return emit.arranged(value, value.plain if axes is None else axes)
 
 
 def _with_tensors(emit, tensor, weight, bias, windows, config) -> Value:
     n_axes = len(windows.strides)
-    kernel = weight_tensor(emit, weight)
-    kernel = keras.ops.transpose(kernel, (*range(2, n_axes + 2), 1, 0))
-    made = keras.ops.conv(
-        tensor,
-        kernel,
-        data_format="channels_last",
-        dilation_rate=windows.dilation,
-        **config,
-    )
+    inputs = [tensor, shared(emit, weight, (*range(2, n_axes + 2), 1, 0))]
     if bias is not None:
-        made = made + weight_tensor(emit, bias)
+        inputs.append(shared(emit, bias))
+    made = emit.layer(ConvolutionWith, inputs, dilation=windows.dilation, **config)
     return from_image(made)
 
 

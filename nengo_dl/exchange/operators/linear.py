@@ -8,7 +8,8 @@ from nengo_dl.errors import InvalidValue
 from nengo_dl.exchange.bindings import AS_IT_IS, Form
 from nengo_dl.exchange.emitter import Emitter
 from nengo_dl.exchange.graph import Weight
-from nengo_dl.exchange.operators.conv import shape_of, weight_tensor
+from nengo_dl.exchange.layers import ProductWith
+from nengo_dl.exchange.operators.conv import shape_of, shared
 from nengo_dl.exchange.values import Value, plain_value
 
 
@@ -48,9 +49,8 @@ def linear(
             use_bias=bias is not None,
         )
     else:
-        matrix = weight_tensor(emit, weight)
-        matrix = keras.ops.transpose(matrix) if is_transposed else matrix
-        made = keras.ops.matmul(tensor, matrix)
+        inputs = [tensor, shared(emit, weight, (1, 0) if is_transposed else (0, 1))]
         if bias is not None:
-            made = made + weight_tensor(emit, bias)
+            inputs.append(shared(emit, bias))
+        made = emit.layer(ProductWith, inputs)
     return plain_value(made, value.batch)
