@@ -16,12 +16,12 @@ import numpy as np
 from nengo_dl.exchange.graph import Node, Ref, Weight
 
 Weights = dict[str, Weight]
-Arrays = list[np.ndarray | None]
+Arrays = list[Any]  # None for those that are left out
 
 
 @dataclass(frozen=True)
 class Affine:
-    """What an operator does to the arrays of its weights when it absorbs a constant.
+    """How the weights of an operator change when it absorbs a constant.
 
     Parameters
     ----------
@@ -178,7 +178,7 @@ def _absorbed(before: Node, node: Node, vector: np.ndarray, weights: Weights) ->
     kind, own = AFFINE[before.operator], _own(before)
     arrays = [None if each is None else weights[each.name].array for each in own]
     change = kind.shift if node.operator == "onnx.Add" else kind.scale
-    refs = []
+    refs: list[Ref | None] = []
     for i, array in enumerate(change(arrays, vector)):
         if array is None:
             refs.append(None)

@@ -45,7 +45,7 @@ BUFFERS: Mapping[str, tuple[int, ...]] = {"BatchNormalization": (3, 4)}
 
 @dataclass
 class Resolver:
-    """What has been found out of a graph so far.
+    """A walk through a graph, and all that it has found out so far.
 
     Parameters
     ----------
@@ -202,8 +202,8 @@ def _precision(graph: Graph) -> str:
 
 def _dtype(out: Computed) -> str | None:
     """Return the type of a value, if it is one of numbers that are computed with."""
-    is_known = out.dtype is not None and out.dtype.name in NUMBERS
-    return out.dtype.name if is_known else None
+    name = None if out.dtype is None else out.dtype.name
+    return name if name in NUMBERS else None
 
 
 def _known_shape(shape: Shape | None) -> exchange.Shape | None:
@@ -276,7 +276,8 @@ def _squeeze(resolver: Resolver, node: Node, arguments) -> Sequence[Any]:
     if any(isinstance(shape[axis], Length) or shape[axis] != 1 for axis in axes):
         raise InvalidValue(f"expected axes of length 1 (got {axes} of {shape})")
     kept = tuple(n for i, n in enumerate(shape) if i not in axes)
-    return _to_shape(resolver, node, x, kept)
+    out = Computed(node.outputs[0], kept, x.dtype)
+    return resolver.add(node, [x, np.array(axes, np.int64)], [out])
 
 
 def _branch(resolver: Resolver, node: Node, arguments) -> Sequence[Any]:
@@ -294,6 +295,16 @@ def _expand(resolver: Resolver, node: Node, arguments) -> Sequence[Any]:
     if isinstance(x, Computed) and out.shape is not None and out.shape == x.shape:
         return [x]
     return resolver.add(node, arguments, [out])
+
+
+def _resize(resolver: Resolver, node: Node, arguments) -> Sequence[Any]:
+    """Let new lengths that begin with the minibatch of the file have any minibatch."""
+    x, *_, sizes = arguments
+    is_sizes = len(arguments) == 4 and isinstance(sizes, np.ndarray)
+    if is_sizes and node.get("axes") is None and is_items(_shape_of(x)[0]):
+        if not isinstance(sizes[0], Length) and sizes[0] == resolver.n_items:
+            sizes = lengths([Length(), *sizes[1:].tolist()])
+    return resolver.add(node, [*arguments[:-1], sizes])
 
 
 def _arithmetic(resolver: Resolver, node: Node, arguments) -> Sequence[Any]:
@@ -319,6 +330,7 @@ RULES = {
     "Identity": _identity,
     "If": _branch,
     "Reshape": _reshape,
+    "Resize": _resize,
     "Shape": _shape,
     "Size": _size,
     "Squeeze": _squeeze,

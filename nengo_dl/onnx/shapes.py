@@ -118,11 +118,12 @@ def _joined(name: str, first: Any, second: Any) -> Computed:
     onnx = onnx_package()
     kind = first.tensor_type.elem_type
     dtype = onnx.helper.tensor_dtype_to_np_dtype(kind) if kind else None
-    shapes = [_shape_of(each.tensor_type) for each in (first, second)]
-    if None in shapes or len(shapes[0]) != len(shapes[1]):
+    one, other = (_shape_of(each.tensor_type) for each in (first, second))
+    if one is None or other is None or len(one) != len(other):
         return Computed(name, None, dtype)
-    shape = tuple(_length(*pair) for pair in zip(*shapes, strict=True))
-    return Computed(name, None if None in shape else shape, dtype)
+    lengths = [_length(*pair) for pair in zip(one, other, strict=True)]
+    known = tuple(n for n in lengths if n is not None)
+    return Computed(name, known if len(known) == len(lengths) else None, dtype)
 
 
 def _shape_of(kind: Any) -> tuple[int | None, ...] | None:

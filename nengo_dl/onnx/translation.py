@@ -152,13 +152,13 @@ def _translated(
         graph = graph_of(read(model))
     with argument(f"{where}.input_shapes"):
         graphs = versions_of(graph, shapes_of(graph, input_shapes))
-    first = None
+    found = []
     for each in graphs:
         made, covered = attempt(each)
         if made is not None:
             return made, covered
-        first = first or covered
-    return None, first
+        found.append(covered)
+    return None, found[0]
 
 
 def versions_of(graph: Graph, shapes: tuple[Shape, ...]) -> Iterator[exchange.Graph]:

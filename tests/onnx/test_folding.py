@@ -119,8 +119,8 @@ def test_every_fold_is_tested():
         ("Add", [lengths((Length(), 3)), ints(1)], {}, [Length(1, 1), 4]),
         ("ReduceProd", [lengths((Length(), 3, 4))], {"keepdims": 0}, Length(12)),
         ("Equal", [lengths((Length(), 3)), ints(-1)], {}, [False, False]),
-        ("Where", [np.array([False, True]), lengths((1, 3)), lengths((Length(), 2))], {},
-         [Length(), 3]),
+        ("Where", [BOOLS[0, 1:], lengths((1, 3)), lengths((2, Length()))], {},
+         [2, 3]),
         ("Floor", [lengths((Length(), 3))], {}, [Length(), 3]),
     ],
 )  # fmt: skip

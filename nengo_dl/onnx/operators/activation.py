@@ -201,8 +201,8 @@ def convert_softmax(emit: Emitter, x, axis=-1, flat=0):
     """Convert a softmax."""
     value = emit.value(x)
     axes = softmax_axes(emit, value, axis, flat)
-    axes = axes[0] if len(axes) == 1 else axes
-    made = emit.layer(keras.layers.Softmax, value.tensor, "", axes)
+    along = axes[0] if len(axes) == 1 else axes
+    made = emit.layer(keras.layers.Softmax, value.tensor, "", along)
     return value.with_tensor(made, is_nonnegative=True)
 
 

@@ -7,7 +7,7 @@ from nengo_dl.exchange.emitter import Emitter
 from nengo_dl.exchange.operators import conv, pooling
 from nengo_dl.exchange.operators.padding import Pads, pads_of
 from nengo_dl.exchange.registry import register
-from nengo_dl.exchange.values import Value
+from nengo_dl.exchange.values import Value, item_shape
 
 
 def pads_for(
@@ -71,7 +71,7 @@ def convert_conv(
     """Convert a convolution."""
     value, size = emit.value(x), checked_kernel(kernel_shape, w)
     strides, rates = (x or (1,) * len(size) for x in (strides, dilations))
-    pads = pads_for(pads, auto_pad, value.shape[2:], size, strides, rates)
+    pads = pads_for(pads, auto_pad, item_shape(value.shape)[1:], size, strides, rates)
     return conv.conv(emit, value, w, b, conv.Windows(strides, rates, pads, group))
 
 
@@ -99,7 +99,7 @@ def convert_conv_transpose(
     ones = (1,) * len(size)
     strides, rates = strides or ones, dilations or ones
     extra = output_padding or (0,) * len(size)
-    lengths = value.shape[2:]
+    lengths = item_shape(value.shape)[1:]
     if auto_pad.startswith("SAME") and output_shape is None:
         output_shape = [n * s for n, s in zip(lengths, strides, strict=True)]
     if output_shape is not None:
@@ -123,7 +123,9 @@ def _pool(
 ) -> pooling.Pool:
     ones = (1,) * len(kernel_shape)
     strides, rates = strides or ones, dilations or ones
-    pads = pads_for(pads, auto_pad, value.shape[2:], kernel_shape, strides, rates)
+    pads = pads_for(
+        pads, auto_pad, item_shape(value.shape)[1:], kernel_shape, strides, rates
+    )
     return pooling.Pool(kernel_shape, strides, pads, bool(ceil_mode), rates)
 
 
@@ -174,7 +176,7 @@ def convert_average_pool(
 
 
 def _whole(value: Value) -> pooling.Pool:
-    size = tuple(int(n) for n in value.shape[2:])
+    size = item_shape(value.shape)[1:]
     return pooling.Pool(size, (1,) * len(size), pads_of((0,) * len(size)))
 
 

@@ -11,6 +11,7 @@ from nengo_dl.exchange.operators import normalization, reduction
 from nengo_dl.exchange.operators.arithmetic import elementwise
 from nengo_dl.exchange.operators.conv import from_image, image, shape_of
 from nengo_dl.exchange.registry import register
+from nengo_dl.exchange.values import item_shape
 from nengo_dl.onnx.operators.conv import check_outputs
 
 ops = keras.ops
@@ -74,7 +75,7 @@ def convert_rms_norm(emit: Emitter, x, scale, axis=-1, epsilon=1e-5, stash_type=
 def convert_instance_norm(emit: Emitter, x, scale, b, epsilon=1e-5):
     """Convert a normalisation of each channel of each item."""
     value = emit.value(x)
-    n_channels = value.shape[1]
+    n_channels = item_shape(value.shape)[0]
     return normalization.group_norm(emit, value, n_channels, scale, b, epsilon)
 
 

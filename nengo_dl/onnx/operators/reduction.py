@@ -90,8 +90,9 @@ def convert_triangle(emit: Emitter, x, k=None, upper=1):
     if value.batch is not None and value.batch >= value.rank - 2:
         raise InvalidValue("expected matrices (got the minibatch as one of the axes)")
     k = 0 if k is None else emit.constant(k).item()
-    rows, columns = value.shape[-2:]
-    kept = np.tri(rows, columns, k - 1 if upper else k, dtype=bool) != bool(upper)
     tensor = emit.plain(value)
+    rows, columns = tensor.shape[-2:]
+    below = np.tri(rows, columns, k - 1 if upper else k) > 0
+    kept = below != bool(upper)
     tensor = ops.where(kept, tensor, ops.zeros_like(tensor))
     return Value(tensor, value.plain, value.batch)

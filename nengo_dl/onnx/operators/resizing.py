@@ -1,6 +1,7 @@
 """Images of other sizes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from nengo_dl.exchange.operators.resizing import (
     take_along,
 )
 from nengo_dl.exchange.registry import register
+from nengo_dl.exchange.values import Value, item_shape
 from nengo_dl.onnx.folding import axes_of
 
 Places = Callable[[np.ndarray, int, int, float], np.ndarray]
@@ -63,53 +65,63 @@ def convert_resize(
     """Convert an interpolation."""
     del roi, extrapolation_value  # of the mode tf_crop_and_resize
     value, place = emit.value(x), PLACES.get(coordinate_transformation_mode)
-    if place is None or antialias or keep_aspect_ratio_policy != "stretch":
+    if place is None or antialias or exclude_outside and mode == "cubic":
         raise InvalidValue(
-            "expected a whole image, without antialiasing (got "
-            f"{coordinate_transformation_mode}, antialias {antialias})"
+            "expected a whole image, without antialiasing, and with its edges (got "
+            f"{coordinate_transformation_mode}, {antialias=}, {exclude_outside=})"
         )
-    if mode == "cubic" and exclude_outside:
-        raise InvalidValue("expected exclude_outside 0 (got 1)")
-    chosen = range(value.rank)
-    if axes is not None:
-        chosen = axes_of(np.array(axes), value.rank)
-    lengths = [
-        _lengths(emit, value, scales, sizes, *pair) for pair in enumerate(chosen)
-    ]
-    by_axis = dict(zip(chosen, lengths, strict=True))
-    for axis in (0, 1):
-        new, scale = by_axis.pop(axis, (value.shape[axis], 1.0))
-        if scale != 1:
-            raise InvalidValue(f"expected axis {axis} as it is (got {new} elements)")
-    places = []
-    for axis in range(2, value.rank):
-        n = value.shape[axis]
-        new, scale = by_axis.get(axis, (n, 1.0))
-        places.append(np.asarray(place(np.arange(new, dtype=float), n, new, scale)))
-    spatial = value.shape[2:]
+    if keep_aspect_ratio_policy != "stretch":
+        raise InvalidValue(f"expected stretch (got {keep_aspect_ratio_policy})")
+    spatial = item_shape(value.shape)[1:]
+    if sizes is not None:
+        by_axis = _by_axis(sizes, axes, value.rank)
+        new = [int(by_axis.get(i, n)) for i, n in enumerate(spatial, start=2)]
+        ratios = [m / n for m, n in zip(new, spatial, strict=True)]
+    else:
+        by_axis = _by_axis(emit.constant(scales).tolist(), axes, value.rank)
+        ratios = [by_axis.get(i, 1.0) for i in range(2, value.rank)]
+        new = [int(np.floor(n * r)) for n, r in zip(spatial, ratios, strict=True)]
+        if (by_axis.get(0, 1), by_axis.get(1, 1)) != (1, 1):
+            raise InvalidValue(f"expected channels as they are (got {by_axis})")
+        if coordinate_transformation_mode == "align_corners":
+            _check_whole(spatial, ratios)
+    arguments = zip(spatial, new, ratios, strict=True)
+    places = [place(np.arange(m, dtype=float), n, m, r) for n, m, r in arguments]
+    return _resized(emit, value, places, mode, nearest_mode, cubic_coeff_a)
+
+
+def _resized(
+    emit: Emitter,
+    value: Value,
+    places: Sequence[np.ndarray],
+    mode: str,
+    nearest_mode: str,
+    a: float,
+) -> Value:
+    """Return an image with new elements at certain places between the old ones."""
+    pairs = list(zip(item_shape(value.shape)[1:], places, strict=True))
     if mode == "nearest":
-        rounded = [ROUNDING[nearest_mode](each) for each in places]
-        pairs = zip(rounded, spatial, strict=True)
+        rounding = ROUNDING[nearest_mode]
         return take_along(
-            value, [np.clip(r, 0, n - 1).astype(int) for r, n in pairs], emit
+            value, [np.clip(rounding(p), 0, n - 1).astype(int) for n, p in pairs], emit
         )
-    kernel, reach = (linear_kernel, 1)
-    if mode == "cubic":
-        kernel, reach = cubic_kernel(cubic_coeff_a), 2
-    matrices = [
-        interpolation(n, each, kernel, reach)
-        for n, each in zip(spatial, places, strict=True)
-    ]
+    kernel, reach = (cubic_kernel(a), 2) if mode == "cubic" else (linear_kernel, 1)
+    matrices = [interpolation(n, each, kernel, reach) for n, each in pairs]
     return multiply_along(emit, value, matrices)
 
 
-def _lengths(emit: Emitter, value, scales, sizes, i: int, axis: int):
-    """Return the new length of an axis, and its ratio to the old one."""
-    n = value.shape[axis]
-    if sizes is not None:
-        new = sizes[i] if isinstance(sizes, tuple) else emit.constant(sizes)[i]
-        if new is None or n is None:
-            return n, 1.0 if new is n else 0.0
-        return int(new), int(new) / n
-    scale = float(emit.constant(scales)[i])
-    return (n, scale) if n is None else (int(np.floor(n * scale)), scale)
+def _by_axis(
+    given: Sequence[Any], axes: Sequence[int] | None, rank: int
+) -> dict[int, Any]:
+    chosen = axes_of(np.arange(rank) if axes is None else np.array(axes), rank)
+    return dict(zip(chosen or (), given, strict=True))
+
+
+def _check_whole(lengths: Sequence[int], scales: Sequence[float]) -> None:
+    """Raise InvalidValue about lengths that runtimes round in different ways."""
+    wanted = np.multiply(lengths, scales)
+    if np.any(np.abs(wanted - np.round(wanted)) > 1e-4):
+        raise InvalidValue(
+            "expected scales to whole lengths with align_corners, as runtimes differ "
+            f"about others (got {wanted})"
+        )

@@ -11,7 +11,7 @@ from nengo_dl.exchange.operators.activation import apply
 from nengo_dl.exchange.operators.padding import pad
 from nengo_dl.exchange.operators.product import as_value
 from nengo_dl.exchange.registry import register
-from nengo_dl.exchange.values import Value
+from nengo_dl.exchange.values import Value, item_shape
 from nengo_dl.onnx.folding import axes_of, slices, split_sizes
 from nengo_dl.onnx.graph import FLOATS, NUMBERS
 from nengo_dl.onnx.package import onnx_package
@@ -20,10 +20,16 @@ ops = keras.ops
 NOT_ITEMS = "not along the minibatch"
 
 
-@register("onnx.Reshape", "onnx.Squeeze", keras="Reshape, Flatten")
+@register("onnx.Reshape", keras="Reshape, Flatten")
 def convert_reshape(emit: Emitter, x, shape):
     """Convert another shape of the same elements."""
     return shapes.reshape(emit, emit.value(x), shape)
+
+
+@register("onnx.Squeeze", keras="Reshape")
+def convert_squeeze(emit: Emitter, x, axes):
+    """Convert the loss of axes of length 1."""
+    return ones.squeeze(emit, emit.value(x), emit.constant(axes).ravel().tolist())
 
 
 @register("onnx.Unsqueeze", keras="Reshape")
@@ -85,12 +91,11 @@ def convert_pad(emit: Emitter, x, pads, fill=None, axes=None, mode="constant"):
     """Convert padding."""
     value = emit.value(x)
     pads = emit.constant(pads).tolist()
-    chosen = range(value.rank)
-    if axes is not None:
-        chosen = axes_of(emit.constant(axes), value.rank)
+    given = np.arange(value.rank) if axes is None else emit.constant(axes)
     n = len(pads) // 2
-    pairs = dict(zip(chosen, zip(pads[:n], pads[n:], strict=True), strict=True))
-    if any(pairs.pop(value.batch, (0, 0))):
+    both = zip(pads[:n], pads[n:], strict=True)
+    pairs = dict(zip(axes_of(given, value.rank) or (), both, strict=True))
+    if value.batch is not None and any(pairs.pop(value.batch, (0, 0))):
         raise InvalidValue("expected pads of axes other than the minibatch")
     fill = 0 if fill is None else emit.constant(fill).item()
     return pad(emit, value, pairs, mode, fill)
@@ -141,7 +146,7 @@ def _cast(emit: Emitter, value: Value, dtype: str) -> Value:
 def _image(value: Value) -> tuple[int, ...]:
     if value.batch != 0 or value.rank != 4:
         raise InvalidValue(f"expected images (got shape {value.shape})")
-    return tuple(value.shape[1:])
+    return item_shape(value.shape)
 
 
 @register("onnx.DepthToSpace", keras="keras.ops")
