@@ -36,7 +36,10 @@ sys.path += others
 import nengo, nengo_dl
 warnings.simplefilter("ignore")
 for info in pkgutil.walk_packages(nengo_dl.__path__, "nengo_dl."):
-    assert importlib.import_module(info.name).__file__.startswith(wheel)
+    try:
+        assert importlib.import_module(info.name).__file__.startswith(wheel)
+    except ModuleNotFoundError as error:  # modules of classes that derive from torch's
+        assert error.name == "torch" and info.name.startswith("nengo_dl.torch."), error
 with nengo.Network() as net:
     nengo_dl.configure_settings(jit_compile=False)
     nengo.Probe(nengo.Ensemble(5, 1))

@@ -14,15 +14,7 @@ LIBRARIES = {"torch": ("nn.Module", "nengo_dl.torch.calling", "layer_for")}
 
 
 class ModuleLayer(keras.layers.Layer):
-    """A layer that calls Python, and that simulations can call themselves.
-
-    Attributes
-    ----------
-    joins_steps : bool
-        Whether a call may have several minibatches, side by side.
-    """
-
-    joins_steps = False
+    """A layer that calls Python, and that simulations can call themselves."""
 
     def source_weights(self) -> dict[str, np.ndarray]:
         """Return the present weights by their names in the module."""

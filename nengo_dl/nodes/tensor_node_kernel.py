@@ -70,8 +70,6 @@ def build_sim_tensor_node(ops, ctx):
     python = None if adds_losses else _python_step(op, ctx)
     has_effects = python is None and _has_effects(graph)
     fn = partial(_with_total if adds_losses else _alone, call)
-    if python is not None:
-        fn = partial(fn, None)  # a module needs no key
     return Kernel(
         name="TensorNode",
         reads=tuple(reads),
@@ -81,8 +79,7 @@ def build_sim_tensor_node(ops, ctx):
         python=python,
         has_effects=has_effects
         or (function.layer is not None and bool(ctx.settings.learning_phase)),
-        keyed=python is None,
-        joins_steps=python is not None and function.layer.joins_steps,
+        keyed=True,
         training_fn=None if function.layer is None else partial(fn, training=True),
     )
 
@@ -122,13 +119,12 @@ class _Call:
             for x, initial in zip(slots[n_args:], self._initial, strict=True)
         ]
         try:
-            seed = 0 if key is None else key[0]
-            outcome = function.run(*args, states=states, training=training, seed=seed)
+            outcome = function.run(*args, states=states, training=training, seed=key[0])
         except Exception as exc:
             raise function.call_error(exc) from exc
         self._check_states(outcome.states)
         results = [
-            _check(function, outcome.result, self._sizes[0], ctx, key is not None),
+            _check(function, outcome.result, self._sizes[0], ctx),
             *(tf.cast(state, ctx.dtype) for state in outcome.states),
         ]
         sets = [
@@ -194,13 +190,8 @@ def _items_first(x: tf.Tensor, shape: tuple[int, ...]) -> tf.Tensor:
     return tf.reshape(x, (batch, *shape))
 
 
-def _check(
-    function: TensorFunction, result, size: int, ctx: BuildContext, is_step: bool
-):
-    """Return the result, converted if a layer computes in another precision.
-
-    It may be one of all steps, side by side.
-    """
+def _check(function: TensorFunction, result, size: int, ctx: BuildContext):
+    """Return the result, converted if a layer computes in another precision."""
     got = describe(result)
     if not isinstance(result, tf.Tensor):
         raise function.error("one tensor", got, "Return a tensor.")
@@ -213,7 +204,7 @@ def _check(
             f'Convert it: tf.cast(y, "{ctx.dtype.name}").',
         )
     shape = tuple(result.shape)
-    batch = ctx.minibatch_size if is_step else None
+    batch = ctx.minibatch_size
     if not shape or (None not in (batch, shape[0]) and shape[0] != batch):
         raise function.error(
             _rows(batch),

@@ -65,8 +65,6 @@ class CalledModule(ModuleLayer):
             for name, value in self._sources.items()
         ]
         self._buffers = [self._add(k, value, False) for k, value in self._state.items()]
-        # statistics of a minibatch would be others
-        self.joins_steps = not self._buffers
         self._seeds = keras.random.SeedGenerator(0)
         self._structure, self._outputs = self._probe([tuple(x.shape) for x in examples])
         self.built = True
