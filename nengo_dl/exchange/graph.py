@@ -13,8 +13,8 @@ import numpy as np
 
 # Length of an axis that depends on the number of items, but is not that number
 OTHER = -1
-# Length of each axis; None for the minibatch
-Shape: TypeAlias = tuple[int | None, ...]
+# Length of each axis, an int; None for the minibatch, which most functions refuse first
+Shape: TypeAlias = tuple[Any, ...]
 
 
 class NumberOfItems:
@@ -108,8 +108,8 @@ class Node:
     arguments: tuple[Any, ...]
     keywords: Mapping[str, Any] = field(default_factory=dict)
     outputs: tuple[str, ...] = ()
-    shapes: tuple[Shape | None, ...] = ()
-    dtypes: tuple[str | None, ...] = ()
+    shapes: tuple[Any, ...] = ()
+    dtypes: tuple[Any, ...] = ()
     problem: str | None = None
 
     @property

@@ -63,7 +63,7 @@ def _calls(module: Any, examples: tuple, training: bool) -> list[tuple[str, Any]
         if name.endswith(COUNTER)
     ]
 
-    class Recorder(torch.overrides.TorchFunctionMode):
+    class Recorder(torch.overrides.TorchFunctionMode):  # type: ignore[name-defined]
         def __torch_function__(self, function, types, args=(), kwargs=None):
             kwargs = kwargs or {}
             if not args or id(args[0]) not in counters:

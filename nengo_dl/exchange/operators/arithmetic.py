@@ -119,7 +119,7 @@ def aligned(emit: Emitter, value: Value, target: Value) -> Any:
     """Return the tensor of a value with the axes of another of the same rank."""
     if value.batch == target.batch:
         return emit.arranged(value, target.order)
-    if value.shape[target.batch] != 1:
+    if target.batch is None or value.shape[target.batch] != 1:
         raise InvalidValue(
             "expected what all items share to have length 1 along the minibatch (got "
             f"shape {value.shape})"

@@ -78,7 +78,8 @@ def conv(
         # Keras has one or the other: all windows, and then every n-th of them
         each = conv(emit, value, weight, bias, replace(windows, strides=(1,) * n_axes))
         steps = (slice(None, None, stride) for stride in windows.strides)
-        return from_image(each.tensor[(slice(None), *steps, slice(None))])
+        index = (slice(None), *steps, slice(None))
+        return from_image(each.tensor[index])
     tensor = image(emit, value, n_axes)
     size = shape_of(weight)[2:]
     lengths = tensor.shape[1:-1]
@@ -199,9 +200,8 @@ def conv_transpose(
     made = _transposed_groups(emit, tensor, weight, bias, windows)
     wanted = []
     for i, n in enumerate(lengths):
-        stride, rate, (before, after) = (
-            x[i] for x in (windows.strides, windows.dilation, windows.pads)
-        )
+        stride, rate = windows.strides[i], windows.dilation[i]
+        before, after = windows.pads[i]
         full = (n - 1) * stride + rate * (size[i] - 1) + 1
         end = full - after + int(output_padding[i])
         wanted.append((-before, end - made.shape[1 + i]))

@@ -126,7 +126,8 @@ def pad(
         return value.with_tensor(tensor, value.is_nonnegative)
     cut = [slice(max(-a, 0), b if b < 0 else None) for a, b in pairs]
     if any(part != slice(0, None) for part in cut):
-        tensor = tensor[(slice(None), *cut)]
+        parts = (slice(None), *cut)
+        tensor = tensor[parts]
     added = [(max(a, 0), max(b, 0)) for a, b in pairs]
     if any(map(any, added)):
         options = {} if fill == 0 else {"constant_values": fill}

@@ -68,7 +68,7 @@ def _shown(shape: Sequence[int | None]) -> str:
 def concatenate(emit: Emitter, operands: Sequence[Any], axis: int) -> Value:
     """Put values one after the other along an axis."""
     values = [as_value(emit, operand) for operand in operands]
-    batches = {value.batch for value in values} - {None}
+    batches = {value.batch for value in values if value.batch is not None}
     if len(batches) > 1:
         raise InvalidValue("expected the minibatch as the same axis of all tensors")
     if batches:

@@ -295,8 +295,10 @@ def convert_triangle(emit: Emitter, x, diagonal=0):
         raise InvalidValue("expected matrices (got the minibatch as one of the axes)")
     rows, columns = value.shape[-2:]
     is_lower = emit.node.operator == "aten.tril.default"
-    below = np.tri(rows, columns, diagonal if is_lower else diagonal - 1, dtype=bool)
-    return elementwise(emit, ops.where, below if is_lower else ~below, value, 0.0)
+    below = np.tri(rows, columns, diagonal if is_lower else diagonal - 1) > 0
+    return elementwise(
+        emit, ops.where, below if is_lower else np.logical_not(below), value, 0.0
+    )
 
 
 @register("aten.slice_scatter.default", keras="Concatenate")
