@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from nengo_dl.errors import InvalidValue
+from nengo_dl.onnx.axes import axes_of, slices, split_sizes
 from nengo_dl.onnx.dims import Length, NotKnown, is_known, settled
 from nengo_dl.onnx.graph import Node
 from nengo_dl.onnx.package import onnx_package
@@ -71,16 +72,6 @@ def checked_shape(shape: Any) -> tuple[int, ...]:
         raise InvalidValue(
             f"expected constants of at most {MAX_SIZE:,} elements (got shape {found})"
         )
-    return found
-
-
-def axes_of(axes: Array | None, n_axes: int) -> tuple[int, ...] | None:
-    """Return axes, counted from the front; None if none are given."""
-    if axes is None:
-        return None
-    found = tuple(int(axis) + n_axes * (int(axis) < 0) for axis in np.ravel(axes))
-    if any(not 0 <= axis < n_axes for axis in found):
-        raise InvalidValue(f"expected axes of {n_axes} (got {tuple(np.ravel(axes))})")
     return found
 
 
@@ -334,19 +325,6 @@ def _split(node: Node, x: Array, sizes: Array | None = None) -> list[Array]:
     return np.split(x, np.cumsum(counts)[:-1], axis=axis)
 
 
-def split_sizes(
-    outputs: Sequence[str], length: int, sizes: Array | None
-) -> tuple[int, ...]:
-    """Return how long the parts are that a node Split makes of an axis."""
-    if sizes is None:
-        part = -(-length // len(outputs))
-        sizes = np.minimum(part, length - part * np.arange(len(outputs)))
-    found = tuple(int(n) for n in np.ravel(sizes))
-    if sum(found) != length or min(found, default=0) < 0:
-        raise InvalidValue(f"expected parts of {length} elements (got {found})")
-    return found
-
-
 @register("Gather")
 def _gather(node: Node, x: Array, indices: Array) -> Array:
     axis = node.get("axis", 0)
@@ -369,21 +347,6 @@ def _slice(
     steps: Array | None = None,
 ) -> Array:
     return x[slices(x.ndim, starts, ends, axes, steps)]
-
-
-def slices(
-    n_axes: int, starts: Array, ends: Array, axes: Array | None, steps: Array | None
-) -> tuple[slice, ...]:
-    """Return the slices of all axes that a node Slice asks for."""
-    if not (is_known(starts) and is_known(ends)):
-        raise NotKnown("a slice up to the size of the minibatch")
-    found = [slice(None)] * n_axes
-    chosen = axes_of(axes, n_axes)
-    chosen = tuple(range(len(starts))) if chosen is None else chosen
-    steps = np.ones(len(starts), int) if steps is None else steps
-    for axis, start, end, step in zip(chosen, starts, ends, steps, strict=True):
-        found[axis] = slice(int(start), int(end), int(step))
-    return tuple(found)
 
 
 # --- reductions and products ------------------------------------------------------

@@ -15,8 +15,9 @@ from nengo_dl.errors import InvalidValue
 from nengo_dl.exchange import graph as exchange
 from nengo_dl.exchange.emitter import layer_name
 from nengo_dl.exchange.graph import Ref, Weight
+from nengo_dl.onnx.axes import axes_of
 from nengo_dl.onnx.dims import Length, NotKnown, is_items, is_known, lengths
-from nengo_dl.onnx.folding import axes_of, can_fold, fold, part_of_shape
+from nengo_dl.onnx.folding import can_fold, fold, part_of_shape
 from nengo_dl.onnx.fuse import fused
 from nengo_dl.onnx.graph import NUMBERS, Graph, Node
 from nengo_dl.onnx.reshapes import flattened, reshaped, size_of, squeezed

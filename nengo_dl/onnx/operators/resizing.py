@@ -16,7 +16,7 @@ from nengo_dl.exchange.operators.resizing import (
 )
 from nengo_dl.exchange.registry import register
 from nengo_dl.exchange.values import Value, item_shape
-from nengo_dl.onnx.folding import axes_of
+from nengo_dl.onnx.axes import axes_of
 
 Places = Callable[[np.ndarray, int, int, float], np.ndarray]
 
@@ -65,13 +65,13 @@ def convert_resize(
     """Convert an interpolation."""
     del roi, extrapolation_value  # of the mode tf_crop_and_resize
     value, place = emit.value(x), PLACES.get(coordinate_transformation_mode)
-    if place is None or antialias or exclude_outside and mode == "cubic":
+    refused = antialias or keep_aspect_ratio_policy != "stretch"
+    if place is None or refused or exclude_outside and mode == "cubic":
         raise InvalidValue(
             "expected a whole image, without antialiasing, and with its edges (got "
-            f"{coordinate_transformation_mode}, {antialias=}, {exclude_outside=})"
+            f"{coordinate_transformation_mode}, {antialias=}, {exclude_outside=}, "
+            f"{keep_aspect_ratio_policy})"
         )
-    if keep_aspect_ratio_policy != "stretch":
-        raise InvalidValue(f"expected stretch (got {keep_aspect_ratio_policy})")
     spatial = item_shape(value.shape)[1:]
     if sizes is not None:
         by_axis = _by_axis(sizes, axes, value.rank)
@@ -79,10 +79,9 @@ def convert_resize(
         ratios = [m / n for m, n in zip(new, spatial, strict=True)]
     else:
         by_axis = _by_axis(emit.constant(scales).tolist(), axes, value.rank)
+        _check_channels(by_axis)
         ratios = [by_axis.get(i, 1.0) for i in range(2, value.rank)]
         new = [int(np.floor(n * r)) for n, r in zip(spatial, ratios, strict=True)]
-        if (by_axis.get(0, 1), by_axis.get(1, 1)) != (1, 1):
-            raise InvalidValue(f"expected channels as they are (got {by_axis})")
         if coordinate_transformation_mode == "align_corners":
             _check_whole(spatial, ratios)
     arguments = zip(spatial, new, ratios, strict=True)
@@ -115,6 +114,11 @@ def _by_axis(
 ) -> dict[int, Any]:
     chosen = axes_of(np.arange(rank) if axes is None else np.array(axes), rank)
     return dict(zip(chosen or (), given, strict=True))
+
+
+def _check_channels(scales: Mapping[int, float]) -> None:
+    if (scales.get(0, 1), scales.get(1, 1)) != (1, 1):
+        raise InvalidValue(f"expected channels as they are (got scales {scales})")
 
 
 def _check_whole(lengths: Sequence[int], scales: Sequence[float]) -> None:

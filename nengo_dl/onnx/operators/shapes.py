@@ -12,7 +12,7 @@ from nengo_dl.exchange.operators.padding import pad
 from nengo_dl.exchange.operators.product import as_value
 from nengo_dl.exchange.registry import register
 from nengo_dl.exchange.values import Value, item_shape
-from nengo_dl.onnx.folding import axes_of, slices, split_sizes
+from nengo_dl.onnx.axes import axes_of, slices, split_sizes
 from nengo_dl.onnx.graph import FLOATS, NUMBERS
 from nengo_dl.onnx.package import onnx_package
 
