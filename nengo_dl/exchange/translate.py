@@ -111,13 +111,13 @@ def translate(graph: Graph, where: str) -> TranslatedModel:
     """
     model, covered = attempt(graph)
     if model is None:
-        raise refusal(where, covered)
+        raise TypeError(refusal(where, covered))
     return model
 
 
-def refusal(where: str, covered: Coverage) -> TypeError:
-    """Return the error that names all operators which cannot be translated."""
-    return TypeError(
+def refusal(where: str, covered: Coverage) -> str:
+    """Return the message that names all operators which cannot be translated."""
+    return (
         f"{where}: expected operators that can be translated (got "
         f"{_missing(covered.missing)}). See the table of supported operators, or "
         "call the part that has them as it is."

@@ -80,7 +80,7 @@ def to_keras(model: Any, input_shapes: Any = None) -> keras.Model:
     where = "nengo_dl.onnx.to_keras"
     made, covered = _translated(where, model, input_shapes)
     if made is None:
-        raise refusal(where, covered)
+        raise TypeError(refusal(where, covered))
     return made
 
 
@@ -102,7 +102,7 @@ def _to_keras(model: Any, example_inputs: Any, where: str) -> keras.Model:
         shapes = keras.tree.map_structure(_shape_of, example_inputs)
     made, covered = _translated(where, model, shapes)
     if made is None:
-        raise refusal(where, covered)
+        raise TypeError(refusal(where, covered))
     return made
 
 

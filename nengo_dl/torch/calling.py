@@ -112,7 +112,7 @@ class CalledModule(ModuleLayer):
         Returns
         -------
         arrays : dict of str to ndarray
-            Of all parameters and buffers.
+            Of all parameters and buffers, in the shapes that the module has.
         """
         variables = [*self._parameters, *self._buffers]
         names = [*self._sources, *self._state]
