@@ -80,49 +80,6 @@ class ProductWith(keras.layers.Layer):
 
 
 @register_keras_serializable(PACKAGE)
-class ConvolutionWith(keras.layers.Layer):
-    """Convolves with a kernel, which is an input that all items share.
-
-    Parameters
-    ----------
-    strides, dilation : tuple of int
-        One number for each spatial axis.
-    padding : str
-        As in ``keras.layers.Conv2D``.
-    **kwargs
-        Arguments of all layers.
-
-    Notes
-    -----
-    Inputs are an image with its channels last, a kernel of shape (1, ...,
-    channels, filters), and maybe a bias of shape (1, filters).
-    """
-
-    def __init__(self, strides, dilation, padding: str, **kwargs: Any):
-        super().__init__(**kwargs)
-        self.strides, self.dilation = tuple(strides), tuple(dilation)
-        self.padding = padding
-
-    def call(self, inputs):
-        """Return the convolution."""
-        x, kernel, *bias = inputs
-        made = keras.ops.conv(
-            *(x, kernel[0], self.strides, self.padding, "channels_last"),
-            dilation_rate=self.dilation,
-        )
-        return made + bias[0][0] if bias else made
-
-    def get_config(self):
-        """Return what the layer can be made of."""
-        return {
-            **super().get_config(),
-            "strides": self.strides,
-            "dilation": self.dilation,
-            "padding": self.padding,
-        }
-
-
-@register_keras_serializable(PACKAGE)
 class BatchNormalization(keras.layers.BatchNormalization):
     r"""Batch normalisation that keeps the unbiased variance, as PyTorch does.
 

@@ -10,7 +10,6 @@ from nengo_dl.errors import InvalidValue
 from nengo_dl.exchange.bindings import Form
 from nengo_dl.exchange.emitter import Emitter
 from nengo_dl.exchange.graph import Weight
-from nengo_dl.exchange.layers import ConvolutionWith
 from nengo_dl.exchange.operators.padding import Pads, same_pads, zero_pad
 from nengo_dl.exchange.values import Value
 
@@ -155,10 +154,19 @@ def shared(emit: Emitter, weight: Any, axes: Sequence[int] | None = None) -> Any
 
 def _with_tensors(emit, tensor, weight, bias, windows, config) -> Value:
     n_axes = len(windows.strides)
-    inputs = [tensor, shared(emit, weight, (*range(2, n_axes + 2), 1, 0))]
+    shared(emit, weight)  # which all items share
+    value = emit.value(weight)
+    kernel = keras.ops.squeeze(emit.plain(value), 0)
+    kernel = keras.ops.transpose(kernel, (*range(2, n_axes + 2), 1, 0))
+    made = keras.ops.conv(
+        tensor,
+        kernel,
+        data_format="channels_last",
+        dilation_rate=windows.dilation,
+        **config,
+    )
     if bias is not None:
-        inputs.append(shared(emit, bias))
-    made = emit.layer(ConvolutionWith, inputs, dilation=windows.dilation, **config)
+        made = made + keras.ops.squeeze(shared(emit, bias), 0)
     return from_image(made)
 
 
