@@ -271,6 +271,8 @@ def _to_shape(resolver: Resolver, node: Node, x: Computed, shape: Shape):
 def _squeeze(resolver: Resolver, node: Node, arguments) -> Sequence[Any]:
     x, *rest = arguments
     shape = _shape_of(x)
+    if any(isinstance(each, Computed) for each in rest):
+        raise InvalidValue("expected axes that are constant (got computed ones)")
     axes = axes_of(rest[0], len(shape)) if rest and rest[0] is not None else None
     if axes is None:
         axes = squeezed(shape, resolver.n_items)

@@ -81,7 +81,7 @@ def _infer(node: Node, arguments: Sequence[Any], size: int) -> Mapping[str, Any]
         return onnx.shape_inference.infer_node_outputs(
             schema, proto, types, data, opset_imports=opsets
         )
-    except onnx.shape_inference.InferenceError as error:
+    except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError) as error:
         raise InvalidValue(f"expected inputs that fit (got: {error})") from error
 
 

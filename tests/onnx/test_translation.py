@@ -249,6 +249,21 @@ def test_without_a_minibatch_where_nodes_mix_items():
         to_keras(model)
 
 
+def test_sums_along_any_axis():
+    """Also where Keras' own sum takes a column for a bias of the last axis."""
+    x = np.random.default_rng(0).normal(size=(2, 4, 4)).astype(np.float32)
+    column = np.arange(4, dtype=np.float32).reshape(4, 1)
+    for order in (["x", "c"], ["c", "x"]):
+        node = helper.make_node("Add", order, ["y"])
+        model = to_keras(model_of([node], {"x": (2, 4, 4)}, ["y"], {"c": column}))
+        assert np.array_equal(outputs_of(model, [x])[0], x + column)
+        nodes = [node, helper.make_node("ReduceSum", ["y", "axes"], ["z"])]
+        fixed = {"c": column, "axes": ints(0)}  # without a minibatch
+        model = to_keras(model_of(nodes, {"x": (2, 4, 4)}, ["z"], fixed))
+        wanted = (x + column).sum(axis=0, keepdims=True)
+        assert_close(outputs_of(model, [x]), [wanted])
+
+
 def test_branches_whose_condition_is_constant():
     def branch(operator):
         node = helper.make_node(operator, ["x"], ["z"])

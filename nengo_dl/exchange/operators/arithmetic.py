@@ -74,8 +74,27 @@ def _called(emit: Emitter, function: Callable, arguments: list[Any]) -> Any:
     shapes = {tuple(x.shape) for x in tensors}
     floats = all("float" in str(x.dtype) for x in tensors)
     if kind is None or len(tensors) < len(arguments) or len(shapes) > 1 or not floats:
+        if function is keras.ops.add:
+            return _sum(*arguments)
         return function(*arguments)
     return emit.layer(kind, arguments)
+
+
+def _sum(a: Any, b: Any) -> Any:
+    """Return a sum; Keras takes a second operand with one long axis for a bias.
+
+    It then adds it along the last axis, even if the long axis is another one.
+    """
+    if _n_long(b) < _n_long(a):
+        a, b = b, a
+    if _n_long(b) == 1 and _n_long(a) > 0:
+        return keras.ops.subtract(a, keras.ops.negative(b))
+    return keras.ops.add(a, b)
+
+
+def _n_long(operand: Any) -> int:
+    """Return how many axes have more than one element."""
+    return sum(n != 1 for n in np.shape(operand) if np.isscalar(operand) else operand.shape)
 
 
 def constant_for(emit: Emitter, operand: Any, target: Value) -> Any:
