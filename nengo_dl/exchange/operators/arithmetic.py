@@ -94,7 +94,8 @@ def _sum(a: Any, b: Any) -> Any:
 
 def _n_long(operand: Any) -> int:
     """Return how many axes have more than one element."""
-    return sum(n != 1 for n in np.shape(operand) if np.isscalar(operand) else operand.shape)
+    shape = () if isinstance(operand, bool | int | float) else operand.shape
+    return sum(n != 1 for n in shape)
 
 
 def constant_for(emit: Emitter, operand: Any, target: Value) -> Any:
