@@ -171,6 +171,14 @@ def test_operators_equal_the_reference(operator, shapes, arguments):
     assert_close(outputs_of(to_keras(model), inputs), wanted, 2e-5)
 
 
+def test_vectors_of_zeros_stay_when_they_are_normalized():
+    node = helper.make_node("LpNormalization", ["x"], ["y"])
+    model = to_keras(model_of([node], {"x": (None, 3)}, ["y"]))
+    x = np.array([[0, 0, 0], [3, 0, 4]], np.float32)
+    (found,) = outputs_of(model, [x])
+    np.testing.assert_allclose(found, x / 5)
+
+
 LOGIC = {
     "a": ("Greater", "x", "y"), "b": ("LessOrEqual", "x", "half"),
     "c": ("GreaterOrEqual", "y", "half"), "d": ("Less", "x", "y"),

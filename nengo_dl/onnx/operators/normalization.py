@@ -104,7 +104,8 @@ def convert_lp_norm(emit: Emitter, x, axis=-1, p=2):
     """Convert a division by a norm; zero vectors stay."""
     value = emit.value(x)
     norm = reduction.norm(emit, value, p, axis, True)
-    norm = norm.with_tensor(ops.where(norm.tensor == 0, 1, norm.tensor))
+    is_zero = ops.equal(norm.tensor, 0)
+    norm = norm.with_tensor(ops.where(is_zero, 1, norm.tensor))
     return elementwise(emit, ops.divide, value, norm)
 
 
