@@ -34,6 +34,8 @@ ONE = {
         "added to a number": lambda x: 2 + x,
         "array added": lambda x: x + values(4),
         "array of an item added": lambda x: x + values(1, 4),
+        # which Keras adds along the last axis
+        "column added": lambda x: ops.repeat(x[:, None], 4, axis=1) + values(4, 1),
         "variable added": lambda x: x + variable(4),
         "NumPy number added": lambda x: x + np.float32(0.3),
         "itself added": lambda x: x + x,

@@ -25,7 +25,7 @@ def _register(native, *functions):
     return register(*functions, temporal=True, check=elementwise, native=native)
 
 
-def _sum(call, build, factors):
+def _sum(call, build, factors, spread=spread):
     node, offset = build.node(), 0.0
     for operand, factor in zip(operands(call), factors, strict=True):
         if operand.index is None:
@@ -45,7 +45,20 @@ def _sum(call, build, factors):
 @_register(SUM, keras.ops.add)
 def convert_add(call: LayerCall, build: Build) -> Obj:
     """Convert a sum."""
-    return _sum(call, build, (1, 1))
+    return _sum(call, build, (1, 1), spread=_added)
+
+
+def _added(call, operand):
+    """Return a constant as Keras adds it.
+
+    Keras takes what has one long axis for biases of channels, also where NumPy would
+    add it along another axis.
+    """
+    del operand
+    outer = (1,) * call.n_outer_axes
+    zeros = [np.zeros(outer + shape) for shape in call.input_shapes]
+    found = keras.ops.convert_to_numpy(call.replay(keras.ops.add, zeros))
+    return found.reshape(call.output_shape)
 
 
 @_register(SUM, keras.ops.subtract)
