@@ -81,8 +81,9 @@ def docstrings_with_examples():
             text = isinstance(node, kinds) and ast.get_docstring(node, clean=False)
             if text and "testcode::" in text:
                 name = getattr(node, "name", "module")
+                where = path.relative_to(ROOT / "nengo_dl").with_suffix("").as_posix()
                 yield pytest.param(
-                    path, node.body[0].lineno, text, id=f"{path.stem}.{name}"
+                    path, node.body[0].lineno, text, id=f"{where}.{name}"
                 )
 
 

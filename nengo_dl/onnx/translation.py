@@ -71,7 +71,8 @@ def to_keras(model: Any, input_shapes: Any = None) -> keras.Model:
        node = helper.make_node("Relu", ["x"], ["y"])
        graph = helper.make_graph([node], "graph", [x], [y])
        model = nengo_dl.onnx.to_keras(helper.make_model(graph))
-       print(model.output_shape, model.predict([[1, -2, 3, -4]], verbose=0))
+       values = np.array([[1, -2, 3, -4]])
+       print(model.output_shape, model.predict(values, verbose=0))
 
     .. testoutput::
 

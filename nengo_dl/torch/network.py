@@ -95,7 +95,7 @@ class Network(torch.nn.Module):
 
        with nengo.Network(seed=0) as net:
            stimulus = nengo.Node(np.zeros(8))
-           ens = nengo.Ensemble(50, 8)
+           ens = nengo.Ensemble(50, 8, label="ens")
            nengo.Connection(stimulus, ens, synapse=None)
            nengo.Probe(ens, synapse=0.01)
 
