@@ -6,13 +6,14 @@ package and of the modules that it introduces.
 
 import ast
 import dataclasses
+import functools
 import importlib
+import importlib.util
 import inspect
 import pkgutil
 import re
 import textwrap
 import warnings
-from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 
@@ -52,6 +53,18 @@ def load(name):
     return pkgutil.resolve_name(name)
 
 
+@functools.cache
+def is_here(name):
+    """Tell whether a name can be had, which a few cannot without PyTorch."""
+    try:
+        load(name)
+    except ImportError as error:
+        assert "pip install nengo_dl[torch]" in str(error)
+        assert importlib.util.find_spec("torch") is None
+        return False
+    return True
+
+
 def members(name, options):
     """Yield the names of those methods of a class that the reference has."""
     cls = load(name)
@@ -67,7 +80,7 @@ def members(name, options):
         )
         value = inspect.getattr_static(cls, member)
         is_code = callable(value) or isinstance(
-            value, property | classmethod | staticmethod | cached_property
+            value, property | classmethod | staticmethod | functools.cached_property
         )
         is_public = given[1].strip() or not member.startswith("_")
         if own and is_code and is_public and member not in excluded:
@@ -79,6 +92,8 @@ def documented():
     names = []
     pattern = r"^\.\. auto(class|function|data):: (nengo_dl[\w.]+)\n((?:   :.*\n)*)"
     for kind, name, options in re.findall(pattern, TEXT, flags=re.MULTILINE):
+        if not is_here(name):
+            continue
         names.append(name)
         if kind == "class":
             names += members(name, options)
@@ -97,7 +112,8 @@ EXPORTED = [
     pytest.param(value, id=f"{module.__name__}.{name}")
     for module in modules()
     for name in module.__all__
-    if not isinstance(value := getattr(module, name), ModuleType | str)
+    if is_here(f"{module.__name__}.{name}")
+    and not isinstance(value := getattr(module, name), ModuleType | str)
 ]
 
 
