@@ -34,7 +34,7 @@ MODULES = sorted((ROOT / "nengo_dl").rglob("*.py"))
 # What examples in docstrings need not import.
 IMPORTED = {"keras": keras, "nengo": nengo, "nengo_dl": nengo_dl, "np": np, "tf": tf}
 
-CODE = ("code-block:: python", "testcode::", "testsetup::")
+CODE = ("code-block:: python", "testcode::", "testsetup::", "testcleanup::")
 OUTPUT = ("testoutput::",)
 
 
