@@ -95,7 +95,7 @@ test-exchange: $(VENV)/.installed-exchange
 	rm -rf $(SPIKES)
 	$(BIN)/python -W ignore -m tests.nir.record $(SPIKES)
 	NIR_DATA=$(SPIKES) $(BIN)/python $(PYTEST) tests/nir/test_peers.py tests/torch
-	$(BIN)/python $(PYTEST) tests/test_docs.py -k torch
+	$(BIN)/python $(PYTEST) tests/test_docs.py tests/test_notebooks.py -k torch
 
 # Norse asks for packages that bring gigabytes of CUDA, and sinabs for an older nir
 $(VENV)/.installed-exchange: tests/exchange.txt tests/exchange-alone.txt \

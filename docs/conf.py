@@ -44,14 +44,17 @@ nitpick_ignore_regex = [
     ("py:.*", r"(json|keras|matplotlib|nengo|np|scipy|tf|torch)\..*"),
 ]
 autodoc_typehints = "none"  # types stand in the docstrings, in words
-# classes that derive from PyTorch's are described without it, too
-autodoc_mock_imports = [] if importlib.util.find_spec("torch") else ["torch"]
+# without PyTorch, classes that derive from its own are described, and notebooks about
+# it have no outputs
+has_torch = importlib.util.find_spec("torch") is not None
+autodoc_mock_imports = [] if has_torch else ["torch"]
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False
 toc_object_entries_show_parents = "hide"
 
 myst_enable_extensions = ["amsmath", "colon_fence", "dollarmath"]
 nb_execution_mode = "cache"
+nb_execution_excludepatterns = [] if has_torch else ["*pytorch*"]
 nb_execution_raise_on_error = True
 nb_execution_timeout = 1800  # seconds, for a cell
 nb_merge_streams = True

@@ -39,28 +39,13 @@ def batch_norm(
     epsilon : float
         Is added to the variance.
     """
-    given = {name: weight for name, weight in weights.items() if weight is not None}
-    if any(isinstance(weight, Value) for weight in given.values()):
-        raise InvalidValue(
-            "expected weights that no other operator has (got some that are shared)"
-        )
-    if value.batch != 0 or value.rank < 2:
-        raise InvalidValue(f"expected items and channels (got shape {value.shape})")
     if rate == 0:
         raise InvalidValue(
             "expected averages that follow their input (got a rate of 0)"
         )
-    order = value.channels_last if value.rank > 2 else value.plain
-    made = emit.weighted(
-        BatchNormalization,
-        emit.arranged(value, order),
-        {name: (weight, AS_IT_IS) for name, weight in given.items()},
-        momentum=1 - rate,
-        epsilon=epsilon,
-        center="beta" in given,
-        scale="gamma" in given,
+    return _by_channels(
+        emit, BatchNormalization, value, weights, momentum=1 - rate, epsilon=epsilon
     )
-    return Value(made, order, 0)
 
 
 def layer_norm(
@@ -88,27 +73,20 @@ def layer_norm(
     tensor = emit.plain(value)
     rank = len(tensor.shape)
     axes = tuple(range(rank - n_axes, rank))
-    owned = {
-        name: (w, AS_IT_IS)
-        for name, w in (("gamma", weight), ("beta", bias))
-        if isinstance(w, Weight)
-    }
-    made = emit.weighted(
+    shared = [isinstance(w, Value) for w in (weight, bias) if w is not None]
+    if any(shared) and not all(shared):
+        raise InvalidValue("expected to share both weight and bias (got one of them)")
+    own = {} if any(shared) else {"gamma": weight, "beta": bias}
+    made = _normalized(
+        emit,
         keras.layers.LayerNormalization,
         tensor,
-        owned,
+        own,
         axis=axes[0] if n_axes == 1 else axes,
         epsilon=epsilon,
-        center="beta" in owned,
-        scale="gamma" in owned,
     )
     normalized = plain_value(made, value.batch)
-    others = [w for w in (weight, bias) if isinstance(w, Value)]
-    if not others:
-        return normalized
-    if weight is not None and bias is not None and len(others) == 1:
-        raise InvalidValue("expected to share both weight and bias (got one of them)")
-    return affine(emit, normalized, weight, bias)
+    return affine(emit, normalized, weight, bias) if any(shared) else normalized
 
 
 def rms_norm(
@@ -165,29 +143,15 @@ def group_norm(
     epsilon : float
         Is added to the variance.
     """
-    if any(isinstance(w, Value) for w in (weight, bias)):
-        raise InvalidValue(
-            "expected weights that no other operator has (got some that are shared)"
-        )
-    if value.batch != 0 or value.rank < 2:
-        raise InvalidValue(f"expected items and channels (got shape {value.shape})")
-    order = value.channels_last if value.rank > 2 else value.plain
-    owned = {
-        name: (w, AS_IT_IS)
-        for name, w in (("gamma", weight), ("beta", bias))
-        if w is not None
-    }
-    made = emit.weighted(
+    return _by_channels(
+        emit,
         keras.layers.GroupNormalization,
-        emit.arranged(value, order),
-        owned,
+        value,
+        {"gamma": weight, "beta": bias},
         groups=n_groups,
         axis=-1,
         epsilon=epsilon,
-        center="beta" in owned,
-        scale="gamma" in owned,
     )
-    return Value(made, order, 0)
 
 
 def prelu(emit: Emitter, value: Value, weight: Any) -> Value:
@@ -206,7 +170,7 @@ def prelu(emit: Emitter, value: Value, weight: Any) -> Value:
         raise InvalidValue(
             "expected slopes that no other operator has, and items as the first axis"
         )
-    order = value.channels_last if value.rank > 2 else value.plain
+    order = value.channels_last
     tensor = emit.arranged(value, order)
     n, rank = int(np.prod(shape_of(weight))), len(tensor.shape)
     shared = range(1, rank) if n == 1 else range(1, rank - 1)
@@ -217,3 +181,28 @@ def prelu(emit: Emitter, value: Value, weight: Any) -> Value:
         shared_axes=list(shared) or None,
     )
     return Value(made, order, 0)
+
+
+def _by_channels(
+    emit: Emitter, kind: type[keras.Layer], value: Value, weights: Mapping, **config
+) -> Value:
+    """Call a layer that normalises and has one of each weight for each channel."""
+    if value.batch != 0 or value.rank < 2:
+        raise InvalidValue(f"expected items and channels (got shape {value.shape})")
+    order = value.channels_last
+    made = _normalized(emit, kind, emit.arranged(value, order), weights, **config)
+    return Value(made, order, 0)
+
+
+def _normalized(
+    emit: Emitter, kind: type[keras.Layer], tensor: Any, weights: Mapping, **config
+) -> Any:
+    """Call a layer that normalises, with those of the weights that there are."""
+    own = {name: (w, AS_IT_IS) for name, w in weights.items() if w is not None}
+    if any(isinstance(weight, Value) for weight, _ in own.values()):
+        raise InvalidValue(
+            "expected weights that no other operator has (got some that are shared)"
+        )
+    return emit.weighted(
+        kind, tensor, own, center="beta" in own, scale="gamma" in own, **config
+    )

@@ -116,14 +116,19 @@ def max_pool(emit: Emitter, value: Value, pool: Pool) -> Value:
             tensor = keras.ops.pad(
                 tensor, [(0, 0), *pads, (0, 0)], constant_values=lowest
             )
-    made = emit.layer(
-        MAX[pool.n_axes],
+    made = _pooled(emit, MAX, tensor, pool, padding)
+    return from_image(made, value.is_nonnegative)
+
+
+def _pooled(emit: Emitter, kinds, tensor: Any, pool: Pool, padding: str) -> Any:
+    """Call the layer of as many spatial axes as windows have."""
+    return emit.layer(
+        kinds[pool.n_axes],
         tensor,
         pool_size=pool.size,
         strides=pool.strides,
         padding=padding,
     )
-    return from_image(made, value.is_nonnegative)
 
 
 def _is_whole(pool: Pool, lengths: tuple[int, ...]) -> bool:
@@ -233,13 +238,7 @@ def average_pool(
         padding, factors = "same", np.ones(())  # Keras does not count padding
     else:
         tensor = zero_pad(emit, tensor, pads)
-    made = emit.layer(
-        AVERAGE[pool.n_axes],
-        tensor,
-        pool_size=pool.size,
-        strides=pool.strides,
-        padding=padding,
-    )
+    made = _pooled(emit, AVERAGE, tensor, pool, padding)
     if np.any(factors != 1):
         if np.all(factors == factors.flat[0]):
             made = emit.layer(keras.layers.Rescaling, made, "scale", factors.flat[0])
