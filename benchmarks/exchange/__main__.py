@@ -15,6 +15,8 @@ from benchmarks import report
 QUESTION = __doc__.splitlines()[0]
 PEERS = {
     "cnn": "sinabs",
+    "cnn-single": "sinabs",
+    "cnn-few": "sinabs",
     "recurrent": "snntorch",
     "recurrent-short": "snntorch",
 }

@@ -64,6 +64,8 @@ def recurrent(rng, n=(12, 38, 7)):
 # has 256, and short minibatches show the costs that do not depend on their size
 GRAPHS = {
     "cnn": (cnn, "sinabs", 32, 100),
+    "cnn-single": (cnn, "sinabs", 1, 100),
+    "cnn-few": (cnn, "sinabs", 8, 100),
     "recurrent": (recurrent, "snntorch", 64, 256),
     "recurrent-short": (recurrent, "snntorch", 32, 100),
 }

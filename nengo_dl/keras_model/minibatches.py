@@ -37,6 +37,9 @@ def minibatches(data: dict[str, Any], size: int) -> Iterator[tf.data.Dataset]:
     """
     arrays = tf.nest.flatten(data)
     dtypes = [_dtype(array) for array in arrays]
+    if len(arrays[0]) == size:
+        yield _single(data)
+        return
     if sum(array.nbytes for array in arrays) <= MAX_COPIED:
         yield _copied(data, size)
         return
@@ -66,6 +69,12 @@ def minibatches(data: dict[str, Any], size: int) -> Iterator[tf.data.Dataset]:
         arrays.clear()
 
 
+def _single(data: dict[str, Any]) -> tf.data.Dataset:
+    """Return arrays of one minibatch as a dataset, which does not cut them."""
+    whole = tf.nest.map_structure(lambda x: x.astype(_dtype(x), copy=False), data)
+    return _constant(tf.data.Dataset.from_tensors, whole)
+
+
 def _copied(data: dict[str, Any], size: int) -> tf.data.Dataset:
     """Return copies of arrays as a dataset that calls no function."""
 
@@ -74,10 +83,18 @@ def _copied(data: dict[str, Any], size: int) -> tf.data.Dataset:
         return np.reshape(array, shape).astype(_dtype(array))
 
     stacks = tf.nest.map_structure(stack, data)
+    return _constant(tf.data.Dataset.from_tensor_slices, stacks)
+
+
+def _constant(make: Callable[[Any], tf.data.Dataset], data: dict[str, Any]):
+    """Return a dataset that holds arrays."""
+    options = tf.data.Options()
+    # to look for something to optimize, TensorFlow would copy the arrays twice more
+    options.experimental_optimization.apply_default_optimizations = False
+    options.autotune.enabled = False
     with tf.device("/cpu:0"):
-        return tf.data.Dataset.from_tensor_slices(
-            keras.utils.pack_x_y_sample_weight(**stacks)
-        )
+        dataset = make(keras.utils.pack_x_y_sample_weight(**data))
+        return dataset.with_options(options)
 
 
 def inspected(

@@ -181,8 +181,8 @@ class Matrices(NamedTuple):
     """Several matrices of the same shape, in the form in which products are fastest.
 
     The equation is the product as an Einstein sum, with the axes b (minibatch), k
-    (matrix), r (row) and c (column); "" is a broadcast product and a sum. Values may
-    have zeros for padding.
+    (matrix; none for a single one), r (row) and c (column); "" is a broadcast product
+    and a sum. Values may have zeros for padding.
     """
 
     values: tf.Tensor
@@ -194,7 +194,9 @@ def matrices(A, k, rows, columns, minibatch_size):
 
     XLA vectorises a product along the axis that comes last, but not if the other one
     has a length of 1. It does not fuse it either, which keeps what a product depends on
-    from being computed again for each of its elements (benchmarks/kernels.py).
+    from being computed again for each of its elements (benchmarks/kernels.py). A single
+    matrix has no axis of its own, because XLA would fuse the product with taking that
+    axis away, and then with the vector.
 
     ``A`` has the shape (k * rows * columns, minibatch_size or 1): k matrices, one after
     the other. ``minibatch_size`` vectors will be multiplied with each; None if that
@@ -208,6 +210,8 @@ def matrices(A, k, rows, columns, minibatch_size):
     if small and columns < MAX_SHORT_AXIS:
         return Matrices(A[..., None], "")
     is_tall = rows > columns and columns < MAX_SHORT_AXIS
+    if k == 1 and not is_tall:
+        return Matrices(A[0], "rc,cb->rb")
     if k > 1 or is_tall:
         missing = (max(0, 2 - rows), max(0, 2 - columns))
         A = tf.pad(A, ((0, 0), (0, missing[0]), (0, missing[1])))
@@ -225,6 +229,8 @@ def multiply(A, X, k, rows, columns):
     X = tf.reshape(X, (k, columns, -1))
     if A.equation == "":
         Y = tf.reduce_sum(A.values * X[:, None], axis=2)
+    elif A.equation == "rc,cb->rb":
+        Y = A.values @ X[0]
     else:
         padding = A.values.shape[A.equation.index("c")] - columns
         X = tf.pad(X, ((0, 0), (0, padding), (0, 0))) if padding else X

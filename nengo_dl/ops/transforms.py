@@ -110,7 +110,7 @@ def _depthwise(ops):
         halves = [
             tf.add_n(
                 [
-                    X[_window(conv, tap, 1, rows)] * weights
+                    X[_window(conv, tap, rows)] * weights
                     for tap, weights in zip(taps, W, strict=True)
                 ]
             )
@@ -125,34 +125,52 @@ def _depthwise(ops):
     return _conv_kernel("Convolution", ops, fn)
 
 
-def _patches(ops):
-    """Return a convolution as one product of its weights with all windows.
+def _patches(ops, adds_rows=False):
+    """Return a convolution as products of its weights with windows.
 
     This needs no transposition of single numbers, because the minibatch stays the last
     axis. Where windows are small, that takes longer than to copy them.
+
+    Windows are laid side by side along one axis after the other, which copies less than
+    all of them at once. With `adds_rows`, the first axis is left out: each row of the
+    weights has a product of its own, and these are added.
     """
     k, conv = len(ops), ops[0].conv
-    n, n_products = conv.dimensions, _n_products(conv)
+    n, n_filters = conv.dimensions, conv.n_filters
+    n_parts = conv.kernel_size[0] if adds_rows else 1
     shape_out = conv.output_shape.spatial_shape
     pads = [(0, 0), (0, 0), *_padding(conv), (0, 0)]
     spatial = [i + 2 for i in range(n)]
-    channels_first = [1, 0, *spatial, n + 2]
+    before = after = [1, 0, *spatial, n + 2]
     if conv.channels_last:
-        before = [n + 1, 0, *(i + 1 for i in range(n)), n + 2]
+        before = [n + 1, 0, *(i - 1 for i in spatial), n + 2]
         after = [1, *spatial, 0, n + 2]
-    else:
-        before = after = channels_first
 
     def fn(W, X):
         X = tf.transpose(tf.reshape(X, (k, *conv.input_shape.shape, -1)), before)
         X = tf.pad(X, pads)
-        windows = [X[_window(conv, tap, 2)] for tap in np.ndindex(*conv.kernel_size)]
-        X = tf.reshape(tf.concat(windows, axis=0), (n_products, -1))
-        Y = tf.matmul(tf.reshape(W, (n_products, -1)), X, transpose_a=True)
-        Y = tf.transpose(tf.reshape(Y, (conv.n_filters, k, *shape_out, -1)), after)
+        for axis in reversed(range(adds_rows, n)):
+            X = tf.concat(_taps(conv, X, axis), axis=0)
+        W = tf.transpose(tf.reshape(W, (n_parts, -1, n_filters)), (1, 0, 2))
+        W, columns = (tf.reshape(A, (X.shape[0], -1)) for A in (W, X))
+        Y = tf.matmul(W, columns, transpose_a=True)
+        Y = tf.reshape(Y, (n_parts, n_filters, *X.shape[1:-1], -1))
+        if adds_rows:
+            rows = enumerate(tf.unstack(Y))
+            Y = tf.add_n([_taps(conv, row, 0)[i] for i, row in rows])
+        Y = tf.transpose(tf.reshape(Y, (n_filters, k, *shape_out, -1)), after)
         return (tf.reshape(Y, (k * conv.output_shape.size, -1)),)
 
     return fn
+
+
+def _taps(conv, X, axis):
+    """Return what each position of the kernel reads along a spatial axis."""
+    stride = conv.strides[axis]
+    extent = (conv.output_shape.spatial_shape[axis] - 1) * stride + 1
+    before = (slice(None),) * (axis + 2)
+    starts = range(conv.kernel_size[axis])
+    return [X[(*before, slice(i, i + extent, stride))] for i in starts]
 
 
 def _with_gradient_of(fn, other):
@@ -176,20 +194,18 @@ def _n_products(conv):
     return math.prod(conv.kernel_size) * conv.input_shape.n_channels // conv.groups
 
 
-def _window(conv, tap, n_before, rows=None):
-    """Return what a tap of the kernel reads: all of the first `n_before` axes, and then
-    slices of the spatial ones.
+def _window(conv, tap, rows):
+    """Return what a tap of the kernel reads, for some rows of the output.
 
-    By default that is for all positions of the output; else for some rows of it.
+    That is all of the first axis, and slices of the spatial ones.
     """
-    first, last = (0, -1) if rows is None else (rows[0], rows[-1])
     lengths = conv.output_shape.spatial_shape
-    ends = [(first, last % lengths[0]), *((0, length - 1) for length in lengths[1:])]
+    ends = [(rows[0], rows[-1]), *((0, length - 1) for length in lengths[1:])]
     windows = [
         slice(i + start * stride, i + stop * stride + 1, stride)
         for i, (start, stop), stride in zip(tap, ends, conv.strides, strict=True)
     ]
-    return (*[slice(None)] * n_before, *windows)
+    return (slice(None), *windows)
 
 
 def _padding(conv):
@@ -221,8 +237,15 @@ def build_conv_inc(ops, ctx):
     # but on the CPU not their gradients, which take 20 times longer within a loop
     # (benchmarks/kernels.py)
     compiled = ctx.settings.jit_compile is not False
-    if compiled and conv.groups == 1 and _n_products(conv) <= MAX_PRODUCTS:
-        return _conv_kernel("Convolution", ops, _patches(ops))
+    n_products = _n_products(conv)
+    if compiled and conv.groups == 1 and n_products <= MAX_PRODUCTS:
+        fn, n_in_row = _patches(ops), n_products // conv.kernel_size[0]
+        if conv.dimensions == 1 or conv.n_filters * conv.strides[0] >= n_in_row:
+            return _conv_kernel("Convolution", ops, fn)
+        # fewer numbers are added than would be copied, but not so in the gradient
+        adding = _patches(ops, adds_rows=True)
+        training_fn = _with_gradient_of(adding, fn)
+        return _conv_kernel("Convolution", ops, adding, training_fn)
 
     def convolve(W, X):
         return tf.nn.convolution(
