@@ -11,15 +11,10 @@ import sys
 from statistics import median
 
 from benchmarks import report
+from benchmarks.exchange.graphs import GRAPHS
 
 QUESTION = __doc__.splitlines()[0]
-PEERS = {
-    "cnn": "sinabs",
-    "cnn-single": "sinabs",
-    "cnn-few": "sinabs",
-    "recurrent": "snntorch",
-    "recurrent-short": "snntorch",
-}
+PEERS = {name: peer for name, (_, peer, _, _) in GRAPHS.items()}
 
 
 class Worker:

@@ -61,7 +61,7 @@ def recurrent(rng, n=(12, 38, 7)):
 
 
 # what makes a graph, its framework, items of a minibatch, and steps: recorded Braille
-# has 256, and short minibatches show the costs that do not depend on their size
+# has 256, and small minibatches show the costs that do not depend on their size
 GRAPHS = {
     "cnn": (cnn, "sinabs", 32, 100),
     "cnn-single": (cnn, "sinabs", 1, 100),
