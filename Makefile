@@ -40,7 +40,8 @@ help:
 	@echo "make quick        a part of them that looks at every stage"
 	@echo "make test-oldest  the same with the lowest versions that setup.cfg promises,"
 	@echo "                  which need Python 3.10 to 3.12"
-	@echo "make test-exchange  tests with PyTorch; runs graphs in snnTorch, norse and sinabs"
+	@echo "make test-exchange  tests with PyTorch and onnxruntime; runs graphs in snnTorch,"
+	@echo "                  norse and sinabs"
 	@echo "make conformance  only Nengo's tests"
 	@echo "make docs         the documentation, in docs/_build/html; with DATA=real, its"
 	@echo "                  notebooks load the real data sets from the internet"
@@ -94,13 +95,14 @@ $(OLDEST)/.installed: setup.cfg pyproject.toml
 test-exchange: $(VENV)/.installed-exchange
 	rm -rf $(SPIKES)
 	$(BIN)/python -W ignore -m tests.nir.record $(SPIKES)
-	NIR_DATA=$(SPIKES) $(BIN)/python $(PYTEST) tests/nir/test_peers.py tests/torch
+	NIR_DATA=$(SPIKES) $(BIN)/python $(PYTEST) tests/nir/test_peers.py tests/torch \
+		tests/onnx/test_peers.py
 	$(BIN)/python $(PYTEST) tests/test_docs.py tests/test_notebooks.py -k torch
 
 # Norse asks for packages that bring gigabytes of CUDA, and sinabs for an older nir
 $(VENV)/.installed-exchange: tests/exchange.txt tests/exchange-alone.txt \
 		| $(VENV)/.installed-tests
-	@echo "Installing torch, snnTorch, norse and sinabs into $(VENV)"
+	@echo "Installing torch, onnxruntime, snnTorch, norse and sinabs into $(VENV)"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--requirement tests/exchange.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \

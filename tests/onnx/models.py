@@ -60,6 +60,21 @@ def with_random_weights(path, seed=0):
     return model
 
 
+def in_double_precision(model):
+    """Return a copy of a model whose numbers are of type float64."""
+    single, double = TensorProto.FLOAT, TensorProto.DOUBLE
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    for weight in copy.graph.initializer:
+        if weight.data_type == single:
+            array = numpy_helper.to_array(weight).astype(float)
+            weight.CopyFrom(numpy_helper.from_array(array, weight.name))
+    for info in (*copy.graph.input, *copy.graph.output, *copy.graph.value_info):
+        if info.type.tensor_type.elem_type == single:
+            info.type.tensor_type.elem_type = double
+    return copy
+
+
 def model_of(nodes, inputs, outputs, constants=None, opset=17, dtype=np.float32):
     """Make a model of nodes.
 
