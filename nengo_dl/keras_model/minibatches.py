@@ -37,7 +37,7 @@ def minibatches(data: dict[str, Any], size: int) -> Iterator[tf.data.Dataset]:
     """
     arrays = tf.nest.flatten(data)
     dtypes = [_dtype(array) for array in arrays]
-    if len(arrays[0]) == size:
+    if arrays and len(arrays[0]) == size:
         yield _single(data)
         return
     if sum(array.nbytes for array in arrays) <= MAX_COPIED:
@@ -71,7 +71,7 @@ def minibatches(data: dict[str, Any], size: int) -> Iterator[tf.data.Dataset]:
 
 def _single(data: dict[str, Any]) -> tf.data.Dataset:
     """Return arrays of one minibatch as a dataset, which does not cut them."""
-    whole = tf.nest.map_structure(lambda x: x.astype(_dtype(x), copy=False), data)
+    whole = tf.nest.map_structure(lambda x: np.asarray(x, _dtype(x)), data)
     return _constant(tf.data.Dataset.from_tensors, whole)
 
 
@@ -86,7 +86,9 @@ def _copied(data: dict[str, Any], size: int) -> tf.data.Dataset:
     return _constant(tf.data.Dataset.from_tensor_slices, stacks)
 
 
-def _constant(make: Callable[[Any], tf.data.Dataset], data: dict[str, Any]):
+def _constant(
+    make: Callable[[Any], tf.data.Dataset], data: dict[str, Any]
+) -> tf.data.Dataset:
     """Return a dataset that holds arrays."""
     options = tf.data.Options()
     # to look for something to optimize, TensorFlow would copy the arrays twice more

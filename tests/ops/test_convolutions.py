@@ -1,4 +1,4 @@
-"""Convolutions that Nengo's own simulator does not have: three dimensions and more."""
+"""Convolutions of three dimensions and more, and gradients in training."""
 
 import itertools
 
@@ -91,8 +91,12 @@ def test_transposed_convolution_in_3d_is_the_adjoint(form, rng):
     )
 
 
-# More products than are computed as one matrix product of windows
-LARGE = [
+# In training, these have the gradient of one product with windows: because they have
+# many products, or few filters
+WITH_OTHER_GRADIENT = [
+    nengo.Convolution(2, (6, 7, 8), kernel_size=(3, 3)),
+    nengo.Convolution(2, (8, 6, 7), padding="same", channels_last=False),
+    nengo.Convolution(2, (5, 4, 3, 4), kernel_size=(3, 2, 2), strides=(2, 1, 1)),
     nengo.Convolution(3, (6, 7, 35), kernel_size=(3, 3), strides=(2, 1)),
     nengo.Convolution(3, (6, 7, 35), padding="same", strides=(2, 2)),
     nengo.Convolution(3, (35, 6, 7), padding="same", channels_last=False),
@@ -104,7 +108,7 @@ LARGE = [
 ]
 
 
-@pytest.mark.parametrize("conv", LARGE, ids=str)
+@pytest.mark.parametrize("conv", WITH_OTHER_GRADIENT, ids=str)
 @pytest.mark.parametrize("n_ops", (1, 2))
 def test_gradients_in_training_are_those_of_the_convolution(conv, n_ops, rng):
     bench = Bench(seed=0)
