@@ -170,7 +170,8 @@ def _taps(conv, X, axis):
     extent = (conv.output_shape.spatial_shape[axis] - 1) * stride + 1
     before = (slice(None),) * (axis + 2)
     starts = range(conv.kernel_size[axis])
-    return [X[(*before, slice(i, i + extent, stride))] for i in starts]
+    places = [(*before, slice(i, i + extent, stride)) for i in starts]
+    return [X[place] for place in places]
 
 
 def _with_gradient_of(fn, other):
