@@ -1,4 +1,4 @@
-"""Graphs of the sizes that the paper about NIR has, with weights from a seed.
+"""Graphs of the shapes that the paper about NIR has, with weights from a seed.
 
 This imports NumPy and ``nir`` alone, so that the frameworks can run it, too.
 """
@@ -11,20 +11,29 @@ DT = 1e-4
 
 def cnn(rng):
     """Convolutions of integrate-and-fire neurons for events of 34 x 34 pixels."""
-    channels, side = (2, 8, 16, 16), 34
-    nodes = {"input": nir.Input([2, side, side])}
-    for i, (n_in, n_out) in enumerate(zip(channels, channels[1:], strict=False)):
-        weight = rng.normal(size=(n_out, n_in, 3, 3)) / np.sqrt(n_in)
-        pads = {"stride": (1, 1), "padding": (1, 1), "dilation": (1, 1), "groups": 1}
+    nodes = {"input": nir.Input([2, 34, 34])}
+    # filters, size and stride of a kernel, and whether windows are summed behind it
+    layers = ((16, 5, 2, False), (16, 3, 1, True), (8, 3, 1, True))
+    channels, side = 2, 34
+    for i, (n_filters, kernel, stride, is_pooled) in enumerate(layers):
+        weight = rng.normal(size=(n_filters, channels, kernel, kernel))
         nodes[f"conv{i}"] = nir.Conv2d(
-            (side, side), _single(weight), **pads, bias=np.zeros(n_out, np.float32)
+            (side, side),
+            _single(weight / np.sqrt(channels)),
+            stride=(stride, stride),
+            padding=(1, 1),
+            dilation=(1, 1),
+            groups=1,
+            bias=np.zeros(n_filters, np.float32),
         )
-        nodes[f"neurons{i}"] = _integrate(n_out, side, side)
-        two = np.array([2, 2])
-        nodes[f"pool{i}"] = nir.SumPool2d(two, two, np.array([0, 0]))
-        side //= 2
-    size = channels[-1] * side * side
-    nodes["flatten"] = nir.Flatten(np.array([channels[-1], side, side]), 0, -1)
+        channels, side = n_filters, (side + 2 - kernel) // stride + 1
+        nodes[f"neurons{i}"] = _integrate(channels, side, side)
+        if is_pooled:
+            two = np.array([2, 2])
+            nodes[f"pool{i}"] = nir.SumPool2d(two, two, np.array([0, 0]))
+            side //= 2
+    size = channels * side * side
+    nodes["flatten"] = nir.Flatten(np.array([channels, side, side]), 0, -1)
     for name, n_in, n_out in (("fc1", size, 256), ("fc2", 256, 10)):
         weight = rng.normal(size=(n_out, n_in)) * 2 / n_in
         nodes[name] = nir.Affine(_single(weight), np.zeros(n_out, np.float32))
