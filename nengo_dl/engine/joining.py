@@ -1,5 +1,7 @@
 """Kernels that compute many steps at once, as columns of the minibatch."""
 
+from collections.abc import Iterable
+
 import tensorflow as tf
 
 from nengo_dl.engine.binding import Bound
@@ -9,8 +11,9 @@ from nengo_dl.graph.layout import Layout
 def joins_steps(item: Bound, layout: Layout, is_held: bool) -> bool:
     """Tell whether all steps can be computed at once, in no more memory than feeds.
 
-    What follows from parameters is known by then. What follows from held feeds has one
-    value for each item, not for each item and step.
+    Calls of Python cost so much that memory does not matter. What follows from
+    parameters is known by then. What follows from held feeds has one value for each
+    item, not for each item and step.
     """
     read = [
         part
@@ -24,8 +27,16 @@ def joins_steps(item: Bound, layout: Layout, is_held: bool) -> bool:
         and not item.is_fixed
         and all(layout.blocks[part.block].kind in ("param", "feed") for part in read)
         and len(item.writes) == 1
-        and sum(part.size for part in item.writes[0]) <= fed
+        and (
+            item.kernel.host is not None
+            or sum(part.size for part in item.writes[0]) <= fed
+        )
     )
+
+
+def all_items(feeds: Iterable[tf.Tensor], row: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    """Repeat feeds that all items share, to the width of a row of zeros."""
+    return tuple(feed + row if feed.shape[2] == 1 else feed for feed in feeds)
 
 
 def side_by_side(feed: tf.Tensor) -> tf.Tensor:

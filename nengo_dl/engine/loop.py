@@ -149,7 +149,7 @@ def unfold(
     """
     prepared = step.prepare(params, held, clock.key)
     if feeds and not (isinstance(n_steps, int) and n_steps == 1):
-        feeds = step.join(prepared, feeds)
+        feeds = step.join(prepared, feeds, clock)
 
     def advance(i, state, feeds):
         now = Clock(clock.seed, clock.step + i + 1, clock.row)

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from nengo_dl.engine.ahead import Ahead
+from nengo_dl.engine.binding import Bound
 from nengo_dl.engine.packing import Place, Unpacked
 from nengo_dl.engine.raw_call import RawCall
 from nengo_dl.engine.segments import Segments
@@ -54,6 +56,7 @@ class PythonLoop:
         jit_compile: bool,
     ):
         self._segments = Segments(step, layout, shapes, jit_compile)
+        self._joined, self._layout = {item.number for item in step.joined}, layout
         self._shapes, self._host, self._dt = shapes, host, dt
         self._params: Tensors | None = None
         self._prepare_call: RawCall
@@ -99,10 +102,24 @@ class PythonLoop:
         packed = self._traced.last([*self._traced.ahead, *start, *self._rest])
         row.started()
         with self._host.calling():
+            self._begin(self._traced, feeds, n_steps)
             self._packed, outputs = self._loop(
                 self._traced, packed, feeds, first_step, n_steps
             )
         return Unpacked(self._packed, self._traced.state), outputs
+
+    def _begin(
+        self, traced: "_Traced", feeds: Sequence[np.ndarray], n_steps: int
+    ) -> None:
+        """Call the functions whose inputs are known ahead of all steps."""
+        for calls, _ in traced.stages:
+            for function, _, results in calls:
+                if isinstance(function, Ahead):
+                    try:
+                        function.begin(feeds, n_steps, results)
+                    except BaseException as exc:
+                        self._host.error = exc
+                        raise HostError(self._host.where) from exc
 
     def _loop(
         self,
@@ -189,7 +206,11 @@ class PythonLoop:
         for number, stage in enumerate(segments.stages):
             places = segments.reads(number)
             calls = [
-                (function, reads, [next(targets) for _ in host.writes])
+                (
+                    self._ahead(host, function),
+                    reads,
+                    [next(targets) for _ in host.writes],
+                )
                 for host, reads in zip(stage.hosts, places, strict=True)
                 if (function := host.kernel.python) is not None
             ]
@@ -198,6 +219,14 @@ class PythonLoop:
         ahead = [tf.zeros(spec.shape, spec.dtype) for spec in segments.ahead]
         start = [tf.zeros(spec.shape, spec.dtype) for spec in segments.start]
         return _Traced(stages, traced[-1], ahead, start, outputs, blocks)
+
+    def _ahead(self, host: Bound, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a function, or what has its results if all are known ahead."""
+        feeds = self._layout.of_kind("feed")
+        is_fed = all(part.block in feeds for access in host.reads for part in access)
+        if host.number not in self._joined or not is_fed:
+            return function
+        return Ahead(function, host.reads[0], self._layout)
 
 
 class _Traced(NamedTuple):

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from nengo_dl.engine.binding import Bound, bind
-from nengo_dl.engine.joining import joins_steps, one_by_one, side_by_side
+from nengo_dl.engine.joining import all_items, joins_steps, one_by_one, side_by_side
 from nengo_dl.engine.memory import Memory, Piece, spread
 from nengo_dl.graph.kernel import Kernel, view
 from nengo_dl.graph.layout import Access, Layout, Part
@@ -121,6 +121,8 @@ class Step:
     segments : tuple of tuple of `Bound`
         The kernels that run in every step, in order. Host kernels are segments of their
         own.
+    joined : list of `Bound`
+        The kernels that `join` computes.
     state : tuple of `Block`
         The blocks of the state.
     n_state : int
@@ -149,7 +151,7 @@ class Step:
         self._bound = bind(kernels, layout, self._feeds.held)
         self.segments = tuple(_segments(x for x in self._bound if not x.is_fixed))
         is_held = len(self._feeds.held) > 0
-        self._joined = [x for x in self._bound if joins_steps(x, layout, is_held)]
+        self.joined = [x for x in self._bound if joins_steps(x, layout, is_held)]
         self._run = _run_compiled if compile_segments else run
         self._resets = {
             kind: _resets(program, layout, kind) for kind in ("transient", "state")
@@ -191,7 +193,7 @@ class Step:
             arguments.append(tuple(found))
         return Prepared(memory, tuple(arguments))
 
-    def join(self, prepared: Prepared, feeds: Tensors) -> Tensors:
+    def join(self, prepared: Prepared, feeds: Tensors, clock: Clock) -> Tensors:
         """Compute values that follow from feeds alone, for all steps together.
 
         This is optional, and cheaper than computing them in each step.
@@ -202,22 +204,28 @@ class Step:
             The result of `prepare`.
         feeds : tuple of tensor
             Varying feeds of all steps, of shape (n_steps, size, minibatch_size).
+        clock : `Clock`
+            That of the step before the first one.
 
         Returns
         -------
         feeds : tuple of tensor
             The same feeds, and the results.
         """
+        if any(item.kernel.keyed for item in self.joined):
+            feeds = all_items(feeds, clock.row)
         memory = prepared.memory.copy()
-        _put(memory, self._feeds.varying, map(side_by_side, feeds))
+        columns = tuple(map(side_by_side, feeds))
+        clock = Clock(clock.seed, clock.step + 1, tf.zeros_like(columns[0][:1]))
+        _put(memory, self._feeds.varying, columns)
         for part in self._feeds.held:
             value = memory.read((part,))
             if value.shape[1] != 1:
                 value = tf.repeat(value, tf.shape(feeds[0])[0], axis=1)
             memory.put(part, value)
         results = [
-            _compute(item, memory, prepared.arguments[item.number])
-            for item in self._joined
+            _compute(item, memory, prepared.arguments[item.number], clock)
+            for item in self.joined
         ]
         return (*feeds, *(one_by_one(result, feeds[0]) for (result,) in results))
 
@@ -244,7 +252,7 @@ class Step:
     ) -> tuple[Memory, Context]:
         """Return the memory before the first kernel, and what else kernels need."""
         n_feeds = len(self._feeds.varying)
-        joined = zip(self._joined, feeds[n_feeds:], strict=False)
+        joined = zip(self.joined, feeds[n_feeds:], strict=False)
         context = Context(
             clock, prepared.arguments, {item.number: x for item, x in joined}
         )
@@ -271,7 +279,8 @@ class Step:
 def _for_training(kernel: Kernel) -> Kernel:
     if kernel.training_fn is None:
         return kernel
-    return replace(kernel, fn=kernel.training_fn)
+    joins = kernel.training_joins_steps
+    return replace(kernel, fn=kernel.training_fn, joins_steps=joins)
 
 
 def _put(memory: Memory, ranges: Access, tensors: Iterable[tf.Tensor]) -> None:

@@ -90,7 +90,8 @@ class Kernel:
         The function that ``fn`` calls, where that is all that ``fn`` does. Takes the
         time in seconds (exact, also where signals are float32), a list of arrays of
         shape (minibatch_size, size of the slot), one for each argument, and such a
-        list for results, which it fills.
+        list for results, which it fills. With ``joins_steps``, rows may be those of
+        many steps, at any time.
     has_effects : bool
         Whether ``fn`` may do more than return results, so that a call too many is one.
     prepare : mapping of int to callable
@@ -111,6 +112,8 @@ class Kernel:
         Whether many minibatches at once, side by side, cost less than one after the
         other. What reads inputs of the network alone is then computed ahead of the time
         loop, for all steps together.
+    training_joins_steps : bool
+        The same of ``training_fn``.
     """
 
     name: str
@@ -125,6 +128,7 @@ class Kernel:
     training_fn: Callable[..., Any] | None = None
     draws_once: bool = False
     joins_steps: bool = False
+    training_joins_steps: bool = False
 
 
 def size_of(signal: Signal) -> int:

@@ -223,13 +223,13 @@ def put_on_chips(
     made = [
         OnChip(base, found[base], how, name) for base, (name, how) in placements.items()
     ]
-    rest = [_reading(op, found) for op in operators]
+    rest = [reading(op, found) for op in operators]
     signals = {probe: _moved(signal, found) for probe, signal in probes.items()}
     return (*made, *rest), signals
 
 
-def _reading(op: Operator, found: Mapping[Signal, Signal]) -> Operator:
-    """Return an operator, or a copy that reads other signals."""
+def reading(op: Operator, found: Mapping[Signal, Signal]) -> Operator:
+    """Return an operator, or a copy that reads other base signals in place of some."""
     if not any(signal.base in found for signal in op.reads):
         return op
     other = copy.copy(op)

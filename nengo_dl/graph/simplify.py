@@ -14,6 +14,7 @@ from nengo.builder.operator import (
     Reset,
 )
 
+from nengo_dl.graph.fed import read_feeds
 from nengo_dl.graph.on_chip import OnChip
 from nengo_dl.graph.outer_products import carry_factors
 from nengo_dl.graph.program import Program
@@ -89,6 +90,7 @@ DEFAULT = (
     remove_zero_increments,
     remove_identity_multiplications,
     carry_factors,
+    read_feeds,
 )
 
 

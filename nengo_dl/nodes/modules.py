@@ -20,6 +20,10 @@ class ModuleLayer(keras.layers.Layer):
         """Return the present weights by their names in the module."""
         raise NotImplementedError
 
+    def keeps_items_apart(self, training: bool) -> bool:
+        """Tell whether each item's output follows from its input alone."""
+        raise NotImplementedError
+
     def begin(self) -> None:
         """Get ready for a run with the present weights."""
         raise NotImplementedError

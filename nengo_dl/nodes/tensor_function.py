@@ -15,6 +15,7 @@ import tensorflow as tf
 from nengo.builder.operator import Operator
 from nengo.exceptions import SimulationError, ValidationError
 
+from nengo_dl.nodes.modules import ModuleLayer
 from nengo_dl.nodes.recurrent_cell import RecurrentCell, Shape, find_cell
 
 
@@ -304,6 +305,11 @@ class SimTensorNode(Operator):
     def state(self):
         """(list of Signal) The states of a recurrent cell, flattened."""
         return self.sets[1:]
+
+    @property
+    def joins_steps(self):
+        """(bool) Whether one call for many steps costs less than one for each."""
+        return isinstance(self.function.layer, ModuleLayer)
 
     def make_step(self, signals, dt, rng):
         """Return a function that tells which simulator to use."""

@@ -70,6 +70,7 @@ def build_sim_tensor_node(ops, ctx):
     python = None if adds_losses else _python_step(op, ctx)
     has_effects = python is None and _has_effects(graph)
     fn = partial(_with_total if adds_losses else _alone, call)
+    always_trains = bool(ctx.settings.learning_phase)
     return Kernel(
         name="TensorNode",
         reads=tuple(reads),
@@ -77,10 +78,21 @@ def build_sim_tensor_node(ops, ctx):
         fn=fn,
         host=_why_not_xla(function, graph),
         python=python,
-        has_effects=has_effects
-        or (function.layer is not None and bool(ctx.settings.learning_phase)),
+        has_effects=has_effects or (function.layer is not None and always_trains),
         keyed=True,
         training_fn=None if function.layer is None else partial(fn, training=True),
+        joins_steps=_joins_steps(function, always_trains),
+        training_joins_steps=_joins_steps(function, True),
+    )
+
+
+def _joins_steps(function: TensorFunction, training: bool) -> bool:
+    """Tell whether steps may be items of one call, which is cheaper for a module."""
+    layer = function.layer
+    return (
+        isinstance(layer, ModuleLayer)
+        and not function.pass_time
+        and layer.keeps_items_apart(training)
     )
 
 
@@ -124,7 +136,7 @@ class _Call:
             raise function.call_error(exc) from exc
         self._check_states(outcome.states)
         results = [
-            _check(function, outcome.result, self._sizes[0], ctx),
+            _check(function, outcome.result, self._sizes[0], self._rows(args), ctx),
             *(tf.cast(state, ctx.dtype) for state in outcome.states),
         ]
         sets = [
@@ -132,6 +144,11 @@ class _Call:
             for result, size in zip(results, self._sizes, strict=True)
         ]
         return sets, [tf.cast(loss, ctx.dtype) for loss in outcome.losses]
+
+    def _rows(self, args):
+        """Return how many items a call has: those of all steps that are joined."""
+        has_input = self._function.shape_in is not None
+        return args[-1].shape[0] if has_input else self._ctx.minibatch_size
 
     def _check_states(self, states):
         wanted = [tuple(initial.shape[1:]) for initial in self._initial]
@@ -190,7 +207,7 @@ def _items_first(x: tf.Tensor, shape: tuple[int, ...]) -> tf.Tensor:
     return tf.reshape(x, (batch, *shape))
 
 
-def _check(function: TensorFunction, result, size: int, ctx: BuildContext):
+def _check(function: TensorFunction, result, size: int, rows, ctx: BuildContext):
     """Return the result, converted if a layer computes in another precision."""
     got = describe(result)
     if not isinstance(result, tf.Tensor):
@@ -204,10 +221,9 @@ def _check(function: TensorFunction, result, size: int, ctx: BuildContext):
             f'Convert it: tf.cast(y, "{ctx.dtype.name}").',
         )
     shape = tuple(result.shape)
-    batch = ctx.minibatch_size
-    if not shape or (None not in (batch, shape[0]) and shape[0] != batch):
+    if not shape or (None not in (rows, shape[0]) and shape[0] != rows):
         raise function.error(
-            _rows(batch),
+            _rows(rows),
             got,
             "Keep the first axis of the input, and do not mix items.",
         )

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import functools
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -22,6 +23,7 @@ from nengo.exceptions import BuildError, ValidationError
 
 from nengo_dl.nodes.modules import ModuleLayer
 from nengo_dl.torch.exporting import example_tensors
+from nengo_dl.torch.items import blocks, concatenated, keeps_items_apart
 from nengo_dl.torch.translation import to_keras
 
 WHERE = "torch.layer"
@@ -67,6 +69,7 @@ class CalledModule(ModuleLayer):
         self._buffers = [self._add(k, value, False) for k, value in self._state.items()]
         self._seeds = keras.random.SeedGenerator(0)
         self._structure, self._outputs = self._probe([tuple(x.shape) for x in examples])
+        self._apart = [keeps_items_apart(module, examples, t) for t in (False, True)]
         self.built = True
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
@@ -119,6 +122,10 @@ class CalledModule(ModuleLayer):
         arrays = map(keras.ops.convert_to_numpy, variables)
         return dict(zip(names, arrays, strict=True))
 
+    def keeps_items_apart(self, training: bool) -> bool:
+        """Tell whether each item's output follows from its input alone."""
+        return self._apart[training]
+
     def begin(self) -> None:
         """Take the present weights, for all steps of a run."""
         tensors = {**self._sources, **self._state}
@@ -128,7 +135,11 @@ class CalledModule(ModuleLayer):
     def infer(self, x: np.ndarray) -> np.ndarray:
         """Return the output for one input, with the weights that `begin` took."""
         with self._in_mode(False), torch.no_grad():
-            return self._module(_tensor(x).to(self._dtypes[0])).numpy()
+            found = [
+                self._module(_tensor(x[items]).to(self._dtypes[0])).numpy()
+                for items in self._blocks(False, [x])
+            ]
+        return concatenated(found)
 
     def get_config(self):
         """Raise NotImplementedError, because modules have no configuration."""
@@ -210,18 +221,44 @@ class CalledModule(ModuleLayer):
         results = run(*x, *weights)
         return results[: len(dtypes)], results[len(dtypes) :]
 
+    def _blocks(self, training, x: Arrays) -> Iterable[slice]:
+        """Return which items to give to a call, one call after the other."""
+        return blocks(x) if self._apart[bool(training)] else (slice(None),)
+
     def _forward(self, training, number, *arrays):
-        """Return the arrays of outputs, and those of buffers after the call."""
-        tensors = list(map(_tensor, arrays))
-        with torch.no_grad():
-            outputs, buffers = self._run(training, number, tensors)
-        return [np.asarray(y.numpy(), order="C") for y in (*outputs, *buffers)]
+        """Return the arrays of outputs, and those of buffers after the calls."""
+        n_inputs = len(self._dtypes)
+        x, rest = arrays[:n_inputs], list(map(_tensor, arrays[n_inputs:]))
+        found = []
+        number = int(number)
+        for i, items in enumerate(self._blocks(training, x)):
+            tensors = [_tensor(array[items]) for array in x]
+            with torch.no_grad():
+                outputs, buffers = self._run(training, number + i, [*tensors, *rest])
+            found.append([y.numpy() for y in outputs])
+        results = [concatenated(y) for y in zip(*found, strict=True)]
+        return [*results, *(np.asarray(b.numpy(), order="C") for b in buffers)]
 
     def _backward(self, training, number, *arrays):
         """Return the gradients of inputs and parameters, for those of outputs."""
-        n_outputs = len(self._outputs)
-        tensors = list(map(_tensor, arrays[: len(arrays) - n_outputs]))
-        upstream = list(map(_tensor, arrays[len(arrays) - n_outputs :]))
+        n_inputs, n_outputs = len(self._dtypes), len(self._outputs)
+        x, upstream = arrays[:n_inputs], arrays[len(arrays) - n_outputs :]
+        rest = list(map(_tensor, arrays[n_inputs : len(arrays) - n_outputs]))
+        found = []
+        number = int(number)
+        for i, items in enumerate(self._blocks(training, x)):
+            tensors = [_tensor(array[items]) for array in x]
+            slopes = [_tensor(array[items]) for array in upstream]
+            inputs = [*tensors, *(tensor.detach() for tensor in rest)]
+            found.append(self._gradients(training, number + i, inputs, slopes))
+        by_source = list(zip(*found, strict=True))
+        return [
+            *map(concatenated, by_source[:n_inputs]),
+            *(functools.reduce(np.add, parts) for parts in by_source[n_inputs:]),
+        ]
+
+    def _gradients(self, training, number, tensors, upstream):
+        """Return the gradients of one call, as arrays."""
         n_sources = len(self._dtypes) + len(self._sources)
         sources = [x for x in tensors[:n_sources] if x.is_floating_point()]
         for source in sources:
@@ -254,7 +291,7 @@ class CalledModule(ModuleLayer):
             zip(self._state, (b.clone() for b in rest[n_sources:]), strict=True)
         )
         training = bool(training)
-        with self._in_mode(training), _seeded(training, int(number)):
+        with self._in_mode(training), _seeded(training, number):
             outputs = torch.func.functional_call(
                 self._module, {**weights, **state}, tuple(x)
             )
@@ -299,7 +336,10 @@ def layer(
     -----
     Gradients of a module that is called are exact: the module is computed once more,
     with the same random numbers. Buffers change in training, as those of torch do.
-    In simulations, modules are called in every step, like functions of nodes.
+    In simulations, modules are called in every step, like functions of nodes. Where the
+    input is known ahead, as that of the network is, one call computes all steps of a
+    minibatch or of a chunk. That needs a module which treats each item by itself; the
+    layer finds out by calling it. A batch normalisation does so in evaluation only.
 
     Examples
     --------

@@ -8,7 +8,7 @@ do, and whether all others are the same.
 
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from nengo_dl.errors import InvalidValue
@@ -27,9 +27,9 @@ def check_modes(where: str, module: Any, examples: tuple[Any, ...]) -> None:
     InvalidValue
         If dropout or a normalisation does not follow the mode of the module.
     """
-    in_evaluation = _calls(module, examples, False)
+    in_evaluation = recorded_calls(module, examples, False)
     try:
-        in_training = _calls(module, examples, True)
+        in_training = recorded_calls(module, examples, True)
     except Exception:  # whatever a module raises for few items
         in_training = None
     if in_training is None or _names(in_evaluation) != _names(in_training):
@@ -53,8 +53,13 @@ def _names(calls: list[tuple[str, Any]]) -> list[str]:
     return [name for name, _ in calls]
 
 
-def _calls(module: Any, examples: tuple, training: bool) -> list[tuple[str, Any]]:
-    """Return which functions a module calls, and in which mode."""
+def recorded_calls(
+    module: Any, examples: tuple, training: bool, restore: bool = True
+) -> list[tuple[str, Any]]:
+    """Return which functions a module calls, and in which mode.
+
+    The module is left as it was, unless its modes and buffers are not to be restored.
+    """
     torch = import_torch("nengo_dl.torch")
     calls = []
     counters = [
@@ -70,7 +75,8 @@ def _calls(module: Any, examples: tuple, training: bool) -> list[tuple[str, Any]
                 calls.append((function.__name__, kwargs.get(MODE)))
             return function(*args, **kwargs)
 
-    with unchanged(module), torch.random.fork_rng(devices=[]), Recorder():
+    kept = unchanged(module) if restore else nullcontext()
+    with kept, torch.random.fork_rng(devices=[]), Recorder():
         module.train(training)
         module(*(example.clone() for example in examples))
     return calls

@@ -180,3 +180,134 @@ def test_the_module_stays_as_it_is():
     layer.begin()
     for name, value in module.state_dict().items():
         assert torch.equal(value, before[name])
+
+
+class Counted(Untranslated):
+    """Counts its calls, with gradients and without."""
+
+    calls = 0
+
+    def forward(self, x):
+        Counted.calls += 1
+        return super().forward(x)
+
+
+def fed(module, synapse=None):
+    with nengo.Network(seed=0) as net:
+        nengo_dl.configure_settings(jit_compile=False, trainable=None)
+        net.a = nengo.Node(np.zeros(6))
+        net.node = nengo_dl.TensorNode(module, shape_in=(6,))
+        nengo.Connection(net.a, net.node, synapse=synapse)
+        net.p = nengo.Probe(net.node)
+    return net
+
+
+@pytest.mark.parametrize("synapse", [None, 0.1])
+def test_one_call_for_all_steps_whose_input_is_known(synapse):
+    is_known = synapse is None
+    net = fed(Counted(), synapse)
+    x = np.random.RandomState(1).normal(size=(3, 20, 6)).astype(np.float32)
+    with nengo_dl.Simulator(net, minibatch_size=3, progress_bar=False) as sim:
+        sim.compile("sgd", "mse")
+        y = np.zeros((3, 20, 4))
+        calls = {
+            "run": lambda: sim.run_steps(20, data={net.a: x}),
+            "predict": lambda: sim.predict({net.a: x}, verbose=0),
+            "fit": lambda: sim.fit({net.a: x}, {net.p: y}, verbose=0),
+        }
+        found = {}
+        for name, call in calls.items():
+            call()  # which traces, and calls to find shapes
+            Counted.calls = 0
+            call()
+            found[name] = Counted.calls
+        assert found["predict"] == (1 if is_known else 20)
+        # gradients compute the module once more
+        assert found["fit"] == 2 * found["predict"]
+        # a run has several chunks, one after the other
+        assert found["run"] < 20 if is_known else found["run"] == 20
+
+
+class Stateful(Untranslated):
+    """Remembers its last input, where nobody can see it."""
+
+    last = 0.0
+
+    def forward(self, x):
+        y, self.last = super().forward(x) + self.last, float(x.detach().mean())
+        return y
+
+
+class Mixing(Untranslated):
+    """Takes the mean of the minibatch off."""
+
+    def forward(self, x):
+        return super().forward(x - x.mean(0))
+
+
+class Dropping(Untranslated):
+    """Has dropout, which is another one for each item and step."""
+
+    def forward(self, x):
+        return nn.functional.dropout(super().forward(x), 0.5, self.training)
+
+
+@pytest.mark.parametrize(
+    "make, in_evaluation, in_training",
+    [
+        (Untranslated, True, True),
+        (Dropping, True, True),
+        (with_statistics, True, False),
+        (lambda: nn.BatchNorm1d(6, track_running_stats=False), False, False),
+        (lambda: nn.GroupNorm(2, 6), True, True),
+        (lambda: nn.RReLU(), True, False),
+        (Mixing, False, False),
+        (Stateful, False, False),
+    ],
+)
+def test_modules_that_mix_items_are_called_in_each_step(
+    make, in_evaluation, in_training
+):
+    layer = nengo_dl.torch.layer(make(), X, mode="call")
+    found = [layer.keeps_items_apart(training) for training in (False, True)]
+    assert found == [in_evaluation, in_training]
+
+
+def test_dropout_differs_in_steps_and_items_that_share_an_input():
+    torch.manual_seed(0)
+    net = fed(nn.Sequential(Dropping()))
+    with net:
+        node = nengo.Node(lambda t: np.ones(6))  # the same for all items
+        net.shared = nengo_dl.TensorNode(Dropping(), shape_in=(6,))
+        nengo.Connection(node, net.shared, synapse=None)
+        net.q = nengo.Probe(net.shared)
+    layer = nengo_dl.NengoLayer(net)
+    x = np.ones((4, 8, 6), dtype=np.float32)
+    found = layer(x, training=True)
+    for y in map(np.asarray, found.values()):
+        masks = (y == 0).reshape(32, 4)
+        assert 0.2 < masks.mean() < 0.8
+        assert len(np.unique(masks, axis=0)) > 8
+
+
+def test_many_items_are_called_in_parts(monkeypatch):
+    from nengo_dl.torch import items
+
+    torch.manual_seed(0)
+    module = Untranslated()
+    layer = nengo_dl.torch.layer(module, X, mode="call")
+    x = tf.constant(X)
+
+    def results():
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x, training=True)
+            loss = tf.reduce_sum(y**3)
+        found = tape.gradient(loss, [x, *layer.trainable_weights])
+        return [y, layer(x), layer.infer(X.numpy()), *found]
+
+    layer.begin()
+    whole = results()
+    monkeypatch.setattr(items, "BLOCK", 2 * X.shape[1])
+    for one, other in zip(whole, results(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
