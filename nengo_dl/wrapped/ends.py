@@ -42,6 +42,30 @@ class ToSignal(keras.layers.Layer):
 
 
 @register_keras_serializable(package="nengo_dl")
+class WithMask(keras.layers.Layer):
+    """Attach a mask to signals, which says what steps of each item count.
+
+    Parameters
+    ----------
+    **kwargs
+        See `keras.layers.Layer`.
+    """
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(autocast=False, **kwargs)
+        self.supports_masking = True
+
+    def call(self, inputs: Any) -> Any:
+        """Return the signals, of inputs that are these and the mask."""
+        return inputs[0]
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """Return the mask."""
+        del previous_mask
+        return inputs[1]
+
+
+@register_keras_serializable(package="nengo_dl")
 class FromSignal(keras.layers.Layer):
     """Reduce signals of shape (items, n_steps, size) over time, and shape them.
 

@@ -11,10 +11,11 @@ from nengo.exceptions import ValidationError
 from nengo_dl.arguments import whole
 from nengo_dl.config import configure_settings
 from nengo_dl.converter import Converter
+from nengo_dl.converter.keras_graph import mask_of
 from nengo_dl.errors import argument
 from nengo_dl.keras_model.nengo_layer import NengoLayer
 from nengo_dl.names import legal_name, unused_name
-from nengo_dl.wrapped.ends import FromSignal, ToSignal
+from nengo_dl.wrapped.ends import FromSignal, ToSignal, WithMask
 from nengo_dl.wrapped.model import Origin, WrappedModel
 from nengo_dl.wrapped.time import check_steps, chosen_reduce, configure, reductions
 
@@ -140,13 +141,14 @@ def _of_converter(
 ) -> WrappedModel:
     """Wrap the network of a Keras model."""
     conversion, network = converter.conversion, converter.net
+    model = conversion.plan.options.model
     n_steps = arguments["n_steps"]
     check_steps(n_steps, conversion.source.n_outer_axes > 1, wrap)
     configure(network, arguments["settings"])
     layer = _layer(network, arguments, conversion.inputs, conversion.outputs)
     inputs = keras.tree.map_structure(
         lambda x: keras.Input(x.shape[1:], dtype=x.dtype, name=x.name),
-        converter.conversion.plan.options.model.input,
+        model.input,
     )
     taken = [x.name for x in keras.tree.flatten(inputs)]
     outputs = []
@@ -155,12 +157,11 @@ def _of_converter(
         name = unused_name(spec.name, taken)
         outputs.append(_Output(name, spec.signal_shape, reduce))
         taken.append(name)
-    found = _connected(layer, keras.tree.flatten(inputs), outputs, n_steps)
+    flat = keras.tree.flatten(inputs)
+    found = _connected(layer, flat, outputs, n_steps, _masks(model, flat))
     return WrappedModel(
         inputs,
-        keras.tree.pack_sequence_as(
-            converter.conversion.plan.options.model.output, found
-        ),
+        keras.tree.pack_sequence_as(model.output, found),
         name=source.name,
         origin=Origin(source, converter, network, layer, arguments),
     )
@@ -205,6 +206,18 @@ def _of_network(
     )
 
 
+def _masks(
+    model: keras.Model, inputs: Sequence[keras.KerasTensor]
+) -> list[keras.KerasTensor | None]:
+    """Return the masks that the outputs of a Keras model have for such inputs."""
+    masks = [mask_of(output) for output in keras.tree.flatten(model.output)]
+    known = [mask for mask in masks if mask is not None]
+    if not known:
+        return masks
+    computed = iter(keras.Model(model.inputs, known)(list(inputs)))
+    return [None if mask is None else next(computed) for mask in masks]
+
+
 def _layer(
     network: Any,
     arguments: Mapping[str, Any],
@@ -226,8 +239,12 @@ def _connected(
     inputs: Sequence[keras.KerasTensor],
     outputs: Sequence[_Output],
     n_steps: int | None,
+    masks: Sequence[keras.KerasTensor | None] = (),
 ) -> list[keras.KerasTensor]:
-    """Return the outputs of a network, for inputs in the order of its nodes."""
+    """Return the outputs of a network, for inputs in the order of its nodes.
+
+    Masks say which steps of the outputs count.
+    """
     dtype = layer.compute_dtype
     to_signal = ToSignal(has_time=n_steps is None, dtype=dtype)
     signals = [to_signal(x) for x in inputs]
@@ -235,6 +252,9 @@ def _connected(
     results = layer(signals if len(signals) > 1 else signals[0], **steps)
     names = layer.output_names.values()
     results = [results[k] for k in names] if len(names) > 1 else [results]
+    for i, mask in enumerate(masks):
+        if mask is not None:
+            results[i] = WithMask(dtype=dtype)([results[i], mask])
     return [
         FromSignal(each.shape, each.reduce, name=each.name, dtype=dtype)(result)
         for each, result in zip(outputs, results, strict=True)

@@ -211,6 +211,52 @@ def test_a_convnet_call_for_call(digits, tmp_path):
     assert model.evaluate(x_test, y_test, verbose=0)[1] > score[1] - 0.05
 
 
+def padded(steps):
+    inputs = keras.Input((6, 3))
+    x = keras.layers.Masking()(inputs)
+    return inputs, steps(x)
+
+
+def words(steps):
+    inputs = keras.Input((6,), dtype="int32")
+    return inputs, steps(keras.layers.Embedding(5, 3, mask_zero=True)(inputs))
+
+
+def dense(x):
+    return keras.layers.Dense(2, activation="tanh")(x)
+
+
+def recurrent(x):
+    return keras.layers.SimpleRNN(2, return_sequences=True)(x)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("steps", [dense, recurrent])
+@pytest.mark.parametrize("begin", [padded, words])
+def test_padding_counts_as_little_as_in_the_model(begin, steps, tmp_path):
+    keras.utils.set_random_seed(0)
+    model = keras.Model(*begin(steps))
+    rng = np.random.RandomState(0)
+    x, y = (
+        rng.randint(1, 5, size=(7, *model.input_shape[1:])),
+        rng.normal(size=(7, 6, 2)),
+    )
+    for n, item in enumerate(x):
+        item[n % 6 + 1 :] = 0
+    wrapped = nengo_dl.wrap(model, settings=PLAIN, temporal_model=True)
+    results = []
+    for each in (model, wrapped):
+        each.compile(keras.optimizers.SGD(0.1), "mse", metrics=["mae"])
+        fit = each.fit(x, y, batch_size=4, shuffle=False, epochs=2, verbose=0)
+        results.append([*fit.history["loss"], *each.evaluate(x, y, verbose=0)])
+    np.testing.assert_allclose(*results, rtol=1e-4)
+    wrapped.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(
+        loaded.evaluate(x, y, verbose=0), wrapped.evaluate(x, y, verbose=0), rtol=1e-6
+    )
+
+
 @pytest.mark.parametrize("reduce", ["auto", "last", None])
 def test_networks(reduce):
     net = integrator()
