@@ -1,10 +1,13 @@
-"""What do weights on hardware cost in training, and how accurate are digits on it?
+"""What do hardware and tiles cost, and how accurate are digits on them?
 
-Times are processor time and wall time of training steps with hardware, as ratios to
-those without, in turns. Accuracies are those of scikit-learn's digits.
+Times are processor time and wall time with hardware, as ratios to those without, in
+turns: of training steps of a dense network, and of steps of a spiking convolution.
+Accuracies are those of scikit-learn's digits.
+``python -m benchmarks.hardware tiles`` chooses.
 """
 
 import argparse
+import functools
 import time
 
 import keras
@@ -13,8 +16,9 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 import nengo_dl
+from benchmarks import conversion
 from benchmarks.report import save, show
-from nengo_dl.hardware import PCM, Weights, convert
+from nengo_dl.hardware import PCM, Hardware, Tile, Weights, convert
 
 ROUNDS, ITEMS = 9, 64
 YEAR = 365 * 86400
@@ -24,6 +28,20 @@ MODELS = {
     "4 bits, mse": Weights(bits=4, scale="mse"),
     "8 bits, noise": Weights(bits=8, noise=0.1),
     "PCM, matched noise": Weights(device=PCM(), device_noise=6.0),
+}
+TILES = {
+    "none": None,
+    "DAC and ADC": Hardware(tile=Tile(output_noise=0.0)),
+    "output noise": Hardware(tile=Tile()),
+    "read noise, too": Hardware(tile=Tile(read_noise=0.02)),
+    "bound management": Hardware(tile=Tile(output_noise=0.0, bound_management=True)),
+}
+NOISY = {
+    "exact": None,
+    "noise 0.04": Tile(),
+    "noise 0.3": Tile(output_noise=0.3),
+    "noise 1.0": Tile(output_noise=1.0),
+    "noise 0.3, 5 bits": Tile(5, None, 5, output_noise=0.3),
 }
 ACCURACIES = {
     "8 bits per tensor": Weights(bits=8, per="tensor"),
@@ -59,39 +77,109 @@ def network(model, sizes):
     return net if model is None else convert(net, model, inplace=True)
 
 
-def costs(sizes):
+def costs(sizes, models=MODELS):
     """Print the time of a training step with each model."""
     x = np.random.RandomState(0).uniform(size=(8 * ITEMS, 1, sizes[0]))
     y = np.zeros((8 * ITEMS, 1, 1))
-    sims, times = {}, {name: [] for name in MODELS}
-    for name, model in MODELS.items():
+    sims, runs = [], {}
+    for name, model in models.items():
         net = network(model, sizes)
-        sim = sims[name] = nengo_dl.Simulator(
-            net, minibatch_size=ITEMS, progress_bar=False
-        )
+        sim = nengo_dl.Simulator(net, minibatch_size=ITEMS, progress_bar=False)
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         sim.compile("sgd", loss=loss)
-        sim.fit({net.inputs: x}, {net.output: y}, verbose=0)
-        sims[name] = (sim, net)
-    for _ in range(ROUNDS):
-        for name, (sim, net) in sims.items():
-            start = time.perf_counter(), time.process_time()
-            sim.fit({net.inputs: x}, {net.output: y}, verbose=0)
-            times[name].append(
-                (time.perf_counter() - start[0], time.process_time() - start[1])
-            )
-    base = np.array(times["none"])
+        data = {net.inputs: x}, {net.output: y}
+        runs[name] = functools.partial(sim.fit, *data, verbose=0)
+        sims.append(sim)
+    times = _times(runs)
+    base = times["none"]
     n_weights = sum(a * b for a, b in zip(sizes[:-1], sizes[1:], strict=True))
     rows = []
     for name, found in times.items():
-        found = np.array(found)
         wall, cpu = np.median(found / base, axis=0)
         extra = np.median(found[:, 1] - base[:, 1]) / 8 / n_weights * 1e9
         rows.append((name, f"{wall:.2f}", f"{cpu:.2f}", f"{extra:.1f}"))
-    for sim, _ in sims.values():
+    for sim in sims:
         sim.close()
     head = ("hardware", "wall time", "processor time", "ns per weight and minibatch")
     return head, rows
+
+
+def costs_of_steps(models, n_steps=32):
+    """Print the time of a step of a spiking convolutional network on tiles."""
+    keras.utils.set_random_seed(0)
+    model, sims, runs = conversion.plain(), [], {}
+    x = np.random.RandomState(0).uniform(size=(ITEMS, n_steps, 256))
+    for name, tile in models.items():
+        converter = _converter(model, x[:, 0], tile)
+        net = converter.net
+        sim = nengo_dl.Simulator(net, minibatch_size=ITEMS, progress_bar=False)
+        data = {converter.inputs[model.inputs[0]]: x}
+        runs[name] = functools.partial(sim.predict, data, verbose=0)
+        sims.append(sim)
+    times = _times(runs)
+    rows = []
+    for name, found in times.items():
+        wall, cpu = np.median(found / times["none"], axis=0)
+        step = np.median(found[:, 1]) / n_steps * 1e3
+        rows.append((name, f"{wall:.2f}", f"{cpu:.2f}", f"{step:.2f}"))
+    for sim in sims:
+        sim.close()
+    return ("hardware", "wall time", "processor time", "ms per step"), rows
+
+
+def _times(runs):
+    """Return wall and processor times of functions, in turns, after a first call."""
+    times = {name: [] for name in runs}
+    for run in runs.values():
+        run()
+    for _ in range(ROUNDS):
+        for name, run in runs.items():
+            start = time.perf_counter(), time.process_time()
+            run()
+            times[name].append(
+                (time.perf_counter() - start[0], time.process_time() - start[1])
+            )
+    return {name: np.array(found) for name, found in times.items()}
+
+
+def _converter(model, x, hardware, neuron_type=None):
+    """Convert a model into spiking neurons, or others, on hardware."""
+    neuron_type = neuron_type or nengo_dl.IntegrateAndFire()
+    converter = nengo_dl.Converter(
+        model,
+        swap_activations={"relu": neuron_type},
+        scale_firing_rates="auto",
+        calibration_data=np.reshape(x, (-1, *model.inputs[0].shape[1:])),
+    )
+    if hardware is not None:
+        convert(converter.net, hardware, inplace=True)
+    return converter
+
+
+def accuracies_on_tiles(n_seeds):
+    """Print accuracies of rates and spikes on tiles with noise."""
+    x, y = conversion.digits()
+    train, test = slice(0, conversion.N_TRAIN), slice(conversion.N_TRAIN, None)
+    forms = {
+        "rates, 1 step": (nengo.RectifiedLinear(), 1),
+        "rates, 16 steps": (nengo.RectifiedLinear(), 16),
+        "spikes, 32 steps": (nengo_dl.IntegrateAndFire(), 32),
+    }
+    found = {name: {form: [] for form in forms} for name in NOISY}
+    for seed in range(n_seeds):
+        model = conversion.trained("plain", seed, x, y)
+        for name, tile in NOISY.items():
+            for form, (neuron_type, n_steps) in forms.items():
+                hardware = Hardware(tile=tile)
+                converter = _converter(model, x[train][:320], hardware, neuron_type)
+                scores = converter.predict(x[test], n_steps)
+                is_right = np.argmax(scores, axis=-1) == y[test]
+                found[name][form].append(100 * np.mean(is_right))
+    rows = [
+        (name, *(f"{np.mean(found[name][form]):.1f}" for form in forms))
+        for name in NOISY
+    ]
+    return ("tile", *forms), rows
 
 
 def accuracies(epochs):
@@ -158,15 +246,23 @@ def main():
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--epochs", type=int, default=30)
-    epochs = parser.parse_args().epochs
-    for name, measure in (
-        ("costs", lambda: costs((784, 300, 100, 10))),
-        ("accuracies", lambda: accuracies(epochs)),
-    ):
-        head, found = measure()
-        rows = [dict(zip(head, row, strict=True)) for row in found]
-        show(f"Weights on hardware: {name}", rows)
-        save(f"hardware-{name}", rows, epochs=epochs)
+    parser.add_argument("--seeds", type=int, default=3)
+    sizes = (784, 300, 100, 10)
+    parts = {
+        "costs": lambda: costs(sizes),
+        "accuracies": lambda: accuracies(arguments.epochs),
+        "costs of tiles in training": lambda: costs(sizes, TILES),
+        "costs of tiles in steps": lambda: costs_of_steps(TILES),
+        "accuracies on tiles": lambda: accuracies_on_tiles(arguments.seeds),
+    }
+    parser.add_argument("words", nargs="*", help=f"words of {', '.join(parts)}")
+    arguments = parser.parse_args()
+    for name, measure in parts.items():
+        if all(word in name.split() for word in arguments.words):
+            head, found = measure()
+            rows = [dict(zip(head, row, strict=True)) for row in found]
+            show(f"Weights on hardware: {name}", rows)
+            save(f"hardware-{name.replace(' ', '-')}", rows, epochs=arguments.epochs)
 
 
 if __name__ == "__main__":

@@ -61,6 +61,8 @@ INSIDE = {
         "fed.py": {"on_chip", "program"},
         "simplify.py": {"fed", "on_chip", "outer_products", "program"},
         "plan.py": {"program"},
+        "tiles.py": set(),
+        "tiling.py": {"on_chip", "program", "tiles"},
         "layout.py": {"boxes", "kernel", "program"},
     },
 }

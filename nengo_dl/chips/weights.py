@@ -2,24 +2,14 @@
 
 from dataclasses import dataclass, field
 from math import inf
-from numbers import Integral
 from typing import Any
 
+from nengo_dl.chips.bits import check_bits, n_levels
 from nengo_dl.chips.checks import check_number
 from nengo_dl.chips.devices import Device
+from nengo_dl.chips.tiles import Tile
 from nengo_dl.errors import InvalidValue, argument
 from nengo_dl.names import listing, suggestion
-
-MAX_BITS = 16
-
-
-def _check_bits(value: Any) -> None:
-    is_whole = isinstance(value, Integral) and not isinstance(value, bool)
-    if value is not None and not (is_whole and 2 <= value <= MAX_BITS):
-        raise InvalidValue(
-            f"must be a whole number from 2 to {MAX_BITS}, or None (got {value!r}). "
-            "None keeps the precision of the simulation."
-        )
 
 
 def _check_choice(value: Any, choices: tuple[str | None, ...]) -> None:
@@ -133,7 +123,7 @@ class Weights:
 
     def __post_init__(self):
         with argument("bits", self):
-            _check_bits(self.bits)
+            check_bits(self.bits)
         with argument("per", self):
             _check_choice(self.per, ("channel", "tensor"))
         with argument("scale", self):
@@ -173,7 +163,7 @@ class Weights:
     @property
     def n_levels(self) -> int:
         """(int) Number of positive levels; 0 for weights that are not quantised."""
-        return 0 if self.bits is None else 2 ** (int(self.bits) - 1) - 1
+        return n_levels(self.bits)
 
 
 @dataclass(frozen=True)
@@ -186,6 +176,9 @@ class Hardware:
     ----------
     weights : `Weights`
         How it holds weights.
+    tile : `Tile` or None
+        Converters and noise around the products of these weights with vectors. None
+        computes exact products.
 
     Raises
     ------
@@ -206,6 +199,7 @@ class Hardware:
     """
 
     weights: Weights = field(default_factory=Weights)
+    tile: Tile | None = None
 
     def __post_init__(self):
         with argument("weights", self):
@@ -213,4 +207,9 @@ class Hardware:
                 raise InvalidValue(
                     f"must be Weights (got {self.weights!r}). Pass e.g. "
                     "Weights(bits=8)."
+                )
+        with argument("tile", self):
+            if not isinstance(self.tile, Tile | None):
+                raise InvalidValue(
+                    f"must be a Tile or None (got {self.tile!r}). Pass e.g. Tile()."
                 )

@@ -53,10 +53,10 @@ def bind(
     bound : tuple of `Bound`
         In the same order.
     """
-    fixed = _Elements(layout, ("param", "transient"))
+    fixed = Elements(layout, ("param", "transient"))
     fixed.add(held)
     # what a step has used cannot be written ahead of it any more
-    writable = _Elements(layout, ("transient",))
+    writable = Elements(layout, ("transient",))
     return tuple(
         _bind(number, kernel, layout, fixed, writable)
         for number, kernel in enumerate(kernels)
@@ -81,8 +81,16 @@ def _bind(number, kernel, layout, fixed, writable):
     return Bound(number, kernel, reads, writes, found, is_fixed)
 
 
-class _Elements:
-    """A set of elements of memory, at first all elements of blocks of some kinds."""
+class Elements:
+    """A set of elements of memory.
+
+    Parameters
+    ----------
+    layout : `Layout`
+        The memory.
+    kinds : tuple of str
+        Kinds of blocks, of which all elements are members at first.
+    """
 
     def __init__(self, layout: Layout, kinds: tuple[str, ...]):
         self._blocks = [
@@ -92,6 +100,10 @@ class _Elements:
     def all(self, access: Access) -> bool:
         """Tell whether all elements of an access are members."""
         return all(self._blocks[part.block][_index(part)].all() for part in access)
+
+    def any(self, access: Access) -> bool:
+        """Tell whether some element of an access is a member."""
+        return any(self._blocks[part.block][_index(part)].any() for part in access)
 
     def add(self, access: Access) -> None:
         """Make the elements of an access members."""

@@ -27,6 +27,7 @@ from nengo_dl.graph.plan import plan
 from nengo_dl.graph.program import Feed, Program
 from nengo_dl.graph.rewrite import rewrite
 from nengo_dl.graph.simplify import DEFAULT
+from nengo_dl.graph.tiling import put_on_tiles
 from nengo_dl.ops import BuildContext, Builder
 from nengo_dl.ops.registry import Host, HostError
 from nengo_dl.settings import Settings
@@ -91,7 +92,8 @@ class Engine:
         self.dtype = np.dtype(settings.dtype)
         self.minibatch_size = minibatch_size
         passes = settings.simplifications
-        self.program = rewrite(program, DEFAULT if passes is None else passes)
+        program = rewrite(program, DEFAULT if passes is None else passes)
+        self.program = put_on_tiles(program)
         ctx = BuildContext(dt, self.dtype, minibatch_size, settings=settings)
         self.kernels = _build_kernels(self.program, settings, ctx)
         self.layout = (settings.sorter or place)(self.program, self.kernels)

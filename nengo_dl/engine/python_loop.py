@@ -56,7 +56,7 @@ class PythonLoop:
         jit_compile: bool,
     ):
         self._segments = Segments(step, layout, shapes, jit_compile)
-        self._joined, self._layout = {item.number for item in step.joined}, layout
+        self._joined, self._layout = {item.number for item, _ in step.joined}, layout
         self._shapes, self._host, self._dt = shapes, host, dt
         self._params: Tensors | None = None
         self._prepare_call: RawCall

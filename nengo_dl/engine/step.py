@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from nengo_dl.engine.binding import Bound, bind
-from nengo_dl.engine.joining import all_items, joins_steps, one_by_one, side_by_side
+from nengo_dl.engine.joining import all_items, joined, one_by_one, side_by_side
 from nengo_dl.engine.memory import Memory, Piece, spread
 from nengo_dl.graph.kernel import Kernel, view
 from nengo_dl.graph.layout import Access, Layout, Part
@@ -84,11 +84,14 @@ class Prepared(NamedTuple):
 
 
 class Context(NamedTuple):
-    """All values that a kernel may depend on, besides memory."""
+    """All values that a kernel may depend on, besides memory.
+
+    ``joined`` has results that are known ahead, by kernel; None if no step needs them.
+    """
 
     clock: Clock
     arguments: tuple[tuple[Any, ...], ...]
-    joined: Mapping[int, tf.Tensor]
+    joined: Mapping[int, tf.Tensor | None]
 
 
 class Step:
@@ -121,7 +124,7 @@ class Step:
     segments : tuple of tuple of `Bound`
         The kernels that run in every step, in order. Host kernels are segments of their
         own.
-    joined : list of `Bound`
+    joined : tuple of `Joined`
         The kernels that `join` computes.
     state : tuple of `Block`
         The blocks of the state.
@@ -151,7 +154,6 @@ class Step:
         self._bound = bind(kernels, layout, self._feeds.held)
         self.segments = tuple(_segments(x for x in self._bound if not x.is_fixed))
         is_held = len(self._feeds.held) > 0
-        self.joined = [x for x in self._bound if joins_steps(x, layout, is_held)]
         self._run = _run_compiled if compile_segments else run
         self._resets = {
             kind: _resets(program, layout, kind) for kind in ("transient", "state")
@@ -159,6 +161,7 @@ class Step:
         self.state = tuple(layout.blocks[n] for n in layout.of_kind("state"))
         self.n_state = len(self.state)
         self.probes = [layout.access((view(s),)) for s in program.probes.values()]
+        self.joined = joined(self._bound, layout, self.probes, is_held)
         self._time, _ = layout.places[program.time.base]
         self._number, _ = layout.places[program.step.base]
 
@@ -210,9 +213,9 @@ class Step:
         Returns
         -------
         feeds : tuple of tensor
-            The same feeds, and the results.
+            The same feeds, and the results that each step needs.
         """
-        if any(item.kernel.keyed for item in self.joined):
+        if any(item.kernel.keyed for item, _ in self.joined):
             feeds = all_items(feeds, clock.row)
         memory = prepared.memory.copy()
         columns = tuple(map(side_by_side, feeds))
@@ -223,11 +226,15 @@ class Step:
             if value.shape[1] != 1:
                 value = tf.repeat(value, tf.shape(feeds[0])[0], axis=1)
             memory.put(part, value)
-        results = [
-            _compute(item, memory, prepared.arguments[item.number], clock)
-            for item in self.joined
-        ]
-        return (*feeds, *(one_by_one(result, feeds[0]) for (result,) in results))
+        joined = []
+        for item, is_used in self.joined:
+            known = prepared.arguments[item.number]
+            (result,) = _compute(item, memory, known, clock)
+            if item.kernel.writes[0].mode == "set":  # others may read it
+                write(item, memory, (result,))
+            if is_used:
+                joined.append(one_by_one(result, feeds[0]))
+        return (*feeds, *joined)
 
     def advance(
         self, prepared: Prepared, state: Tensors, feeds: Tensors, clock: Clock
@@ -252,10 +259,12 @@ class Step:
     ) -> tuple[Memory, Context]:
         """Return the memory before the first kernel, and what else kernels need."""
         n_feeds = len(self._feeds.varying)
-        joined = zip(self.joined, feeds[n_feeds:], strict=False)
-        context = Context(
-            clock, prepared.arguments, {item.number: x for item, x in joined}
-        )
+        results = iter(feeds[n_feeds:])
+        joined = {
+            item.number: next(results) if is_used else None
+            for item, is_used in (self.joined if len(feeds) > n_feeds else ())
+        }
+        context = Context(clock, prepared.arguments, joined)
         memory = prepared.memory.copy()
         number = tf.cast(clock.step, self._dtype)
         memory.load(self._number, tf.reshape(number, (1, 1)))
@@ -333,19 +342,25 @@ def _compute(item: Bound, memory: Memory, prepared: tuple, clock: Clock | None =
         for i, is_fixed in enumerate(item.fixed)
     ]
     if clock is not None and item.kernel.keyed:
-        arguments = [clock.key, *(spread(x, clock.row) for x in arguments)]
+        prepare = item.kernel.prepare
+        arguments = [
+            x if i in prepare else spread(x, clock.row) for i, x in enumerate(arguments)
+        ]
+        arguments.insert(0, clock.key)
     return item.kernel.fn(*arguments)
 
 
 def run(segment: tuple[Bound, ...], memory: Memory, context: Context) -> None:
     """Run kernels one after the other."""
     for item in segment:
-        if item.number in context.joined:
-            results = (context.joined[item.number],)
-        else:
+        if item.number not in context.joined:
             arguments = context.arguments[item.number]
             results = _compute(item, memory, arguments, context.clock)
-        write(item, memory, results)
+            write(item, memory, results)
+            continue
+        result = context.joined[item.number]
+        if result is not None:
+            write(item, memory, (result,))
 
 
 def write(item: Bound, memory: Memory, results: Tensors) -> None:

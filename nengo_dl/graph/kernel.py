@@ -101,7 +101,8 @@ class Kernel:
     keyed : bool
         Whether ``fn`` takes a key as its first argument, an int32 tensor of shape (3,)
         that holds the seed, the number of the step, and the number of items. None of
-        its other arguments has a trailing 1, unless there is one item.
+        its other arguments has a trailing 1, unless there is one item, or ``prepare``
+        returned it.
     training_fn : callable or None
         What stands in for ``fn`` in training; None if that is differentiable as it is.
     draws_once : bool

@@ -24,7 +24,8 @@ from nengo.transforms import (
 )
 
 from nengo_dl.chips.quantisation import NUMPY, quantised
-from nengo_dl.chips.weights import Weights
+from nengo_dl.chips.tiles import Tile
+from nengo_dl.chips.weights import Hardware, Weights
 from nengo_dl.graph.kernel import size_of
 
 
@@ -38,10 +39,13 @@ class Placement:
         The hardware.
     channel_axis : int or None
         The axis of output channels; None if it has none, and all values share a scale.
+    tile : `Tile` or None
+        What is around the products of the parameter with vectors.
     """
 
     model: Weights
     channel_axis: int | None
+    tile: Tile | None = None
 
     def shared_axes(self, ndim: int) -> tuple[int, ...]:
         """Return the axes along which values share a scale."""
@@ -91,10 +95,10 @@ def _last_axis(transform: Convolution | ConvolutionTranspose) -> int:
     return -1
 
 
-def placement(obj: Any, signal: Signal, model: Weights) -> Placement | None:
+def placement(obj: Any, signal: Signal, hardware: Hardware) -> Placement | None:
     """Return how hardware holds a parameter; None if it changes nothing.
 
-    A single number stays as it is.
+    A single number stays as it is, and tiles do not multiply value by value.
 
     Parameters
     ----------
@@ -102,7 +106,7 @@ def placement(obj: Any, signal: Signal, model: Weights) -> Placement | None:
         The parameter is its encoders, or its weights.
     signal : Signal
         The parameter.
-    model : `Weights`
+    hardware : `Hardware`
         The hardware.
 
     Raises
@@ -110,18 +114,20 @@ def placement(obj: Any, signal: Signal, model: Weights) -> Placement | None:
     BuildError
         If it is not known which weights belong to which channel.
     """
-    if size_of(signal) <= 1 or not (model.acts or model.device):
+    model = hardware.weights
+    tile = None if signal.ndim < 2 else hardware.tile
+    if size_of(signal) <= 1 or not (model.acts or model.device or tile):
         return None
     # the elements of a diagonal share a scale, or there would be nothing but scales
     if signal.ndim < 2:
         return Placement(model, None)
     if not isinstance(obj, nengo.Connection):
-        return Placement(model, 0)
+        return Placement(model, 0, tile)
     try:
-        return Placement(model, channel_axis(obj.transform))
+        return Placement(model, channel_axis(obj.transform), tile)
     except NotImplementedError:
         if model.per == "tensor":
-            return Placement(model, None)
+            return Placement(model, None, tile)
         raise BuildError(
             f"{obj}: expected a transform whose weights have output channels, for "
             f"hardware with a scale for each (got {obj.transform!r}). Choose "

@@ -136,7 +136,7 @@ def _held(
             stacklevel=3,
         )
         return None
-    return placement(obj, signal, hardware.weights)
+    return placement(obj, signal, hardware)
 
 
 def _signals(model: Model) -> Iterator[tuple[object, str, Signal]]:

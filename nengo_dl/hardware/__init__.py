@@ -1,4 +1,4 @@
-"""Networks on models of real hardware: weights of few bits, or in analog devices.
+"""Networks on models of real hardware: few bits, analog devices, noisy products.
 
 The setting ``hardware`` of `.configure_settings`, or `convert`, puts weights and
 encoders on a model of hardware. All methods of a `.Simulator`, and a `.NengoLayer`,
@@ -7,7 +7,17 @@ behind it.
 """
 
 from nengo_dl.chips.devices import PCM, Device, PowerLaw
+from nengo_dl.chips.tiles import Tile
 from nengo_dl.chips.weights import Hardware, Weights
 from nengo_dl.hardware.networks import convert, remove
 
-__all__ = ["PCM", "Device", "Hardware", "PowerLaw", "Weights", "convert", "remove"]
+__all__ = [
+    "PCM",
+    "Device",
+    "Hardware",
+    "PowerLaw",
+    "Tile",
+    "Weights",
+    "convert",
+    "remove",
+]

@@ -15,6 +15,7 @@ from nengo_dl.ops import (
     products,
     rates_to_spikes,
     stepped,
+    tiles,
     transforms,
 )
 from nengo_dl.ops.registry import BuildContext, Builder
@@ -33,5 +34,6 @@ __all__ = [
     "products",
     "rates_to_spikes",
     "stepped",
+    "tiles",
     "transforms",
 ]

@@ -11,7 +11,7 @@ _MULTIPLIER = np.uint32(1664525)
 _INCREMENT = np.uint32(1013904223)
 
 
-def uniform(key, shape, dtype, rows=None):
+def uniform(key, shape, dtype, rows=None, columns=None):
     """Draw numbers, uniform on [0, 1).
 
     Parameters
@@ -25,6 +25,8 @@ def uniform(key, shape, dtype, rows=None):
         float32 or float64, with 24 or 53 random bits.
     rows : uint32 tensor of shape (shape[0],), optional
         Which rows to draw, out of 2**32; by default the first ones.
+    columns : int32 tensor of shape shape[1:], optional
+        Which numbers of rows to draw; by default the first ones.
 
     Returns
     -------
@@ -37,10 +39,10 @@ def uniform(key, shape, dtype, rows=None):
     (Jarzynski & Olano 2020, Hash functions for GPU rendering, Journal of Computer
     Graphics Techniques 9(3), https://jcgt.org/published/0009/03/02/).
     """
-    rest = tf.reduce_prod(shape[1:])
     rows = tf.range(shape[0]) if rows is None else rows
     row = tf.reshape(rows, (-1, *([1] * (len(shape) - 1))))
-    column = tf.reshape(tf.range(rest), (1, *shape[1:]))
+    columns = tf.range(tf.reduce_prod(shape[1:])) if columns is None else columns
+    column = tf.reshape(columns, (1, *shape[1:]))
     seed, step, _ = tf.unstack(tf.bitcast(key, tf.uint32))
     zero = tf.zeros(shape, tf.uint32)
     row, column = (tf.cast(position, tf.uint32) + zero for position in (row, column))
@@ -52,12 +54,12 @@ def uniform(key, shape, dtype, rows=None):
     return (high * 2.0**26 + low) * 2.0**-53
 
 
-def gaussian(key, shape, dtype, rows=None):
+def gaussian(key, shape, dtype, rows=None, columns=None):
     """Draw numbers from a Gaussian distribution with mean 0 and standard deviation 1.
 
     Parameters
     ----------
-    key, shape, dtype, rows
+    key, shape, dtype, rows, columns
         As for `uniform`.
 
     Returns
@@ -68,7 +70,7 @@ def gaussian(key, shape, dtype, rows=None):
     dtype = tf.as_dtype(dtype)
     half = 2.0 ** (-24 if dtype == tf.float32 else -53)
     # the middles of intervals, which are exact, lie symmetrically between -1 and 1
-    middles = uniform(key, shape, dtype, rows) * 2.0 + (half - 1.0)
+    middles = uniform(key, shape, dtype, rows, columns) * 2.0 + (half - 1.0)
     return tf.math.erfinv(middles) * np.sqrt(2.0)
 
 

@@ -278,8 +278,9 @@ class KerasMethods:
         Raises
         ------
         SimulationError
-            If a gradient is not finite or differs, or if the network is configured with
-            ``inference_only=True``.
+            If a gradient is not finite or differs, if the network is configured with
+            ``inference_only=True``, or if products are those of tiles
+            (:doc:`hardware`), which round.
         """
         return self._trainer.check_gradients(inputs, outputs, atol, rtol)
 

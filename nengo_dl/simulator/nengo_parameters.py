@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -21,9 +22,11 @@ from nengo.transforms import (
     Transform,
 )
 
+from nengo_dl.names import listing
 from nengo_dl.nodes.stencil import Stencil
 from nengo_dl.simulator.simulation import Simulation
 from nengo_dl.simulator.simulation_data import SimulationData, Weights
+from nengo_dl.simulator.stacklevel import user_level
 
 
 class FixedWeights(NoSolver):
@@ -103,10 +106,28 @@ class NengoParameters:
         changes = []
         for obj in objs if isinstance(objs, Iterable) else [objs]:
             changes += self._changes(obj)
+        self._warn_of_tiles([obj for obj, _ in changes])
         for obj, attributes in changes:
             # in order: the transform is checked against the size of the function
             for name, value in attributes.items():
                 setattr(obj, name, value)
+
+    def _warn_of_tiles(self, objs: list[NengoObject]) -> None:
+        """Warn that other simulators do not compute as tiles do."""
+        on_tiles = []
+        for obj in objs:
+            found = self._model.sig.get(obj, {}).values()
+            placements = (self._placements.get(s.base) for s in found if s is not None)
+            if any(placement and placement.tile for placement in placements):
+                on_tiles.append(str(obj))
+        if on_tiles:
+            warnings.warn(
+                "Simulator.freeze_params: weights are frozen, but tiles are not. Other "
+                "simulators compute exact products, without converters and noise, for "
+                f"{listing(on_tiles)}. To simulate that here, put these on hardware "
+                "without a tile.",
+                stacklevel=user_level(),
+            )
 
     def _changes(self, obj: Any) -> list[tuple[Any, Arguments]]:
         """List Nengo objects with the attributes that hold their parameters."""

@@ -180,6 +180,7 @@ class ParameterMethods:
 
         ``nengo.Simulator(network)`` then starts from what was trained or learned here.
         Weights on hardware (:doc:`hardware`) are written as the hardware holds them.
+        Tiles stay behind: Nengo computes exact products.
 
         Parameters
         ----------
@@ -197,6 +198,11 @@ class ParameterMethods:
             different values. Nothing has been changed then.
         NotImplementedError
             If a connection has a transform of an unknown type.
+
+        Warns
+        -----
+        UserWarning
+            If weights are on tiles.
 
         Examples
         --------

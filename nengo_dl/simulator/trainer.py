@@ -13,6 +13,7 @@ from nengo.exceptions import SimulationError, ValidationError
 from nengo_dl.errors import argument, arguments_of
 from nengo_dl.keras_model.keras_network import KerasNetwork
 from nengo_dl.keys import Keys
+from nengo_dl.names import listing
 from nengo_dl.simulator.arguments import check_keywords, check_probes
 from nengo_dl.simulator.array_data import without_batch_size
 from nengo_dl.simulator.compile_arguments import by_argument
@@ -149,6 +150,7 @@ class Trainer:
         simulation, setup = self._simulation, self._simulation.setup
         simulation.check_open("check_gradients")
         self._check_trains("check_gradients")
+        self._check_no_tiles()
         if inputs is None:
             n_steps = setup.unroll * (2 if simulation.built.settings.use_loop else 1)
             inputs = {
@@ -209,6 +211,17 @@ class Trainer:
                 f"Simulator.{method}: expected a network that can be trained (got one "
                 "with inference_only=True). Call "
                 "configure_settings(inference_only=False)."
+            )
+
+    def _check_no_tiles(self) -> None:
+        parameters = self._simulation.built.program.parameters
+        on_tiles = [p.name for p in parameters if p.placement and p.placement.tile]
+        if on_tiles:
+            raise SimulationError(
+                "Simulator.check_gradients: expected exact products (got those of "
+                f"tiles, with {listing(on_tiles)}). Converters round, so that finite "
+                "differences are 0 or large, and training takes the derivative to be "
+                "1. Check nengo_dl.hardware.remove(net) instead."
             )
 
 

@@ -24,9 +24,11 @@ from nengo.builder.transforms import ConvInc, ConvTransposeInc
 from nengo.synapses import LinearFilter, Triangle
 from nengo.transforms import SparseMatrix
 
+from nengo_dl.chips.tiles import Tile
 from nengo_dl.chips.weights import Weights
 from nengo_dl.graph.on_chip import OnChip, Placement
 from nengo_dl.graph.outer_products import ChangeFactors, FactoredInc
+from nengo_dl.graph.tiles import Adc, Dac, InputRange, ManagedRange
 from nengo_dl.neurons import (
     IntegrateAndFire,
     LeakyReLU,
@@ -740,6 +742,69 @@ ON_CHIP = [
     on_chip_case("powers of two", Weights(bits=5, exponent="power_of_two"), 0),
 ]
 
+EXACT = Tile(None, None, None, None, output_noise=0.0)
+COARSE = Tile(4, 0.7, 5, 0.6, output_noise=0.0)
+
+
+def tile_case(name, op_type, make_op, merges=True):
+    """Convert what goes into a tile or comes out of it."""
+    return Case(f"{op_type.__name__} {name}", make_op, op_type, merges)
+
+
+def input_range(bench, n):
+    """Find the range of a vector."""
+    return InputRange(Tile(), bench.signal(n), nengo.builder.Signal(shape=(1,)))
+
+
+def dac(tile):
+    """Convert a vector."""
+
+    def make_op(bench, n):
+        s = bench.signal(1, low=0.5, high=1.5)
+        return Dac(tile, bench.signal(n), s, nengo.builder.Signal(shape=(n,)))
+
+    return make_op
+
+
+def adc(tile, scale_axes):
+    """Convert products of three channels."""
+
+    def make_op(bench, n):
+        layout = (n, 3, 2)
+        T, Y = bench.signal(n * 6), bench.signal(n * 6)
+        s = bench.signal(1, low=0.5, high=1.5)
+        weights = bench.signal(3, 2, readonly=True)
+        return Adc(tile, T, s, weights, Y, layout=layout, scale_axes=scale_axes)
+
+    return make_op
+
+
+def managed_range(input_bound, scale_axes):
+    """Find a range for a product, of which the first one is far too small."""
+
+    def make_op(bench, n):
+        weights = bench.signal(n, 5, low=0.5, readonly=True)
+        T = nengo.builder.Signal(shape=(n,))
+        product = DotInc(weights, bench.signal(5, low=0.2), T)
+        tile = Tile(5, input_bound, output_bound=0.25, bound_management=True)
+        s = nengo.builder.Signal(shape=(1,))
+        return ManagedRange(tile, product, (1, n, 1), weights, scale_axes, s)
+
+    return make_op
+
+
+TILES = [
+    tile_case("of a vector", InputRange, input_range),
+    tile_case("rounds", Dac, dac(Tile())),
+    tile_case("clips", Dac, dac(COARSE)),
+    tile_case("only clips", Dac, dac(Tile(None, 0.7))),
+    tile_case("per channel", Adc, adc(COARSE, (1,))),
+    tile_case("per tensor", Adc, adc(COARSE, (0, 1))),
+    tile_case("exact", Adc, adc(EXACT, (1,))),
+    tile_case("per channel", ManagedRange, managed_range(None, (1,)), merges=False),
+    tile_case("of a bound", ManagedRange, managed_range(0.1, (0, 1)), merges=False),
+]
+
 # Large enough for one product of several matrices, of widths that differ
 PADDED = product_case(
     DotInc,
@@ -758,6 +823,7 @@ CASES = [
     *RULES,
     *CONVOLUTIONS,
     *ON_CHIP,
+    *TILES,
     PADDED,
 ]
 
@@ -769,6 +835,8 @@ ON_HOST = {SlowSoftplus, Differences}
 GENERIC = {SimNeurons, SimProcess}
 # has no NumPy step to compare with: tests/nodes/test_tensor_node_kernel.py
 TENSORFLOW = {SimTensorNode}
+# Their gradients are straight-through: tests/hardware
+STRAIGHT_THROUGH = {OnChip, InputRange, ManagedRange, Dac, Adc}
 # Arguments in which a kernel is not differentiable, or is so by a surrogate alone.
 NOT_DIFFERENTIABLE = {
     "neurons LIF rate at threshold": (0,),
@@ -820,7 +888,7 @@ def test_every_registered_type_has_a_case(registry):
     [
         case
         for case in CASES
-        if case.covers not in (Reset, SimPyFunc, OnChip, *ON_HOST)
+        if case.covers not in (Reset, SimPyFunc, *STRAIGHT_THROUGH, *ON_HOST)
         and case.name != "constant"
     ],
     ids=lambda case: case.name,
