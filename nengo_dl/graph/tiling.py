@@ -73,13 +73,10 @@ def _rows(op: DotInc) -> Layout:
 @product_layout.register(ConvTransposeInc)
 def _filters(op: ConvInc | ConvTransposeInc) -> Layout:
     shape: ChannelShape = op.conv.output_shape
-    n_positions = int(np.prod(shape.spatial_shape))
+    n_filters = shape.n_channels
+    n_positions = shape.size // n_filters
     is_last = shape.channels_last
-    return (
-        (n_positions, shape.n_channels, 1)
-        if is_last
-        else (1, shape.n_channels, n_positions)
-    )
+    return (n_positions, n_filters, 1) if is_last else (1, n_filters, n_positions)
 
 
 @functools.singledispatch

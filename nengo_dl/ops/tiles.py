@@ -80,7 +80,7 @@ def build_managed_range(ops, ctx):
     large enough.
     """
     (op,) = ops
-    tile, inner = op.tile, Builder.build((op.product,), ctx)
+    tile, layout, inner = op.tile, op.layout, Builder.build((op.product,), ctx)
     is_fixed, rounds = tile.input_bound is not None, tile.n_inputs > 0
     numbers = (tile.n_inputs, tile.output_bound, tile.input_bound or 0)
 
@@ -90,7 +90,7 @@ def build_managed_range(ops, ctx):
         def clips(s):
             given = converted(X, s, n if rounds else None, keras.ops)
             (T,) = inner.fn(A, given)
-            T = tf.reshape(T, (*op.layout, -1))
+            T = tf.reshape(T, (*layout, -1))
             return tf.reduce_any(tf.abs(T) > output_bound * largest[0] * s, (0, 1, 2))
 
         def double(s, too_small):
@@ -132,27 +132,46 @@ def build_adc(ops, ctx):
     Reads ``T``, ``s``, ``weights``, and ``energy``. Random numbers depend on the name
     of the parameter, the output, the item, and the step.
     """
-    k, layout = len(ops), ops[0].layout
-    _, energy_size, draws, rounds, clips = _adc_key(ops[0])
-    streams = _streams(ops)
+    read, draws = _reading(ops), ops[0].tile.draws
+    numbers = [
+        (tile.n_outputs, tile.output_bound or 0, tile.output_noise, tile.read_noise)
+        for tile in (op.tile for op in ops)
+    ]
+    signals = zip(*(op.reads for op in ops), strict=True)
+    T, s, weights, *energy = map(slot, signals)
+    return Kernel(
+        name="Adc",
+        reads=(
+            T,
+            s,
+            weights,
+            constant(np.transpose(numbers), ctx.dtype, "tile"),
+            *energy,
+        ),
+        writes=(Write(slot(op.incs[0] for op in ops), "inc"),),
+        fn=lambda *arguments: (read(*(arguments if draws else (0, *arguments))),),
+        prepare={2: _largest_weights(ops), 3: _unpacked(len(ops))},
+        keyed=draws,
+    )
 
-    def noise(key, T, s, largest, sd, energy):
-        items = T.shape[-1] or tf.shape(T)[-1]
-        variance = tf.square(sd[0] * s)
-        if energy is not None:
-            before, _, behind = layout
-            energy = tf.reshape(energy, (k, before, -1, behind, items))
-            variance += tf.square(sd[1]) * energy
-        xi = _gaussian(key, k, math.prod(layout), items, T.dtype, streams)
-        return largest * tf.sqrt(variance) * tf.reshape(xi, (k, *layout, items))
+
+def _reading(ops):
+    """Return a function from products to what is read of them.
+
+    It takes a key, products, ranges, the largest weights, the numbers of tiles, and
+    sums of squared inputs if there are any.
+    """
+    k, layout = len(ops), ops[0].layout
+    *_, draws, rounds, clips = _adc_key(ops[0])
+    noise = _noise(ops)
 
     @tf.custom_gradient
-    def products_read(key, T, s, largest, numbers, *energy):
+    def read(key, T, s, largest, numbers, *energy):
         T = tf.reshape(T, (k, *layout, -1))
         s = tf.reshape(s, (k, 1, 1, 1, -1))
         n, bound, *sd = numbers
         if draws:
-            T += noise(key, T, s, largest, sd, energy[0] if energy else None)
+            T += noise(key, T, s, largest, sd, *energy)
         values = T
         if clips:
             bound = bound * largest * s
@@ -166,29 +185,29 @@ def build_adc(ops, ctx):
 
         return tf.reshape(values, (k * math.prod(layout), -1)), gradient
 
-    def fn(key, *arguments):
-        return (products_read(key, *arguments),)
+    return read
 
-    numbers = [
-        (op.tile.n_outputs, op.tile.output_bound or 0, op.tile.output_noise)
-        + (op.tile.read_noise,)
-        for op in ops
-    ]
-    energies = () if energy_size is None else (slot(op.energy for op in ops),)
-    return Kernel(
-        name="Adc",
-        reads=(
-            slot(op.reads[0] for op in ops),
-            slot(op.reads[1] for op in ops),
-            slot(op.reads[2] for op in ops),
-            constant(np.transpose(numbers), ctx.dtype, "tile"),
-            *energies,
-        ),
-        writes=(Write(slot(op.incs[0] for op in ops), "inc"),),
-        fn=fn if draws else lambda *arguments: fn(tf.zeros(3, tf.int32), *arguments),
-        prepare={2: _largest_weights(ops), 3: _unpacked(k)},
-        keyed=draws,
-    )
+
+def _noise(ops):
+    """Return a function from a key and products to their noise."""
+    k, layout = len(ops), ops[0].layout
+    before, _, behind = layout
+    size = math.prod(layout)
+    streams = [zlib.crc32(f"{op.stream}.tile".encode()) for op in ops]
+    streams = np.array(streams, dtype=np.uint32)
+
+    def noise(key, T, s, largest, sd, energy=None):
+        items = T.shape[-1] or tf.shape(T)[-1]
+        variance = tf.square(sd[0] * s)
+        if energy is not None:
+            squares = tf.reshape(energy, (k, before, -1, behind, items))
+            variance += tf.square(sd[1]) * squares
+        # an item has the same numbers in minibatches of any size
+        columns = tf.range(items)[None] * size + tf.range(size)[:, None]
+        xi = gaussian(key, (k, size, items), T.dtype, streams, columns)
+        return largest * tf.sqrt(variance) * tf.reshape(xi, (k, *layout, items))
+
+    return noise
 
 
 def _largest_weights(ops):
@@ -222,15 +241,3 @@ def _where_inside(values, bound, upstream):
     """Return the gradient of what is not clipped."""
     inside = tf.reshape(tf.abs(values) <= bound, tf.shape(upstream))
     return tf.where(inside, upstream, tf.zeros_like(upstream))
-
-
-def _streams(ops):
-    """Number the random streams of parameters, by their names alone."""
-    names = (f"{op.stream}.tile".encode() for op in ops)
-    return np.array([zlib.crc32(name) for name in names], dtype=np.uint32)
-
-
-def _gaussian(key, k, size, items, dtype, streams):
-    """Draw numbers of shape (k, size, items), the same for items of any minibatch."""
-    columns = tf.range(items)[None] * size + tf.range(size)[:, None]
-    return gaussian(key, (k, size, items), dtype, streams, columns)
