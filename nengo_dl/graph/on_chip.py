@@ -92,9 +92,7 @@ def _last_axis(transform: Convolution | ConvolutionTranspose) -> int:
 
 
 def placement(obj: Any, signal: Signal, model: Weights) -> Placement | None:
-    """Return how hardware holds a parameter; None if it changes nothing.
-
-    A single number stays as it is.
+    """Return how hardware holds a parameter; None for a single number.
 
     Parameters
     ----------
@@ -110,7 +108,7 @@ def placement(obj: Any, signal: Signal, model: Weights) -> Placement | None:
     BuildError
         If it is not known which weights belong to which channel.
     """
-    if size_of(signal) <= 1 or not (model.acts or model.device):
+    if size_of(signal) <= 1:
         return None
     # the elements of a diagonal share a scale, or there would be nothing but scales
     if signal.ndim < 2:
@@ -120,7 +118,7 @@ def placement(obj: Any, signal: Signal, model: Weights) -> Placement | None:
     try:
         return Placement(model, channel_axis(obj.transform))
     except NotImplementedError:
-        if model.per == "tensor":
+        if model.per == "tensor" or not (model.acts or model.device):
             return Placement(model, None)
         raise BuildError(
             f"{obj}: expected a transform whose weights have output channels, for "
