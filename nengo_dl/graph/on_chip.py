@@ -96,9 +96,9 @@ def _last_axis(transform: Convolution | ConvolutionTranspose) -> int:
 
 
 def placement(obj: Any, signal: Signal, hardware: Hardware) -> Placement | None:
-    """Return how hardware holds a parameter; None if it changes nothing.
+    """Return how hardware holds a parameter; None for a single number.
 
-    A single number stays as it is, and tiles do not multiply value by value.
+    Tiles do not multiply value by value.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def placement(obj: Any, signal: Signal, hardware: Hardware) -> Placement | None:
     """
     model = hardware.weights
     tile = None if signal.ndim < 2 else hardware.tile
-    if size_of(signal) <= 1 or not (model.acts or model.device or tile):
+    if size_of(signal) <= 1:
         return None
     # the elements of a diagonal share a scale, or there would be nothing but scales
     if signal.ndim < 2:
@@ -126,7 +126,7 @@ def placement(obj: Any, signal: Signal, hardware: Hardware) -> Placement | None:
     try:
         return Placement(model, channel_axis(obj.transform), tile)
     except NotImplementedError:
-        if model.per == "tensor":
+        if model.per == "tensor" or not (model.acts or model.device or tile):
             return Placement(model, None, tile)
         raise BuildError(
             f"{obj}: expected a transform whose weights have output channels, for "

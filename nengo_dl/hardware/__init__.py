@@ -7,15 +7,21 @@ behind it.
 """
 
 from nengo_dl.chips.devices import PCM, Device, PowerLaw
+from nengo_dl.chips.pulses import ConstantStep, GokmenVlasov, SoftBounds
 from nengo_dl.chips.tiles import Tile
 from nengo_dl.chips.weights import Hardware, Weights
 from nengo_dl.hardware.networks import convert, remove
+from nengo_dl.hardware.pulsed_sgd import PulsedSGD
 
 __all__ = [
     "PCM",
+    "ConstantStep",
     "Device",
+    "GokmenVlasov",
     "Hardware",
     "PowerLaw",
+    "PulsedSGD",
+    "SoftBounds",
     "Tile",
     "Weights",
     "convert",

@@ -11,6 +11,7 @@ from nengo.builder import Signal
 from nengo_dl.engine.engine import Engine
 from nengo_dl.engine.values import Values, elements_of, stored_values
 from nengo_dl.graph.kernel import view
+from nengo_dl.keras_model.hardware_marks import mark
 from nengo_dl.keras_model.variable_slice import VariableSlice
 from nengo_dl.keras_model.weights import Weight, WeightTable
 
@@ -46,6 +47,8 @@ class ParameterWeights:
             )
             for weight in self._table.weights
         ]
+        for variable, weight in self._pairs():
+            mark(variable, weight.names_on_hardware)
         # partial, for what TensorFlow counts traces of: see Engine
         self.blocks = tf.function(functools.partial(self._blocks), autograph=False)
 

@@ -54,6 +54,11 @@ class Weight:
         """Number of elements."""
         return int(np.prod(self.shape))
 
+    @property
+    def names_on_hardware(self) -> tuple[str | None, ...]:
+        """The name of each parameter that is on hardware; None for digital ones."""
+        return tuple(None if p.placement is None else p.name for p in self.parameters)
+
     def position(self, parameter: Parameter) -> int | None:
         """Return the position of a parameter on the first axis; None if alone."""
         return self.parameters.index(parameter) if len(self.parameters) > 1 else None
