@@ -7,7 +7,24 @@ behind it.
 """
 
 from nengo_dl.chips.devices import PCM, Device, PowerLaw
+from nengo_dl.chips.limits import LOIHI, ChipLimits
 from nengo_dl.chips.weights import Hardware, Weights
+from nengo_dl.hardware.chip_report import ChipReport, CoreUse, check
+from nengo_dl.hardware.loihi_networks import loihi
 from nengo_dl.hardware.networks import convert, remove
 
-__all__ = ["PCM", "Device", "Hardware", "PowerLaw", "Weights", "convert", "remove"]
+__all__ = [
+    "LOIHI",
+    "PCM",
+    "ChipLimits",
+    "ChipReport",
+    "CoreUse",
+    "Device",
+    "Hardware",
+    "PowerLaw",
+    "Weights",
+    "check",
+    "convert",
+    "loihi",
+    "remove",
+]
