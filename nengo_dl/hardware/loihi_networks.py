@@ -134,12 +134,12 @@ def loihi(net: nengo.Network, dt: float = 0.001) -> nengo.Network:
            conn = nengo.Connection(pre, post)
            probe = nengo.Probe(post, synapse=0.03)
        chip = nengo_dl.hardware.loihi(net)
-       weights = chip.connections[-1].transform.init
-       print(chip.ensembles[1].neuron_type.decay_u, len(np.unique(weights)) <= 256)
+       kind = chip.ensembles[1].neuron_type
+       print(kind.decay_u, kind.decay_v, nengo_dl.hardware.check(chip).fits)
 
     .. testoutput::
 
-       742 False
+       742 200 True
     """
     with argument("loihi"):
         if not isinstance(net, nengo.Network):

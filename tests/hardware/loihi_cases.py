@@ -3,10 +3,12 @@
 This imports NumPy alone.
 """
 
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+PATH = Path(__file__).parent / "data" / "loihi.npz"
 N_INPUTS, N_NEURONS = 6, 4
 
 
@@ -68,3 +70,15 @@ def mantissas(case, n_in=N_INPUTS):
     """Draw even mantissas of weights, of shape (N_NEURONS, n_in)."""
     rng = np.random.RandomState(case.decay_u + n_in)
     return 2 * rng.randint(-70, 128, size=(N_NEURONS, n_in))
+
+
+def recorded():
+    """Return the arrays that `tests.hardware.record` has written, by case and name."""
+    found = {}
+    with np.load(PATH) as file:
+        for case in CASES:
+            names = [n for n in file.files if n.startswith(f"{case.name}|")]
+            found[case] = {name.split("|")[1]: file[name] for name in names}
+            bits = np.unpackbits(found[case]["spikes"])[: case.n_steps * N_NEURONS]
+            found[case]["spikes"] = bits.reshape(-1, N_NEURONS)
+    return found

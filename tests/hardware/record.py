@@ -5,8 +5,6 @@ currents, voltages and spikes of each case. It needs the package ``brian2-loihi`
 (Michaelis et al. 2022, https://doi.org/10.3389/fninf.2022.1015624), version 0.5.2 here.
 """
 
-from pathlib import Path
-
 import brian2
 import numpy as np
 from brian2_loihi import (
@@ -19,9 +17,14 @@ from brian2_loihi import (
     synapse_sign_mode,
 )
 
-from tests.hardware.loihi_cases import CASES, N_INPUTS, N_NEURONS, inputs, mantissas
-
-PATH = Path(__file__).parent / "data" / "loihi.npz"
+from tests.hardware.loihi_cases import (
+    CASES,
+    N_INPUTS,
+    N_NEURONS,
+    PATH,
+    inputs,
+    mantissas,
+)
 
 
 def synapses(source, target, mantissa, exponent):

@@ -261,11 +261,8 @@ def neurons_case(name, make_neurons, current=(-2, 40), whole=False, **ranges):
 
     def make_op(bench, n):
         neuron_type = make_neurons(bench.rng)
-        state = {
-            key: signal(bench, n, low, high, key)
-            for key, (low, high) in (STATES | ranges).items()
-            if key in neuron_type.state
-        }
+        limits = STATES | ranges
+        state = {key: signal(bench, n, *limits[key], key) for key in neuron_type.state}
         J = signal(bench, n, *current, "J")
         return SimNeurons(neuron_type, J, bench.signal(n, name="output"), state=state)
 
