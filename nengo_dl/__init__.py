@@ -21,6 +21,7 @@ from nengo_dl.config import configure_settings
 from nengo_dl.converter import Converter
 from nengo_dl.converter.report.network import report
 from nengo_dl.keras_model.nengo_layer import NengoLayer
+from nengo_dl.loihi import LoihiLIF
 from nengo_dl.neurons import IntegrateAndFire, LeakyReLU, SoftLIFRate, SpikingLeakyReLU
 from nengo_dl.nodes import Layer, TensorNode, tensor_layer
 from nengo_dl.resuming import resume_fit
@@ -34,6 +35,7 @@ __all__ = [
     "IntegrateAndFire",
     "Layer",
     "LeakyReLU",
+    "LoihiLIF",
     "NengoLayer",
     "Simulator",
     "SoftLIFRate",

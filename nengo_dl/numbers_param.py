@@ -26,16 +26,30 @@ class NumbersParam(NdarrayParam):
         numbers.setflags(write=False)
         return numbers if numbers.ndim else float(numbers)
 
-    def _error(self, instance, value):
+    def _error(self, instance, value, kind="number"):
         bound = f" {'above' if self.is_open else 'of at least'} {self.low:g}"
         above = "" if self.low == -np.inf else bound
         below = "" if self.high == np.inf else f" of at most {self.high:g}"
         return ValidationError(
-            f"expected a number{above}{below}, or an array of shape (n_neurons,) of "
+            f"expected a {kind}{above}{below}, or an array of shape (n_neurons,) of "
             f"them (got {value!r}). Leave it out to keep the default.",
             attr=self.name,
             obj=instance,
         )
+
+
+class WholeNumbersParam(NumbersParam):
+    """A whole number, or an array with one for each neuron."""
+
+    def coerce(self, instance, value):
+        """Return a float, or an array of shape (n_neurons,) that cannot be written."""
+        numbers = super().coerce(instance, value)
+        if np.any(numbers != np.round(numbers)):
+            raise self._error(instance, value)
+        return numbers
+
+    def _error(self, instance, value, kind="whole number"):
+        return super()._error(instance, value, kind)
 
 
 def check_length(neuron_type: Any, name: str, n_neurons: int) -> None:

@@ -26,6 +26,7 @@ LAYERS = (
         "progress",
         "neurons",
         "stepped",
+        "loihi",
         "wiring",
         "dists",
         "coding",

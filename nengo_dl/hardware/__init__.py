@@ -7,15 +7,22 @@ behind it.
 """
 
 from nengo_dl.chips.devices import PCM, Device, PowerLaw
+from nengo_dl.chips.limits import LOIHI, ChipLimits
 from nengo_dl.chips.pulses import ConstantStep, GokmenVlasov, SoftBounds
 from nengo_dl.chips.tiles import Tile
 from nengo_dl.chips.weights import Hardware, Weights
+from nengo_dl.hardware.chip_report import ChipReport, CoreUse, check
+from nengo_dl.hardware.loihi_networks import loihi
 from nengo_dl.hardware.networks import convert, remove
 from nengo_dl.hardware.pulsed_sgd import PulsedSGD
 
 __all__ = [
+    "LOIHI",
     "PCM",
+    "ChipLimits",
+    "ChipReport",
     "ConstantStep",
+    "CoreUse",
     "Device",
     "GokmenVlasov",
     "Hardware",
@@ -24,6 +31,8 @@ __all__ = [
     "SoftBounds",
     "Tile",
     "Weights",
+    "check",
     "convert",
+    "loihi",
     "remove",
 ]

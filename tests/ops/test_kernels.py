@@ -29,6 +29,7 @@ from nengo_dl.chips.weights import Weights
 from nengo_dl.graph.on_chip import OnChip, Placement
 from nengo_dl.graph.outer_products import ChangeFactors, FactoredInc
 from nengo_dl.graph.tiles import Adc, Dac, InputRange, ManagedRange
+from nengo_dl.loihi import LoihiLIF
 from nengo_dl.neurons import (
     IntegrateAndFire,
     LeakyReLU,
@@ -249,18 +250,22 @@ STATES = {
 }
 
 
-def neurons_case(name, make_neurons, current=(-2, 40), **ranges):
+def neurons_case(name, make_neurons, current=(-2, 40), whole=False, **ranges):
     """Step neurons, whose parameters differ between merged populations."""
     covers = type(make_neurons(np.random.RandomState(0)))
 
+    def signal(bench, n, low, high, key):
+        def integers(rng):
+            return rng.randint(low, high + 1, size=n)
+
+        draw = integers if whole else None
+        return bench.signal(n, low=low, high=high, draw=draw, name=key)
+
     def make_op(bench, n):
         neuron_type = make_neurons(bench.rng)
-        state = {
-            key: bench.signal(n, low=low, high=high, name=key)
-            for key, (low, high) in (STATES | ranges).items()
-            if key in neuron_type.state
-        }
-        J = bench.signal(n, low=current[0], high=current[1], name="J")
+        limits = STATES | ranges
+        state = {key: signal(bench, n, *limits[key], key) for key in neuron_type.state}
+        J = signal(bench, n, *current, "J")
         return SimNeurons(neuron_type, J, bench.signal(n, name="output"), state=state)
 
     return Case(f"neurons {name}", make_op, covers)
@@ -340,8 +345,40 @@ STEPPED_NEURONS = [
         voltage=(-1, 2),
     ),
 ]
+
+
+def loihi(rng, **arguments):
+    """Draw the parameters of Loihi's neurons."""
+    return {
+        "decay_u": rng.choice([0, 800, 4096]),
+        "decay_v": rng.choice([0, 300]),
+        "threshold": rng.choice([100, 200]),
+        "refractory": rng.choice([1, 3]),
+        "amplitude": rng.choice([1, 0.5]),
+    } | arguments
+
+
+LOIHI_RANGES = {
+    "current": (-9000, 12000),
+    "whole": True,
+    "voltage": (-9000, 12000),
+    "refractory_time": (0, 2),
+}
+LOIHI_NEURONS = [
+    neurons_case("Loihi", lambda r: LoihiLIF(**loihi(r)), **LOIHI_RANGES),
+    neurons_case("Loihi, equal", lambda r: LoihiLIF(743, 211, 90), **LOIHI_RANGES),
+    neurons_case("Loihi, no memory", lambda r: LoihiLIF(4096, 4096), **LOIHI_RANGES),
+    neurons_case(
+        "Loihi, bias and floor",
+        lambda r: LoihiLIF(
+            **loihi(r, bias=r.choice([-500, 1000]), min_voltage=r.choice([-100, 0]))
+        ),
+        **LOIHI_RANGES,
+    ),
+]
 NEURONS = [
     *STEPPED_NEURONS,
+    *LOIHI_NEURONS,
     neurons_case("rectified", lambda r: nengo.RectifiedLinear(r.uniform(0.1, 2))),
     neurons_case(
         "spiking rectified",

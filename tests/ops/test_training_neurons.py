@@ -9,6 +9,7 @@ import tensorflow as tf
 from nengo.builder import Signal
 from nengo.builder.neurons import SimNeurons
 
+from nengo_dl.loihi import LoihiLIF
 from nengo_dl.neurons import (
     IntegrateAndFire,
     LeakyReLU,
@@ -87,6 +88,11 @@ CASES = [
     Case(nengo.PoissonSpiking(nengo.LIFRate(), amplitude=0.5), 0.5, currents=(0, 900)),
 ]
 IZHIKEVICH = Case(nengo.Izhikevich(), None, currents=(-20, 60))
+LOIHI = Case(
+    LoihiLIF(2048, 256, threshold=50, refractory=2, amplitude=0.5),
+    None,
+    currents=(-2000, 3000),
+)
 RATE_TYPES = [
     nengo.RectifiedLinear(),
     nengo.Sigmoid(),
@@ -160,9 +166,9 @@ def analytic_gradient(fn, J):
 def test_only_spiking_types_have_a_training_function(mode):
     for neuron_type in RATE_TYPES:
         assert build(neuron_type, 2, training_mode=mode).training_fn is None
-    for case in (*CASES, IZHIKEVICH):
+    for case in (*CASES, IZHIKEVICH, LOIHI):
         assert build(case.neurons, 2, training_mode=mode).training_fn is not None
-    tried = [*RATE_TYPES, *(case.neurons for case in (*CASES, IZHIKEVICH))]
+    tried = [*RATE_TYPES, *(case.neurons for case in (*CASES, IZHIKEVICH, LOIHI))]
     packages = ("nengo", "nengo_dl")
     ours = {cls for cls in neurons.steps if cls.__module__.split(".")[0] in packages}
     assert ours == set(map(type, tried))
@@ -221,7 +227,7 @@ def test_rate_mode_computes_the_rate_type_and_freezes_the_rest(case, dtype, smoo
 
 
 @pytest.mark.parametrize("smoothing", [None, 0.05])
-@pytest.mark.parametrize("case", CASES, ids=case_id)
+@pytest.mark.parametrize("case", [*CASES, LOIHI], ids=case_id)
 def test_gradient_of_rates(case, smoothing):
     kernel = build(case.neurons, 200, lif_smoothing=smoothing)
     J, *state = draw(case, 200)
@@ -258,7 +264,7 @@ def test_gradient_of_rate_types(neuron_type):
 
 @pytest.mark.parametrize("graph", [False, True])
 @pytest.mark.parametrize("surrogate", SURROGATES, ids=["fast", "rate", "function"])
-@pytest.mark.parametrize("case", [*CASES, IZHIKEVICH], ids=case_id)
+@pytest.mark.parametrize("case", [*CASES, IZHIKEVICH, LOIHI], ids=case_id)
 def test_spiking_mode_computes_the_same_spikes(case, surrogate, graph):
     kernel = build(case.neurons, 40, dtype="float32", **spiking(surrogate))
     fn, training_fn = kernel.fn, kernel.training_fn
@@ -273,7 +279,7 @@ def test_spiking_mode_computes_the_same_spikes(case, surrogate, graph):
         state = expected[1:]
 
 
-@pytest.mark.parametrize("case", CASES, ids=case_id)
+@pytest.mark.parametrize("case", [*CASES, LOIHI], ids=case_id)
 def test_rate_surrogate_has_the_gradient_of_the_rate(case):
     kernel = build(case.neurons, 30, **spiking(RateDerivative()))
     rates = build(case.neurons, 30)

@@ -1,0 +1,248 @@
+"""Networks in Loihi's integers: weights, decays, outputs, and what is refused."""
+
+import keras
+import nengo
+import numpy as np
+import pytest
+from keras import layers as kl
+from nengo.exceptions import BuildError, ValidationError
+from sklearn.datasets import load_digits
+
+import nengo_dl
+from nengo_dl import LoihiLIF
+from nengo_dl.hardware import LOIHI, check, loihi
+
+DT = 0.001
+
+
+def run(net, n_steps):
+    """Return the data of all probes, from nengo.Simulator."""
+    with nengo.Simulator(net, dt=DT, progress_bar=False) as sim:
+        sim.run_steps(n_steps)
+        return [sim.data[probe] for probe in net.probes]
+
+
+def feedforward(neuron_type=None, synapse=0.005):
+    """Decode a value, and its square in a second population."""
+    kind = nengo.LIF() if neuron_type is None else neuron_type
+    with nengo.Network(seed=0) as net:
+        net.config[nengo.Ensemble].neuron_type = kind
+        net.config[nengo.Connection].synapse = synapse
+        stimulus = nengo.Node(lambda t: np.sin(6 * t))
+        first = nengo.Ensemble(80, 1, label="first")
+        second = nengo.Ensemble(60, 1, label="second")
+        relay = nengo.Node(size_in=1, label="relay")
+        nengo.Connection(stimulus, first)
+        nengo.Connection(first, relay, function=np.square)
+        nengo.Connection(relay, second, synapse=None)
+        nengo.Probe(first, synapse=0.03)
+        nengo.Probe(second, synapse=0.03)
+    return net
+
+
+def memory():
+    """Integrate an input."""
+    with nengo.Network(seed=1) as net:
+        stimulus = nengo.Node(lambda t: float(t < 0.2))
+        ens = nengo.Ensemble(150, 1)
+        nengo.Connection(stimulus, ens, transform=0.4, synapse=0.1)
+        nengo.Connection(ens, ens, synapse=0.1)
+        nengo.Probe(ens, synapse=0.05)
+    return net
+
+
+NETWORKS = {
+    "LIF": feedforward,
+    "LIF, forgetful of inhibition": lambda: feedforward(nengo.LIF(min_voltage=-np.inf)),
+    "LIF, other constants": lambda: feedforward(nengo.LIF(0.05, 0.003), 0.02),
+    "memory": memory,
+}
+
+
+@pytest.mark.parametrize("make", NETWORKS.values(), ids=NETWORKS)
+def test_decoded_values_stay_near_those_of_the_network(make):
+    net = make()
+    chip = loihi(net, DT)
+    for ours, theirs in zip(run(chip, 600), run(net, 600), strict=True):
+        ours, theirs = ours[100:], theirs[100:]
+        assert np.sqrt(np.mean((ours - theirs) ** 2)) < 0.1 * max(np.ptp(theirs), 1)
+
+
+@pytest.mark.parametrize("make", NETWORKS.values(), ids=NETWORKS)
+def test_all_of_a_network_is_on_the_chip_and_the_network_as_it_was(make):
+    net = make()
+    before = [(c.synapse, repr(c.transform)) for c in net.all_connections]
+    report = check(loihi(net, DT), strict=True)
+    assert report.fits and "no violations" in str(report)
+    assert before == [(c.synapse, repr(c.transform)) for c in net.all_connections]
+    assert not any(isinstance(e.neuron_type, LoihiLIF) for e in net.all_ensembles)
+    assert not check(net).fits
+
+
+def test_weights_between_neurons_are_what_loihi_holds():
+    chip = loihi(feedforward(), DT)
+    (conn,) = (
+        c
+        for c in chip.all_connections
+        if isinstance(c.pre_obj, nengo.ensemble.Neurons)
+        and isinstance(c.post_obj, nengo.ensemble.Neurons)
+    )
+    kind = conn.post_obj.ensemble.neuron_type
+    gain = np.array(conn.post_obj.ensemble.gain)[:, None]
+    height = conn.pre_obj.ensemble.neuron_type.amplitude
+    weights = gain * conn.transform.init * height
+    mantissas = weights / np.abs(weights[weights != 0]).min()
+    assert LOIHI.has(weights)
+    assert 100 < len(np.unique(weights.round())) <= 256
+    np.testing.assert_allclose(mantissas, mantissas.round(), atol=1e-6)
+    assert (kind.decay_u, kind.decay_v, kind.refractory) == (742, 200, 2)
+    assert kind.decay_u == round(4096 * (1 - np.exp(-DT / 0.005)))
+    assert kind.decay_v == round(4096 * (1 - np.exp(-DT / 0.02)))
+
+
+def test_both_simulators_compute_the_same_integers():
+    chip = loihi(feedforward(), DT)
+    with chip:
+        nengo_dl.configure_settings(dtype="float64")
+        for ens in chip.all_ensembles:
+            for state in ("current", "voltage"):
+                nengo.Probe(ens.neurons, state)
+            nengo.Probe(ens.neurons)
+    expected = run(chip, 150)
+    with nengo_dl.Simulator(chip, dt=DT, progress_bar=False) as sim:
+        sim.run_steps(150)
+        found = [sim.data[probe] for probe in chip.probes]
+    assert len(found) == 8 and all(theirs.any() for theirs in expected)
+    for ours, theirs in zip(found[2:], expected[2:], strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+# --- converted models -----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """Images and labels, for training and for the test."""
+    data = load_digits()
+    order = np.random.RandomState(0).permutation(len(data.target))
+    x, y = data.images[order][..., None] / 16, data.target[order]
+    return (x[:1200], y[:1200]), (x[1200:], y[1200:])
+
+
+def dense():
+    x = inputs = keras.Input((8, 8, 1))
+    x = kl.Flatten()(x)
+    for _ in range(2):
+        x = kl.Dense(48, activation="relu")(x)
+    return keras.Model(inputs, kl.Dense(10)(x))
+
+
+def conv():
+    x = inputs = keras.Input((8, 8, 1))
+    for filters in (8, 16):
+        x = kl.Conv2D(filters, 3, padding="same", activation="relu")(x)
+        x = kl.AveragePooling2D(2)(x)
+    return keras.Model(inputs, kl.Dense(10)(kl.Flatten()(x)))
+
+
+def accuracy(net, x, y, n_steps=40):
+    """Return how many labels the mean output gets right, in per cent."""
+    node = next(n for n in net.all_nodes if type(n) is nengo.Node and not n.size_in)
+    (probe,) = net.all_probes
+    steps = np.tile(x.reshape(len(x), 1, -1), (1, n_steps, 1))
+    with nengo_dl.Simulator(net, minibatch_size=len(x), progress_bar=False) as sim:
+        scores = sim.predict({node: steps}, verbose=0)[probe].mean(axis=1)
+    return 100 * np.mean(scores.argmax(axis=1) == y)
+
+
+CONVERTED = {
+    "dense, LIF": (dense, nengo.LIF(), 2000),
+    "conv, LIF": (conv, nengo.LIF(), 2000),
+    "dense, IF": (dense, nengo_dl.IntegrateAndFire(), 250),
+}
+
+
+@pytest.mark.parametrize("make, kind, rate", CONVERTED.values(), ids=CONVERTED)
+def test_digits_lose_at_most_half_a_point(make, kind, rate, digits):
+    keras.utils.set_random_seed(0)
+    model, ((x, y), test) = make(), digits
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(0.005), loss=loss, jit_compile=False)
+    model.fit(x, y, batch_size=50, epochs=15, verbose=0)
+    converter = nengo_dl.Converter(
+        model,
+        swap_activations={"relu": kind},
+        scale_firing_rates="auto",
+        calibration_data=x[:100],
+        target_rate=rate,
+        inference_only=True,
+    )
+    chip = loihi(converter.net, DT)
+    assert check(chip).fits
+    before, after = (accuracy(net, *test) for net in (converter.net, chip))
+    assert before > 90
+    assert after >= before - 0.5
+
+
+def test_convolutions_stay_convolutions():
+    model = conv()
+    converter = nengo_dl.Converter(
+        model,
+        swap_activations={"relu": nengo_dl.IntegrateAndFire()},
+        scale_firing_rates=200,
+        inference_only=True,
+    )
+    chip = loihi(converter.net, DT)
+    second = chip.all_ensembles[1].neurons
+    (conn,) = (c for c in chip.all_connections if c.post_obj is second)
+    assert isinstance(conn.transform, nengo.Convolution)
+    values = conn.transform.init / np.abs(conn.transform.init).max()
+    assert 60 < len(np.unique(values)) <= 256
+    report = check(chip)
+    assert report.fits
+    assert [core.neurons for core in report.cores] == [512, 256]
+    # taps of the second convolution within 4 x 4 averages of 4 neurons each
+    taps = sum((4 - abs(i)) * (4 - abs(j)) for i in (-1, 0, 1) for j in (-1, 0, 1))
+    zeros = np.sum(conn.transform.init == 0)
+    assert report.cores[1].axons_in == 512
+    assert taps * 8 * 16 * 4 * 0.9 < report.cores[1].synapses <= taps * 8 * 16 * 4
+    assert (report.cores[1].synapses == taps * 8 * 16 * 4) == (zeros == 0)
+
+
+# --- what has no form -----------------------------------------------------------------
+
+
+def test_one_error_lists_all_that_has_no_form():
+    with nengo.Network() as net:
+        rates = nengo.Ensemble(5, 1, neuron_type=nengo.LIFRate(), label="rates")
+        mixed = nengo.Ensemble(5, 1, label="mixed")
+        slow = nengo.Ensemble(5, 1, neuron_type=nengo.LIF(tau_ref=0.1), label="slow")
+        nengo.Connection(rates, mixed, synapse=0.1)
+        nengo.Connection(mixed, mixed, synapse=0.005)
+        nengo.Connection(mixed, slow, synapse=nengo.Alpha(0.1), label="alpha")
+    with pytest.raises(BuildError) as error:
+        loihi(net)
+    for text in (
+        "rates.*neurons of LIF, IntegrateAndFire.*got LIFRate",
+        "mixed.*one time constant.*got 0.005 s, 0.1 s",
+        "slow.*at most 64 steps.*got 100",
+        "alpha.*Lowpass or a delay.*Alpha",
+    ):
+        error.match(f"(?s){text}")
+
+
+@pytest.mark.parametrize(
+    "call, match",
+    [
+        (lambda: loihi(3), "loihi: expected a Network"),
+        (lambda: loihi(nengo.Network(), dt=0), "loihi: must be a positive number"),
+        (lambda: check(3), "check: expected a Network"),
+        (
+            lambda: check(nengo.Network(), chip=3),
+            "check: expected chip to be ChipLimits",
+        ),
+    ],
+)
+def test_wrong_arguments(call, match):
+    with pytest.raises(ValidationError, match=match):
+        call()
