@@ -53,6 +53,11 @@ class Placement:
         own = None if self.channel_axis is None else self.channel_axis % ndim
         return tuple(axis for axis in range(ndim) if axis != own)
 
+    def clipping(self, ndim: int) -> tuple[float, tuple[int, ...]] | None:
+        """Return where training clips values, and along which axes they share that."""
+        clip = self.model.clip
+        return None if clip is None else (float(clip), self.shared_axes(ndim))
+
     def on_chip(self, values: np.ndarray) -> np.ndarray:
         """Return values as the hardware holds them."""
         if self.model.bits is None:
@@ -110,7 +115,7 @@ def placement(obj: Any, signal: Signal, model: Weights) -> Placement | None:
     BuildError
         If it is not known which weights belong to which channel.
     """
-    if size_of(signal) <= 1 or not (model.acts or model.device):
+    if size_of(signal) <= 1 or not model.holds:
         return None
     # the elements of a diagonal share a scale, or there would be nothing but scales
     if signal.ndim < 2:

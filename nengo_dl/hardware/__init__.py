@@ -7,7 +7,19 @@ behind it.
 """
 
 from nengo_dl.chips.devices import PCM, Device, PowerLaw
+from nengo_dl.chips.reram import ReRAM
 from nengo_dl.chips.weights import Hardware, Weights
 from nengo_dl.hardware.networks import convert, remove
+from nengo_dl.simulator.drift_report import DriftReport
 
-__all__ = ["PCM", "Device", "Hardware", "PowerLaw", "Weights", "convert", "remove"]
+__all__ = [
+    "PCM",
+    "Device",
+    "DriftReport",
+    "Hardware",
+    "PowerLaw",
+    "ReRAM",
+    "Weights",
+    "convert",
+    "remove",
+]
