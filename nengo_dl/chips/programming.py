@@ -3,11 +3,60 @@
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from nengo_dl.chips.devices import Device
+
+
+class Faults(NamedTuple):
+    """The parts of devices that do not work.
+
+    Parameters
+    ----------
+    dead, stuck : float
+        Of those without a conductance, and with the largest one.
+    """
+
+    dead: float = 0.0
+    stuck: float = 0.0
+
+    def draw(
+        self, shape: tuple[int, ...], rng: np.random.Generator
+    ) -> np.ndarray | None:
+        """Draw conductances of devices that are dead or stuck, NaN for all others.
+
+        Larger parts have the same devices and more. None if all work.
+        """
+        if not (self.dead or self.stuck):
+            return None
+        u = rng.random(shape)
+        return np.select([u < self.dead, u >= 1 - self.stuck], [0.0, 1.0], np.nan)
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """One device of each pair.
+
+    Parameters
+    ----------
+    state : object
+        The state of all devices, as `Device.program` returns it.
+    faults : ndarray or None
+        The conductances of devices that are dead or stuck, and NaN for all others; None
+        if all work.
+    """
+
+    state: Any
+    faults: np.ndarray | None
+
+    def read(self, device: Device, t: float, rng: np.random.Generator) -> np.ndarray:
+        """Return conductances at a time in seconds."""
+        found = device.read(self.state, t, rng)
+        if self.faults is None:
+            return found
+        return np.where(np.isnan(self.faults), found, self.faults)
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,8 +69,8 @@ class ProgrammedWeights:
         Model of the devices.
     scale : ndarray
         The weights of the largest conductance; broadcasts to the weights.
-    positive, negative : object
-        The states of the devices of each pair.
+    sides : tuple of `Side`
+        The devices that add to the weights, and those that subtract.
     channel_axes : tuple of int
         The axes along which weights are of one output channel.
     generator : callable
@@ -30,8 +79,7 @@ class ProgrammedWeights:
 
     device: Device
     scale: np.ndarray
-    positive: Any
-    negative: Any
+    sides: tuple[Side, Side]
     channel_axes: tuple[int, ...]
     generator: Callable[..., np.random.Generator]
 
@@ -52,15 +100,14 @@ class ProgrammedWeights:
 
     def _read(self, t: float) -> np.ndarray:
         rng = self.generator("read", repr(float(t)))
-        positive, negative = (
-            self.device.read(state, t, rng) for state in (self.positive, self.negative)
-        )
+        positive, negative = (side.read(self.device, t, rng) for side in self.sides)
         return self.scale * (positive - negative)
 
 
 def program(
     weights: np.ndarray,
     device: Device,
+    faults: Faults,
     scale_axes: tuple[int, ...],
     channel_axes: tuple[int, ...],
     seed: int,
@@ -74,6 +121,8 @@ def program(
         The wanted weights.
     device : `Device`
         Model of the devices.
+    faults : `Faults`
+        The parts of them that do not work.
     scale_axes, channel_axes : tuple of int
         The axes along which weights share a scale, and are of one output channel.
     seed : int
@@ -93,8 +142,14 @@ def program(
     weights = np.asarray(weights, dtype=float)
     scale = np.max(np.abs(weights), axis=scale_axes, keepdims=True)
     wanted = weights / np.where(scale > 0, scale, 1)
-    rng = generator("program")
+    # faults have a stream of their own: all that works stays as it is without them
+    rng, rng_of_faults = generator("program"), generator("faults")
     positive, negative = (
-        device.program(np.maximum(sign * wanted, 0), rng) for sign in (1, -1)
+        Side(
+            device.program(np.maximum(sign * wanted, 0), rng),
+            faults.draw(wanted.shape, rng_of_faults),
+        )
+        for sign in (1, -1)
     )
-    return ProgrammedWeights(device, scale, positive, negative, channel_axes, generator)
+    sides = (positive, negative)
+    return ProgrammedWeights(device, scale, sides, channel_axes, generator)

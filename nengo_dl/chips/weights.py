@@ -1,15 +1,17 @@
 """Models of hardware, as frozen values."""
 
 from dataclasses import dataclass, field
-from math import inf
+from math import inf, nextafter
 from typing import Any
 
 from nengo_dl.chips.bits import check_bits, n_levels
 from nengo_dl.chips.checks import check_number
-from nengo_dl.chips.devices import Device
+from nengo_dl.chips.devices import SMALLEST, Device
 from nengo_dl.chips.tiles import Tile
 from nengo_dl.errors import InvalidValue, argument
 from nengo_dl.names import listing, suggestion
+
+ABOVE_ONE = nextafter(1.0, 2.0)
 
 
 def _check_choice(value: Any, choices: tuple[str | None, ...]) -> None:
@@ -32,6 +34,20 @@ def _check_device(device: Any, bits: int | None) -> None:
         raise InvalidValue(
             f"must be None with bits (got {device!r}). Leave out the bits: devices "
             "hold weights of any value."
+        )
+
+
+def _check_faults(name: str, model: "Weights") -> None:
+    part = getattr(model, name)
+    check_number(part, 0, ABOVE_ONE, "a number from 0 to 1")
+    if part and model.device is None:
+        raise InvalidValue(
+            f"must be 0 without a device (got {part!r}). Choose one, e.g. device=PCM()."
+        )
+    if name == "stuck" and model.dead + part > 1:
+        raise InvalidValue(
+            f"must be at most 1 - dead, which is {1 - model.dead:g} (got {part!r}). "
+            "Devices are dead, or stuck, or work."
         )
 
 
@@ -79,10 +95,21 @@ class Weights:
     device_noise : float
         Standard deviation of more noise in training, in units of that with which the
         device programs a weight of this size. It needs a ``device``.
+    clip : float, optional
+        Where training clips weights after each update, in units of the root mean square
+        of those that share a scale, which is their standard deviation around zero; 2.5
+        is usual. Fewer large weights make the noise of hardware, which is relative to
+        the largest one, smaller for all others. Optimizers of Keras do it; those of
+        PyTorch do not.
     drop : float
         Probability with which a weight is zero in training, from 0 to less than 1
         (drop-connect: Wan et al. 2013,
         https://proceedings.mlr.press/v28/wan13.html, here without rescaling).
+    dead, stuck : float
+        Parts of all devices, of which there are two for each weight, that have no
+        conductance, or the largest one. `Simulator.program` draws which ones. They
+        ignore what is programmed, have no noise, and do not drift. They need a
+        ``device``.
 
     Raises
     ------
@@ -119,7 +146,10 @@ class Weights:
     device: Device | None = None
     noise: float = 0.0
     device_noise: float = 0.0
+    clip: float | None = None
     drop: float = 0.0
+    dead: float = 0.0
+    stuck: float = 0.0
 
     def __post_init__(self):
         with argument("bits", self):
@@ -147,8 +177,14 @@ class Weights:
                         f"must be 0 without a device (got {self.device_noise!r}). "
                         "Choose one, e.g. device=PCM()."
                     )
+        with argument("clip", self):
+            if self.clip is not None:
+                check_number(self.clip, SMALLEST, inf, "a positive number, or None")
         with argument("drop", self):
             check_number(self.drop, 0, 1, "a number from 0 to less than 1")
+        for name in ("dead", "stuck"):
+            with argument(name, self):
+                _check_faults(name, self)
 
     @property
     def draws(self) -> bool:
@@ -159,6 +195,11 @@ class Weights:
     def acts(self) -> bool:
         """(bool) Whether networks compute with other weights in any method."""
         return self.bits is not None or self.draws
+
+    @property
+    def holds(self) -> bool:
+        """(bool) Whether it does anything to weights, at any time."""
+        return self.acts or self.device is not None or self.clip is not None
 
     @property
     def n_levels(self) -> int:

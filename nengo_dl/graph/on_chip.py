@@ -57,6 +57,11 @@ class Placement:
         own = None if self.channel_axis is None else self.channel_axis % ndim
         return tuple(axis for axis in range(ndim) if axis != own)
 
+    def clipping(self, ndim: int) -> tuple[float, tuple[int, ...]] | None:
+        """Return where training clips values, and along which axes they share that."""
+        clip = self.model.clip
+        return None if clip is None else (float(clip), self.shared_axes(ndim))
+
     def on_chip(self, values: np.ndarray) -> np.ndarray:
         """Return values as the hardware holds them."""
         if self.model.bits is None:
@@ -126,7 +131,7 @@ def placement(obj: Any, signal: Signal, hardware: Hardware) -> Placement | None:
     try:
         return Placement(model, channel_axis(obj.transform), tile)
     except NotImplementedError:
-        if model.per == "tensor" or not (model.acts or model.device or tile):
+        if model.per == "tensor" or not (model.holds or tile):
             return Placement(model, None, tile)
         raise BuildError(
             f"{obj}: expected a transform whose weights have output channels, for "

@@ -9,12 +9,14 @@ behind it.
 from nengo_dl.chips.devices import PCM, Device, PowerLaw
 from nengo_dl.chips.limits import LOIHI, ChipLimits
 from nengo_dl.chips.pulses import ConstantStep, GokmenVlasov, SoftBounds
+from nengo_dl.chips.reram import ReRAM
 from nengo_dl.chips.tiles import Tile
 from nengo_dl.chips.weights import Hardware, Weights
 from nengo_dl.hardware.chip_report import ChipReport, CoreUse, check
 from nengo_dl.hardware.loihi_networks import loihi
 from nengo_dl.hardware.networks import convert, remove
 from nengo_dl.hardware.pulsed_sgd import PulsedSGD
+from nengo_dl.simulator.drift_report import DriftReport
 
 __all__ = [
     "LOIHI",
@@ -24,10 +26,12 @@ __all__ = [
     "ConstantStep",
     "CoreUse",
     "Device",
+    "DriftReport",
     "GokmenVlasov",
     "Hardware",
     "PowerLaw",
     "PulsedSGD",
+    "ReRAM",
     "SoftBounds",
     "Tile",
     "Weights",

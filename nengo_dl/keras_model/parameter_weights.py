@@ -13,6 +13,7 @@ from nengo_dl.engine.values import Values, elements_of, stored_values
 from nengo_dl.graph.kernel import view
 from nengo_dl.keras_model.hardware_marks import mark
 from nengo_dl.keras_model.variable_slice import VariableSlice
+from nengo_dl.keras_model.weight_clipping import WeightClipping
 from nengo_dl.keras_model.weights import Weight, WeightTable
 
 
@@ -44,6 +45,7 @@ class ParameterWeights:
                 dtype=engine.dtype.name,
                 initializer=functools.partial(_initializer, weight),
                 trainable=weight.trainable,
+                constraint=weight.clipping and WeightClipping(*weight.clipping),
             )
             for weight in self._table.weights
         ]

@@ -59,6 +59,16 @@ class Weight:
         """The name of each parameter that is on hardware; None for digital ones."""
         return tuple(None if p.placement is None else p.name for p in self.parameters)
 
+    @property
+    def clipping(self) -> tuple[float, tuple[int, ...]] | None:
+        """Where training clips it, and along which axes values share that."""
+        n_own = len(self.shape) - (len(self.parameters) > 1)
+        found = _clipping(self.parameters[0], n_own)
+        if found is None:
+            return None
+        bound, axes = found
+        return bound, tuple(axis + len(self.shape) - n_own for axis in axes)
+
     def position(self, parameter: Parameter) -> int | None:
         """Return the position of a parameter on the first axis; None if alone."""
         return self.parameters.index(parameter) if len(self.parameters) > 1 else None
@@ -85,10 +95,12 @@ def stack(parameters: Iterable[Parameter]) -> tuple[Weight, ...]:
     groups: dict[tuple, list[Parameter]] = {}
     for parameter in parameters:
         kind = parameter.name.rsplit(".", 1)[-1]
-        key = (not parameter.trainable, kind, stored_shape(parameter.signal))
+        shape = stored_shape(parameter.signal)
+        bound = _clipping(parameter, len(shape))
+        key = (not parameter.trainable, kind, shape, bound)
         groups.setdefault(key, []).append(parameter)
     weights = []
-    for (_, kind, shape), members in groups.items():
+    for (_, kind, shape, _), members in groups.items():
         if len(members) <= MAX_SEPARATE:
             weights += [Weight(p.name, (p,), shape) for p in members]
         else:
@@ -96,6 +108,11 @@ def stack(parameters: Iterable[Parameter]) -> tuple[Weight, ...]:
             stacked = (len(members), *shape)
             weights.append(Weight(name, tuple(members), stacked))
     return tuple(sorted(weights, key=lambda weight: not weight.trainable))
+
+
+def _clipping(parameter: Parameter, ndim: int) -> tuple[float, tuple[int, ...]] | None:
+    placement = parameter.placement
+    return None if placement is None else placement.clipping(ndim)
 
 
 class WeightTable:

@@ -9,9 +9,10 @@ from nengo.exceptions import ValidationError
 
 from nengo_dl.arguments import check_seed
 from nengo_dl.chips.devices import Device
-from nengo_dl.chips.programming import ProgrammedWeights, program
+from nengo_dl.chips.programming import Faults, ProgrammedWeights, program
 from nengo_dl.errors import InvalidValue, argument, arguments_of
 from nengo_dl.graph.on_chip import Placement
+from nengo_dl.simulator.interrupts import interrupts_held
 from nengo_dl.simulator.simulation import Simulation
 
 COMPENSATIONS = ("global", "channel", None)
@@ -85,13 +86,9 @@ class Chip:
             If the time is negative, or the compensation unknown.
         """
         with arguments_of(self), argument("t"):
-            _check_time(t)
+            check_time(t)
         with arguments_of(self), argument("compensation"):
-            if compensation not in COMPENSATIONS:
-                raise InvalidValue(
-                    f"must be 'global', 'channel' or None (got {compensation!r}). "
-                    "None leaves the drift as it is."
-                )
+            check_compensation(compensation)
         return {
             name: held.at(float(t), compensation)
             for name, held in self._programmed.items()
@@ -124,12 +121,16 @@ class Chip:
             If another method is running.
         """
         lent = self.weights(t, compensation)
-        simulation = self._simulation
-        before = {name: simulation.runner.parameters()[name] for name in lent}
-        self._put(lent, 1)
-        try:
+        parameters = self._simulation.runner.parameters()
+        before = {name: parameters[name] for name in lent}
+        with contextlib.ExitStack() as stack:
+            with interrupts_held():
+                self._put(lent, 1)
+                stack.callback(self._take_back, before)
             yield
-        finally:
+
+    def _take_back(self, before: dict[str, np.ndarray]) -> None:
+        with interrupts_held():
             self._put(before, -1)
 
     def _put(self, weights: dict[str, np.ndarray], n_lent: int) -> None:
@@ -171,15 +172,26 @@ def program_chip(simulation: Simulation, seed: int | None) -> Chip:
 def _programmed(
     name: str, placement: Placement, device: Device, values: np.ndarray, seed: int
 ) -> ProgrammedWeights:
+    faults = Faults(placement.model.dead, placement.model.stuck)
     scale_axes = placement.shared_axes(values.ndim)
     axes = placement.channel_axes(values.ndim)
-    return program(values, device, scale_axes, axes, seed, name)
+    return program(values, device, faults, scale_axes, axes, seed, name)
 
 
-def _check_time(t: Any) -> None:
+def check_time(t: Any) -> None:
+    """Raise InvalidValue unless a value is a time after programming, in seconds."""
     is_number = isinstance(t, int | float | np.number) and not isinstance(t, bool)
     if not (is_number and 0 <= float(t) < np.inf):
         raise InvalidValue(
             f"must be a number of seconds of at least 0 (got {t!r}). Count from the "
             "time of programming."
+        )
+
+
+def check_compensation(compensation: Any) -> None:
+    """Raise InvalidValue unless drift can be compensated this way."""
+    if compensation not in COMPENSATIONS:
+        raise InvalidValue(
+            f"must be 'global', 'channel' or None (got {compensation!r}). None leaves "
+            "the drift as it is."
         )

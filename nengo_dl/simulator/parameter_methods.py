@@ -7,10 +7,8 @@ from typing import Any
 
 import nengo
 
-from nengo_dl.simulator.chip import Chip, program_chip
 from nengo_dl.simulator.nengo_parameters import NengoObjects, NengoParameters
 from nengo_dl.simulator.parameter_files import ParameterFiles
-from nengo_dl.simulator.simulation import Simulation
 from nengo_dl.simulator.stacklevel import user_level
 
 
@@ -19,18 +17,13 @@ class ParameterMethods:
 
     Parameters
     ----------
-    simulation : `Simulation`
-        Has them.
     files : `ParameterFiles`
         Saves and loads them.
     objects : `NengoParameters`
         Has them as arguments and attributes of Nengo objects.
     """
 
-    def __init__(
-        self, simulation: Simulation, files: ParameterFiles, objects: NengoParameters
-    ):
-        self._simulation = simulation
+    def __init__(self, files: ParameterFiles, objects: NengoParameters):
         self._files = files
         self._objects = objects
 
@@ -221,49 +214,6 @@ class ParameterMethods:
            (10, 1)
         """
         self._objects.freeze(objs)
-
-    def program(self, seed: int | None = None) -> Chip:
-        """Program the weights that are in devices, see :doc:`hardware`.
-
-        Parameters
-        ----------
-        seed : int, optional
-            Seed of the devices; by default, that of the simulator. Random numbers
-            depend on it and on the names of the parameters alone.
-
-        Returns
-        -------
-        chip : `~nengo_dl.simulator.chip.Chip`
-            The weights as they are now, in devices.
-
-        Raises
-        ------
-        ValidationError
-            If no part of the network is set to be in devices.
-
-        Examples
-        --------
-        .. testcode::
-
-           from nengo_dl.hardware import PCM, Weights
-
-           with nengo.Network(seed=0) as net:
-               nengo_dl.configure_settings(hardware=Weights(device=PCM()))
-               node = nengo.Node([1.0, -1.0])
-               ens = nengo.Ensemble(10, 2, label="ens")
-               nengo.Connection(node, ens)
-
-           with nengo_dl.Simulator(net, progress_bar=False) as sim:
-               chip = sim.program(seed=0)
-               with chip.at(86400):  # a day later
-                   sim.run(0.1)
-               print(list(chip.weights(86400)))
-
-        .. testoutput::
-
-           ['ens.encoders']
-        """
-        return program_chip(self._simulation, seed)
 
 
 def _or_deprecated(include_state: bool, include_non_trainable: bool | None) -> bool:

@@ -16,6 +16,7 @@ from nengo_dl.errors import arguments_of
 from nengo_dl.names import listing
 from nengo_dl.settings import Settings
 from nengo_dl.simulator.arguments import check_network
+from nengo_dl.simulator.hardware_methods import HardwareMethods
 from nengo_dl.simulator.keras_methods import KerasMethods
 from nengo_dl.simulator.nengo_parameters import NengoParameters
 from nengo_dl.simulator.parameter_files import ParameterFiles
@@ -26,7 +27,7 @@ from nengo_dl.simulator.simulation_data import SimulationData
 from nengo_dl.simulator.trainer import Trainer
 
 
-class Simulator(RunMethods, KerasMethods, ParameterMethods):
+class Simulator(RunMethods, KerasMethods, ParameterMethods, HardwareMethods):
     """Simulate a Nengo network on TensorFlow.
 
     A drop-in for `nengo.Simulator` whose results agree with it, step by step.
@@ -127,7 +128,8 @@ class Simulator(RunMethods, KerasMethods, ParameterMethods):
         self.data = SimulationData(self)
         objects = NengoParameters(simulation, self.data)
         files = ParameterFiles(simulation, trainer)
-        ParameterMethods.__init__(self, simulation, files, objects)
+        ParameterMethods.__init__(self, files, objects)
+        HardwareMethods.__init__(self, simulation, trainer)
         self._scopes = contextlib.ExitStack()
 
     def get_name(self, obj: nengo.Node | nengo.Probe) -> str:
