@@ -8,6 +8,7 @@ A product ``Y += A.dot(X)`` on a tile becomes a few operators::
     Adc                          T, s, A -> Y  what is read of it
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -268,10 +269,10 @@ class Adc(_TileOperator):
         return step_adc
 
 
-def _largest(weights: np.ndarray, op: Any):
+def _largest(weights: np.ndarray, op: Any) -> Callable[[], np.ndarray]:
     """Return a function that finds the largest weights, in the shape of products."""
 
-    def largest():
+    def largest() -> np.ndarray:
         found = np.max(np.abs(weights), axis=op.scale_axes)
         return np.reshape(found, (1, -1, 1))
 

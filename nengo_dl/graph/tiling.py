@@ -273,13 +273,14 @@ class _Tiling:
 
 def _layout(op: Operator) -> Layout:
     try:
-        return product_layout(op)
+        before, n_channels, behind = map(int, product_layout(op))
     except NotImplementedError:
         raise BuildError(
             f"{op}: expected an operator whose products a tile can compute (got "
             f"{type(op).__name__}). Leave out the tile for its connection, or register "
             "its layout with nengo_dl.graph.tiling.product_layout.register."
         ) from None
+    return before, n_channels, behind
 
 
 def _replaced(op: Operator, reads: list[Signal], Y: Signal) -> Operator:

@@ -193,8 +193,8 @@ def _noise(ops):
     k, layout = len(ops), ops[0].layout
     before, _, behind = layout
     size = math.prod(layout)
-    streams = [zlib.crc32(f"{op.stream}.tile".encode()) for op in ops]
-    streams = np.array(streams, dtype=np.uint32)
+    names = (f"{op.stream}.tile".encode() for op in ops)
+    streams = np.array([zlib.crc32(name) for name in names], dtype=np.uint32)
 
     def noise(key, T, s, largest, sd, energy=None):
         items = T.shape[-1] or tf.shape(T)[-1]
