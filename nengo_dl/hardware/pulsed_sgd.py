@@ -32,7 +32,7 @@ class Pulsed:
     Parameters
     ----------
     streams : tuple of str
-        Names the random numbers of each of its parameters.
+        Names the random numbers of each of its parameters; empty for digital ones.
     is_pulsed : ndarray of bool
         Which of the parameters are on hardware; broadcasts to the variable.
     devices : list of `keras.Variable`
@@ -247,8 +247,8 @@ class PulsedSGD(keras.optimizers.Optimizer):
         values = Drawn(
             *(np.reshape(found, shape) for found in zip(*drawn, strict=True))
         )
-        is_pulsed = np.reshape(list(map(bool, streams)), (n, *[1] * len(each)))
-        is_pulsed = is_pulsed if n > 1 else np.True_
+        spread = (n, *[1] * len(each)) if n > 1 else ()
+        is_pulsed = np.reshape([bool(stream) for stream in streams], spread)
         _warn_beyond(variable, streams, is_pulsed, self.device)
         devices = [
             self.add_variable_from_reference(variable, name, _initializer(value))
@@ -279,15 +279,16 @@ def _streams(variables: list[keras.Variable]) -> Iterator[tuple[int, tuple[str, 
     Equal names, of several networks in a model, get numbers. What is digital has none.
     """
     uses: dict[str, int] = {}
+
+    def unique(name: str) -> str:
+        count = uses.get(name, 0)
+        uses[name] = count + 1
+        return f"{name}/{count}" if count else name
+
     for i, variable in enumerate(variables):
         names = names_on_hardware(variable)
-        found = []
-        for name in names:
-            count = uses.get(name, 0)
-            uses[name] = count + 1
-            found.append("" if name is None else f"{name}/{count}" if count else name)
         if names:
-            yield i, tuple(found)
+            yield i, tuple("" if name is None else unique(name) for name in names)
 
 
 def _rows(streams: tuple[str, ...], kind: str) -> np.ndarray:

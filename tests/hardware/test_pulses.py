@@ -34,6 +34,14 @@ def weights(values, name="weights", dtype="float64"):
     return found
 
 
+def compiled(optimizer, variable, jit_compile=False):
+    """Return a compiled function of a gradient that updates a variable."""
+    return tf.function(
+        lambda gradient: optimizer.apply([gradient], [variable]),
+        jit_compile=jit_compile,
+    )
+
+
 def population(device, n, rng):
     """Draw devices by the formulas: steps up and down, bounds above and below."""
     size, bias, up, down = rng.normal(size=(4, n))
@@ -70,14 +78,14 @@ def test_mean_response_is_that_of_the_reference(device, per_update):
     signs = np.repeat([1, -1], n_pulses)
     optimizer, w = PulsedSGD(1.0, device), weights(np.zeros(n))
     optimizer.build([w])
-    update = tf.function(lambda gradient: optimizer.apply([gradient], [w]))
+    update = compiled(optimizer, w)
     found = []
     for sign in signs[::per_update]:
         # a hair above the whole number: u decides about none of the pulses
         change = -sign * device.dw_min * per_update * (1 + 1e-9)
         update(tf.fill((n,), tf.constant(change, tf.float64)))
         found.append(np.mean(w))
-    drawn = np.abs(np.array(optimizer.variables[-4:]))
+    drawn = np.abs(np.asarray(optimizer.variables[-4:]))
     rng = np.random.default_rng(1)
     same = reference(device, drawn, signs, rng)[per_update - 1 :: per_update]
     others = reference(device, population(device, 20000, rng), signs, rng)
@@ -103,7 +111,7 @@ def test_mean_change_is_that_of_gradient_descent(change):
     optimizer = PulsedSGD(0.5, ConstantStep(**EXACT))
     w = weights(np.zeros((200, 500)))
     optimizer.apply([np.full(w.shape, -2 * change)], [w])
-    pulses = np.array(w) / 0.001
+    pulses = np.asarray(w) / 0.001
     np.testing.assert_allclose(pulses, np.round(pulses), atol=1e-9)
     rounding = np.sqrt(change / 0.001 % 1 * (1 - change / 0.001 % 1) / w.shape[0] / 500)
     assert abs(np.mean(pulses) - change / 0.001) <= 4 * rounding + 1e-9
@@ -114,13 +122,15 @@ def test_mean_change_is_that_of_gradient_descent(change):
 def test_weights_stay_within_the_bounds_of_their_devices(device):
     optimizer, w = PulsedSGD(1.0, device), weights(np.zeros(300))
     optimizer.build([w])
-    *_, high, low = (np.array(v) for v in optimizer.variables)
+    *_, high, low = (np.asarray(v) for v in optimizer.variables)
     rng = np.random.RandomState(0)
     for _ in range(20):
-        before = np.array(w)
-        optimizer.apply([np.where(rng.rand(300) < 0.5, 0, 5 * rng.randn(300))], [w])
-        assert np.all(np.array(w) <= high) and np.all(np.array(w) >= low)
-        assert 100 < np.sum(np.array(w) == before) < 200  # no pulse, no change
+        before = np.asarray(w)
+        gradients = np.where(rng.rand(300) < 0.5, 0, rng.randn(300))
+        optimizer.apply([gradients], [w])
+        after = np.asarray(w)
+        assert np.all(after <= high) and np.all(after >= low)
+        np.testing.assert_array_equal(after[gradients == 0], before[gradients == 0])
     assert np.max(np.abs(w)) > 0.5
 
 
@@ -138,10 +148,10 @@ def test_random_numbers_depend_on_seed_name_and_update_alone():
         optimizer = PulsedSGD(0.1, seed=seed)
         steps = []
         for _ in range(n_updates):
-            before = {name: np.array(v) for name, v in found.items()}
+            before = {name: np.asarray(v) for name, v in found.items()}
             gradients = [np.full((20, 30), 0.005)] * len(found)
             optimizer.apply(gradients, list(found.values()))
-            after = {name: np.array(v) for name, v in found.items()}
+            after = {name: np.asarray(v) for name, v in found.items()}
             steps.append({name: after[name] - before[name] for name in names})
         return steps
 
@@ -177,12 +187,10 @@ def test_compiled_and_uncompiled_updates_are_equal(device):
     for jit_compile in (False, True):
         optimizer, w = PulsedSGD(0.1, device), weights(values, dtype="float32")
         optimizer.build([w])
-        update = tf.function(
-            lambda g, o=optimizer, w=w: o.apply([g], [w]), jit_compile=jit_compile
-        )
+        update = compiled(optimizer, w, jit_compile)
         for gradient in gradients:
             update(tf.constant(gradient, tf.float32))
-        found.append(np.array(w))
+        found.append(np.asarray(w))
     np.testing.assert_allclose(*found, atol=1e-6)
     assert np.max(np.abs(found[0] - values)) > 0.01
 
@@ -193,7 +201,7 @@ def test_clipping_schedules_and_accumulation_come_before_pulses():
         optimizer, w = PulsedSGD(learning_rate, device, **kwargs), weights(np.zeros(4))
         for gradient in gradients:
             optimizer.apply([np.full(4, gradient)], [w])
-        return np.round(np.array(w) / 0.001)
+        return np.round(np.asarray(w) / 0.001)
 
     np.testing.assert_allclose(moved([-5.0], clipvalue=0.2000001), 20)
     np.testing.assert_allclose(moved([-5.0], clipnorm=0.4000001), 20)
@@ -213,8 +221,8 @@ def test_stacked_weights_are_updated_as_those_alone():
     together = keras.Variable(values, dtype="float64")
     mark(together, ("a", None, "b"))
     PulsedSGD(0.1).apply([gradients], [together])
-    a, digital, b = np.array(together)
-    np.testing.assert_array_equal([a, b], np.array(alone))
+    a, digital, b = np.asarray(together)
+    np.testing.assert_array_equal([a, b], np.asarray(alone))
     expected = values[1] - np.float64(np.float32(0.1)) * gradients[1]
     np.testing.assert_allclose(digital, expected, rtol=1e-12)
 
@@ -279,15 +287,15 @@ def test_what_is_on_hardware_gets_pulses_and_all_else_is_as_with_sgd(n):
 
 
 def test_training_that_is_resumed_is_as_without_interruption(tmp_path):
-    def train(path, epochs, seed=0):
-        sim, x, y = simulator(3, PulsedSGD(0.1, seed=seed))
+    def train(path, epochs):
+        sim, _, _ = simulator(3, PulsedSGD(0.1, seed=1))
         with sim:
+            x, y = {"node": X}, {"probe": Y}
             nengo_dl.resume_fit(sim, x, y, tmp_path / path, epochs=epochs, verbose=0)
             return parameters(sim)
 
     whole = train("whole", 2)
     train("parts", 1)
-    # the devices are those of the file, not those that were drawn in this process
     resumed = train("parts", 2)
     for name, values in whole.items():
         np.testing.assert_array_equal(resumed[name], values)
