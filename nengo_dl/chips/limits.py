@@ -1,4 +1,4 @@
-"""What fits on digital chips, as frozen values, and the weights that they hold."""
+"""Limits of digital chips, as frozen values, and the weights that they hold."""
 
 from dataclasses import dataclass, fields
 from numbers import Integral
@@ -93,18 +93,53 @@ class ChipLimits:
         return (2 ** (self.weight_bits - 1) - 1) * self.weight_unit * 2**self.max_shift
 
     def shift_for(self, largest: float) -> int:
-        """Return the smallest power with which weights reach a magnitude."""
+        """Return the smallest power with which weights reach a magnitude.
+
+        Parameters
+        ----------
+        largest : float
+            The magnitude; 0 or more.
+
+        Returns
+        -------
+        shift : int
+            The power, which is at most ``max_shift``.
+        """
         top = (2 ** (self.weight_bits - 1) - 1) * self.weight_unit
         needed = np.ceil(np.log2(max(largest, top) / top) - 1e-9)
         return int(min(needed, self.max_shift))
 
     def rounded(self, weights: np.ndarray, shift: int) -> np.ndarray:
-        """Return the nearest weights of the chip, with a power that they share."""
+        """Return the nearest weights of the chip, with a power that they share.
+
+        Parameters
+        ----------
+        weights : ndarray
+            The weights.
+        shift : int
+            The power.
+
+        Returns
+        -------
+        rounded : ndarray
+            Of the same shape.
+        """
         half, step = 2 ** (self.weight_bits - 1), self.weight_unit * 2.0**shift
         return np.clip(np.rint(weights / step), -half, half - 1) * step
 
     def has(self, weights: np.ndarray) -> bool:
-        """Whether a connection on the chip can have weights, to rounding."""
+        """Whether a connection on the chip can have weights, to rounding.
+
+        Parameters
+        ----------
+        weights : ndarray
+            All weights of the connection.
+
+        Returns
+        -------
+        has : bool
+            Whether there is a power with which the chip has all of them.
+        """
         largest = np.max(np.abs(weights), initial=0)
         return any(
             np.all(np.abs(self.rounded(weights, k) - weights) <= 1e-5 * largest)
