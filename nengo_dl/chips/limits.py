@@ -10,10 +10,10 @@ from nengo_dl.errors import InvalidValue, argument
 
 @dataclass(frozen=True)
 class ChipLimits:
-    r"""What a digital chip has room for.
+    r"""Limits of a digital chip, by default those of Loihi.
 
-    The defaults are those of Loihi (Davies et al. 2018,
-    https://doi.org/10.1109/MM.2018.112130359). Weights are whole numbers of
+    Those are of Davies et al. 2018 (https://doi.org/10.1109/MM.2018.112130359). Weights
+    are whole numbers of
     ``weight_bits`` bits with the sign, times ``weight_unit``, times a power of two that
     the weights of a connection share:
 
@@ -114,7 +114,7 @@ class ChipLimits:
 
         Parameters
         ----------
-        weights : ndarray
+        weights : ndarray of any shape
             The weights.
         shift : int
             The power.
@@ -132,7 +132,7 @@ class ChipLimits:
 
         Parameters
         ----------
-        weights : ndarray
+        weights : ndarray of any shape
             All weights of the connection.
 
         Returns

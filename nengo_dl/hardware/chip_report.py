@@ -19,7 +19,7 @@ DT = 0.001
 
 @dataclass(frozen=True)
 class CoreUse:
-    """What a population needs of its core.
+    """Use of a core by a population.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class CoreUse:
 
 @dataclass(frozen=True)
 class ChipReport:
-    """What of a chip a network needs, from `check`.
+    """Use of a chip by a network, from `check`.
 
     Parameters
     ----------

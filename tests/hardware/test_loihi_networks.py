@@ -11,6 +11,7 @@ from sklearn.datasets import load_digits
 import nengo_dl
 from nengo_dl import LoihiLIF
 from nengo_dl.hardware import LOIHI, check, loihi
+from nengo_dl.hardware.paths import Paths
 
 DT = 0.001
 
@@ -221,6 +222,9 @@ def test_one_error_lists_all_that_has_no_form():
         nengo.Connection(rates, mixed, synapse=0.1)
         nengo.Connection(mixed, mixed, synapse=0.005)
         nengo.Connection(mixed, slow, synapse=nengo.Alpha(0.1), label="alpha")
+        relay = nengo.Node(size_in=1, label="relay")
+        nengo.Connection(relay, relay, synapse=0.1, label="cycle")
+        nengo.Connection(relay, mixed, synapse=None)
     with pytest.raises(BuildError) as error:
         loihi(net)
     for text in (
@@ -228,6 +232,7 @@ def test_one_error_lists_all_that_has_no_form():
         "mixed.*one time constant.*got 0.005 s, 0.1 s",
         "slow.*at most 64 steps.*got 100",
         "alpha.*Lowpass or a delay.*Alpha",
+        "cycle.*no cycle of nodes",
     ):
         error.match(f"(?s){text}")
 
@@ -247,3 +252,66 @@ def test_one_error_lists_all_that_has_no_form():
 def test_wrong_arguments(call, match):
     with pytest.raises(ValidationError, match=match):
         call()
+
+
+# --- paths ----------------------------------------------------------------------------
+
+
+def wired(transforms, sizes):
+    """Connect nodes of sizes to neurons, by one transform after the other."""
+    with nengo.Network(seed=0) as net:
+        last = nengo.Node(np.zeros(sizes[0]))
+        for i, size in enumerate(sizes[1:-1]):
+            node = nengo.Node(size_in=size)
+            nengo.Connection(last, node, transform=transforms[i], synapse=None)
+            last = node
+        ens = nengo.Ensemble(
+            sizes[-1], 1, neuron_type=LoihiLIF(), gain=nengo.dists.Uniform(1, 2)
+        )
+        ens.bias = np.zeros(sizes[-1])
+        nengo.Connection(last, ens.neurons, transform=transforms[-1], synapse=None)
+        net.probe = nengo.Probe(ens.neurons, "input")
+    return net
+
+
+def convolution(shape, n_filters, kernel, strides, padding, last=True, groups=1):
+    n_in = shape[-1 if last else 0]
+    init = np.random.RandomState(1).normal(size=(*kernel, n_in // groups, n_filters))
+    return nengo.Convolution(
+        n_filters,
+        shape,
+        kernel_size=kernel,
+        strides=strides,
+        padding=padding,
+        channels_last=last,
+        groups=groups,
+        init=init,
+    )
+
+
+TRANSFORMS = {
+    "strides": [convolution((7, 6, 3), 4, (3, 2), (2, 1), "same")],
+    "channels first": [convolution((3, 7, 6), 4, (3, 3), (2, 2), "valid", last=False)],
+    "groups": [convolution((5, 5, 4), 4, (2, 2), (1, 1), "same", groups=2)],
+    "one axis": [convolution((9, 2), 3, (4,), (2,), "same")],
+    "two": [
+        convolution((6, 6, 1), 2, (3, 3), (1, 1), "valid"),
+        convolution((4, 4, 2), 3, (2, 2), (2, 2), "valid"),
+    ],
+    "dense": [nengo.Dense((5, 4), init=np.arange(20.0).reshape(5, 4))],
+}
+
+
+@pytest.mark.parametrize("transforms", TRANSFORMS.values(), ids=TRANSFORMS)
+def test_matrices_of_paths_are_what_nengo_computes(transforms):
+    sizes = [t.size_in for t in transforms] + [transforms[-1].size_out]
+    net = wired(transforms, sizes)
+    x = np.random.RandomState(2).normal(size=sizes[0])
+    net.all_nodes[0].output = x
+    with nengo.Simulator(net, dt=DT, progress_bar=False) as sim:
+        sim.step()
+        expected = sim.data[net.probe][0]
+    paths = Paths(net, sim.model)
+    ((path,),) = paths.by_target.values()
+    assert not paths.problems and len(path.links) == len(transforms)
+    np.testing.assert_allclose(path.matrix @ x, expected, atol=1e-6)
