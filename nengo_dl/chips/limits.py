@@ -13,9 +13,8 @@ class ChipLimits:
     r"""Limits of a digital chip, by default those of Loihi.
 
     Those are of Davies et al. 2018 (https://doi.org/10.1109/MM.2018.112130359). Weights
-    are whole numbers of
-    ``weight_bits`` bits with the sign, times ``weight_unit``, times a power of two that
-    the weights of a connection share:
+    are whole numbers of ``weight_bits`` bits with the sign, times ``weight_unit``, and
+    times a power of two that the weights of a connection share:
 
     .. math:: w = m \, 2^k \, \text{unit}, \qquad
        -2^{b - 1} \le m < 2^{b - 1}, \qquad 0 \le k \le k_{max}
@@ -125,7 +124,9 @@ class ChipLimits:
             Of the same shape.
         """
         half, step = 2 ** (self.weight_bits - 1), self.weight_unit * 2.0**shift
-        return np.clip(np.rint(weights / step), -half, half - 1) * step
+        # with the largest power, the lowest number has a bit more than weights have
+        lowest = -half if shift < self.max_shift else 1 - half
+        return np.clip(np.rint(weights / step), lowest, half - 1) * step
 
     def has(self, weights: np.ndarray) -> bool:
         """Whether a connection on the chip can have weights, to rounding.

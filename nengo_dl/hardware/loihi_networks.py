@@ -98,9 +98,11 @@ def loihi(net: nengo.Network, dt: float = 0.001) -> nengo.Network:
     rounded when they arrive. What leads to nodes and probes stays as it is, so that
     outputs have the height that they had.
 
-    A voltage is reset to 0, so what it had above its threshold is lost. This costs
-    little where a neuron spikes in one of four steps at most: convert models of
-    `IntegrateAndFire` neurons with a ``target_rate`` of 250 Hz or less.
+    A voltage is reset to 0, so what it had above its threshold is lost, and intervals
+    are whole steps. This costs little where a neuron spikes in one of four steps at
+    most: convert models to `IntegrateAndFire` neurons with a ``target_rate`` of 250 Hz
+    or less. They still lose more than `nengo.LIF` neurons, which forget this in any
+    case.
 
     Parameters
     ----------
