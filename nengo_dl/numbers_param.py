@@ -42,11 +42,16 @@ class WholeNumbersParam(NumbersParam):
     """A whole number, or an array with one for each neuron."""
 
     def coerce(self, instance, value):
-        """Return a float, or an array of shape (n_neurons,) that cannot be written."""
+        """Return an int, or an array of shape (n_neurons,) that cannot be written.
+
+        What is infinite stays a float.
+        """
         numbers = super().coerce(instance, value)
         if np.any(numbers != np.round(numbers)):
             raise self._error(instance, value)
-        return numbers
+        return (
+            int(numbers) if np.ndim(numbers) == 0 and np.isfinite(numbers) else numbers
+        )
 
     def _error(self, instance, value, kind="whole number"):
         return super()._error(instance, value, kind)

@@ -1,4 +1,4 @@
-"""What fits on digital chips, as frozen values, and the weights that they hold."""
+"""Limits of digital chips, as frozen values, and the weights that they hold."""
 
 from dataclasses import dataclass, fields
 from numbers import Integral
@@ -10,12 +10,11 @@ from nengo_dl.errors import InvalidValue, argument
 
 @dataclass(frozen=True)
 class ChipLimits:
-    r"""What a digital chip has room for.
+    r"""Limits of a digital chip, by default those of Loihi.
 
-    The defaults are those of Loihi (Davies et al. 2018,
-    https://doi.org/10.1109/MM.2018.112130359). Weights are whole numbers of
-    ``weight_bits`` bits with the sign, times ``weight_unit``, times a power of two that
-    the weights of a connection share:
+    Those are of Davies et al. 2018 (https://doi.org/10.1109/MM.2018.112130359). Weights
+    are whole numbers of ``weight_bits`` bits with the sign, times ``weight_unit``, and
+    times a power of two that the weights of a connection share:
 
     .. math:: w = m \, 2^k \, \text{unit}, \qquad
        -2^{b - 1} \le m < 2^{b - 1}, \qquad 0 \le k \le k_{max}
@@ -93,18 +92,55 @@ class ChipLimits:
         return (2 ** (self.weight_bits - 1) - 1) * self.weight_unit * 2**self.max_shift
 
     def shift_for(self, largest: float) -> int:
-        """Return the smallest power with which weights reach a magnitude."""
+        """Return the smallest power with which weights reach a magnitude.
+
+        Parameters
+        ----------
+        largest : float
+            The magnitude; 0 or more.
+
+        Returns
+        -------
+        shift : int
+            The power, which is at most ``max_shift``.
+        """
         top = (2 ** (self.weight_bits - 1) - 1) * self.weight_unit
         needed = np.ceil(np.log2(max(largest, top) / top) - 1e-9)
         return int(min(needed, self.max_shift))
 
     def rounded(self, weights: np.ndarray, shift: int) -> np.ndarray:
-        """Return the nearest weights of the chip, with a power that they share."""
+        """Return the nearest weights of the chip, with a power that they share.
+
+        Parameters
+        ----------
+        weights : ndarray of any shape
+            The weights.
+        shift : int
+            The power.
+
+        Returns
+        -------
+        rounded : ndarray
+            Of the same shape.
+        """
         half, step = 2 ** (self.weight_bits - 1), self.weight_unit * 2.0**shift
-        return np.clip(np.rint(weights / step), -half, half - 1) * step
+        # with the largest power, the lowest number has a bit more than weights have
+        lowest = -half if shift < self.max_shift else 1 - half
+        return np.clip(np.rint(weights / step), lowest, half - 1) * step
 
     def has(self, weights: np.ndarray) -> bool:
-        """Whether a connection on the chip can have weights, to rounding."""
+        """Whether a connection on the chip can have weights, to rounding.
+
+        Parameters
+        ----------
+        weights : ndarray of any shape
+            All weights of the connection.
+
+        Returns
+        -------
+        has : bool
+            Whether there is a power with which the chip has all of them.
+        """
         largest = np.max(np.abs(weights), initial=0)
         return any(
             np.all(np.abs(self.rounded(weights, k) - weights) <= 1e-5 * largest)

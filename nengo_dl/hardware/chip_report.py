@@ -1,4 +1,4 @@
-"""What of a chip a network needs, and what it has not."""
+"""Reports on how much of a chip a network needs, and on what does not fit."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +19,7 @@ DT = 0.001
 
 @dataclass(frozen=True)
 class CoreUse:
-    """What a population needs of its core.
+    """Use of a core by a population.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class CoreUse:
 
 @dataclass(frozen=True)
 class ChipReport:
-    """What of a chip a network needs, from `check`.
+    """Use of a chip by a network, from `check`.
 
     Parameters
     ----------
@@ -139,9 +139,11 @@ def check(
     .. testcode::
 
        with nengo.Network(seed=0) as net:
-           kind = nengo_dl.LoihiLIF(threshold=100)
-           pre = nengo.Ensemble(1025, 1, neuron_type=kind, label="pre")
-           post = nengo.Ensemble(10, 1, neuron_type=kind, label="post")
+           net.config[nengo.Ensemble].neuron_type = nengo_dl.LoihiLIF(threshold=100)
+           net.config[nengo.Ensemble].gain = nengo.dists.Choice([1])
+           net.config[nengo.Ensemble].bias = nengo.dists.Choice([0])
+           pre = nengo.Ensemble(1025, 1, label="pre")
+           post = nengo.Ensemble(10, 1, label="post")
            weights = 64 * np.ones((10, 1025))
            nengo.Connection(pre.neurons, post.neurons, transform=weights, synapse=0)
        print(nengo_dl.hardware.check(net))

@@ -16,12 +16,13 @@ from nengo_dl.errors import InvalidValue, argument
 from nengo_dl.graph.nengo_model import build_model
 from nengo_dl.hardware.paths import Path, Paths
 from nengo_dl.hardware.rewiring import Population, rewire
-from nengo_dl.loihi import MAX_REFRACTORY, ONE, UNIT, LoihiLIF
+from nengo_dl.loihi import MAX_BIAS, MAX_REFRACTORY, ONE, UNIT, LoihiLIF
 from nengo_dl.neurons import IntegrateAndFire
 
 # Thresholds leave room for voltages and currents of 32 times their height, in 24 bits
-# with the sign; weights that are small beside them get some of it.
-USUAL, HIGHEST, LOWEST_VOLTAGE = 2**18, 2**20, -(2**23) + 1
+# with the sign; weights that are small beside them get some of it. Lower than the
+# lowest, decays would be too coarse.
+USUAL, LOWEST, LOWEST_VOLTAGE = 2**18, 2**14, -(2**23) + 1
 
 
 @dataclass(frozen=True)
@@ -97,9 +98,11 @@ def loihi(net: nengo.Network, dt: float = 0.001) -> nengo.Network:
     rounded when they arrive. What leads to nodes and probes stays as it is, so that
     outputs have the height that they had.
 
-    A voltage is reset to 0, so what it had above its threshold is lost. This costs
-    little where a neuron spikes in one of four steps at most: convert models of
-    `IntegrateAndFire` neurons with a ``target_rate`` of 250 Hz or less.
+    A voltage is reset to 0, so what it had above its threshold is lost, and intervals
+    are whole steps. This costs little where a neuron spikes in one of four steps at
+    most: convert models to `IntegrateAndFire` neurons with a ``target_rate`` of 250 Hz
+    or less. They still lose more than `nengo.LIF` neurons, which forget this in any
+    case.
 
     Parameters
     ----------
@@ -206,7 +209,8 @@ def _kind(
         if path.is_spiking
     ]
     per_current = dynamics.drive * decay_u / ONE
-    theta = _threshold(per_current * max(steps, default=0.0))
+    bias = dynamics.drive * model.params[ens].bias
+    theta = _threshold(per_current * max(steps, default=0.0), np.max(np.abs(bias)))
     scale = UNIT * theta
     voltage = model.sig[ens.neurons]["voltage"].initial_value
     kind = LoihiLIF(
@@ -214,7 +218,7 @@ def _kind(
         dynamics.decay,
         theta,
         dynamics.refractory,
-        bias=np.rint(scale * dynamics.drive * model.params[ens].bias),
+        bias=np.clip(np.rint(scale * bias), -MAX_BIAS, MAX_BIAS),
         min_voltage=np.maximum(np.rint(scale * dynamics.floor), LOWEST_VOLTAGE),
         amplitude=ens.neuron_type.amplitude / dt,
         initial_state={"voltage": np.rint(scale * voltage)},
@@ -239,12 +243,17 @@ def _time_constant(paths: list[Path]) -> float:
     return found.pop() if found else 0.0
 
 
-def _threshold(largest: float) -> int:
-    """Return the mantissa of a threshold, for the largest weight in its units."""
-    if largest == 0:
-        return USUAL // UNIT
-    top = LOIHI.max_weight / 2**LOIHI.max_shift
-    usual = [top * 2.0**k / largest for k in range(LOIHI.max_shift + 1)]
-    fitting = [scale for scale in usual if scale <= USUAL]
-    scale = max(fitting) if fitting else min(usual[0], HIGHEST)
+def _threshold(largest: float, bias: float) -> int:
+    """Return the mantissa of a threshold, for the largest weight and bias in its units.
+
+    The largest weight is to use all its bits. Large biases must fit; but if they are
+    those of neurons that hardly ever spike, the others are not to suffer for it.
+    """
+    highest = min(USUAL, max(MAX_BIAS / 2 / max(bias, 1e-9), LOWEST))
+    scale: float = highest
+    if largest > 0:
+        top = LOIHI.max_weight / 2**LOIHI.max_shift
+        usual = [top * 2.0**k / largest for k in range(LOIHI.max_shift + 1)]
+        fitting = [scale for scale in usual if scale <= highest]
+        scale = max(fitting) if fitting else min(usual[0], 4 * highest)
     return max(int(scale / UNIT), 1)

@@ -4,7 +4,7 @@ A chip has neurons and weights between them. Whatever lies between two populatio
 as an average or a node that collects inputs, is part of their weights there.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from typing import Any, TypeAlias
@@ -17,7 +17,8 @@ from nengo.ensemble import Neurons
 
 from nengo_dl.chips.limits import held_by_host, held_by_loihi
 from nengo_dl.errors import InvalidValue
-from nengo_dl.nir.export.links import Filter, Link, Matrix, Scaling, Windowed, link_of
+from nengo_dl.hardware.matrices import link_matrix
+from nengo_dl.nir.export.links import Filter, Link, link_of
 from nengo_dl.nodes.array_node import ArrayNode, Constant, Scale
 
 Source: TypeAlias = Any  # neurons, or a node that is no part of the chip
@@ -142,20 +143,32 @@ class Paths:
         for source, links, matrices in self._back(obj):
             yield Path(source, ens, links, (*matrices, *last))
 
-    def _back(self, obj: Any) -> Iterator[tuple[Source, tuple, tuple]]:
-        """Yield starts, connections and matrices of all that arrives at an object."""
+    def _back(
+        self, obj: Any, behind: tuple = ()
+    ) -> Iterator[tuple[Source, tuple, tuple]]:
+        """Yield starts, connections and matrices of all that arrives at an object.
+
+        Objects ``behind`` it are those that led here. Meeting one of them again is a
+        cycle.
+        """
+        behind = (*behind, obj)
         for conn in self._into.get(obj, ()):
             link = self._link(conn)
+            if link is not None and link.pre in behind and passes_on(link.pre):
+                self._note(
+                    f"{conn}: expected no cycle of nodes without neurons (got one)"
+                )
+                link = None
             if link is None:
                 continue
-            here = (link_matrix(link),)
-            if not isinstance(link.pre, nengo.Node) or not passes_on(link.pre):
+            here: tuple[Any, ...] = (link_matrix(link),)
+            if not passes_on(link.pre):
                 yield link.pre, (link,), here
                 continue
             if isinstance(link.pre, ArrayNode):
                 factors = np.ravel(link.pre.function.factors)
                 here = (scipy.sparse.diags_array(factors), *here)
-            for source, links, matrices in self._back(link.pre):
+            for source, links, matrices in self._back(link.pre, behind):
                 yield source, (*links, link), (*matrices, *here)
 
     def _link(self, conn: nengo.Connection) -> Link | None:
@@ -164,72 +177,16 @@ class Paths:
                 self._links[conn] = link_of(conn, self._model)
             except InvalidValue as error:
                 self._links[conn] = None
-                self.problems.append(f"{conn}: {error}")
+                self._note(f"{conn}: {error}")
         return self._links[conn]
 
-
-def passes_on(node: nengo.Node) -> bool:
-    """Whether a node puts out what arrives, or multiplies it by constants."""
-    if isinstance(node, ArrayNode):
-        return isinstance(node.function, Scale)
-    return node.output is None and node.size_in > 0
+    def _note(self, problem: str) -> None:
+        if problem not in self.problems:
+            self.problems.append(problem)
 
 
-# --- matrices -------------------------------------------------------------------------
-
-
-def link_matrix(link: Link) -> Any:
-    """Return what a connection does, from all of its start to all of its end."""
-    found = MATRICES[type(link.map)](link)
-    found = scipy.sparse.diags_array(np.broadcast_to(link.gain, found.shape[0])) @ found
-    if link.into is None:
-        return found
-    n_rows = len(link.into)
-    ones = (np.ones(n_rows), (link.into, np.arange(n_rows)))
-    spread = scipy.sparse.csr_array(ones, shape=(link.post.size_in, n_rows))
-    return spread @ found
-
-
-def _scaling(link: Link) -> Any:
-    size = link.pre.size_out
-    return scipy.sparse.diags_array(np.broadcast_to(link.map.factor, size))
-
-
-def _matrix(link: Link) -> Any:
-    return scipy.sparse.csr_array(link.map.weights)
-
-
-def _windowed(link: Link) -> Any:
-    """Return the matrix of a convolution, tap by tap."""
-    conv = link.map
-    inputs, outputs = (
-        np.moveaxis(index, -1, 0) if shape.channels_last else index
-        for shape in (conv.shape_in, conv.shape_out)
-        for index in (np.arange(shape.size).reshape(shape.shape),)
-    )
-    pads = [(0, 0), *((p, p) for p in conv.padding)]
-    inputs = np.pad(inputs, pads, constant_values=-1)
-    n_filters, n_in = conv.kernel.shape[:2]
-    group = np.arange(n_filters) // (n_filters // conv.groups)
-    channels = group[:, None] * n_in + np.arange(n_in)
-    rows, columns, values = [], [], []
-    for tap in np.ndindex(*conv.kernel.shape[2:]):
-        steps = zip(tap, conv.stride, outputs.shape[1:], strict=True)
-        at = tuple(slice(t, t + s * (n - 1) + 1, s) for t, s, n in steps)
-        column = inputs[(slice(None), *at)].reshape(len(inputs), -1)[channels]
-        row = np.broadcast_to(outputs.reshape(n_filters, 1, -1), column.shape)
-        value = np.broadcast_to(conv.kernel[(..., *tap)][..., None], column.shape)
-        inside = column >= 0
-        rows.append(row[inside])
-        columns.append(column[inside])
-        values.append(value[inside])
-    places = (np.concatenate(rows), np.concatenate(columns))
-    shape = (conv.shape_out.size, conv.shape_in.size)
-    return scipy.sparse.csr_array((np.concatenate(values), places), shape=shape)
-
-
-MATRICES: dict[type, Callable[[Link], Any]] = {
-    Scaling: _scaling,
-    Matrix: _matrix,
-    Windowed: _windowed,
-}
+def passes_on(obj: Any) -> bool:
+    """Whether an object is a node that puts out what arrives, or multiples of it."""
+    if isinstance(obj, ArrayNode):
+        return isinstance(obj.function, Scale)
+    return isinstance(obj, nengo.Node) and obj.output is None and obj.size_in > 0

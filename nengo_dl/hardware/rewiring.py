@@ -1,4 +1,4 @@
-"""What arrives at a population of Loihi, as weights of 8 bits."""
+"""Connections to a population of Loihi, with weights of 8 bits."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +10,7 @@ from nengo.builder import Model
 
 from nengo_dl.hardware.paths import Path
 from nengo_dl.hardware.structured import convolution_on_chip
-from nengo_dl.loihi import ONE, LoihiLIF
+from nengo_dl.loihi import MAX_BIAS, ONE, LoihiLIF
 
 MAX_DENSE = 2**22  # weights; more are sparse
 
@@ -96,7 +96,7 @@ def _with_bias(kind: LoihiLIF, bias: np.ndarray) -> LoihiLIF:
         kind.decay_v,
         kind.threshold,
         kind.refractory,
-        np.rint(bias),
+        np.clip(np.rint(bias), -MAX_BIAS, MAX_BIAS),
         kind.min_voltage,
         kind.amplitude,
         kind.initial_state,

@@ -40,10 +40,10 @@ def convolution_on_chip(
     is_plain = isinstance(link.map, Windowed) and link.into is None
     if not is_plain or np.any(gain != gain[0]):
         return None
-    factors = [_factor(path) for path in paths]
-    if None in factors or any(path.is_spiking != is_spiking for path in paths):
-        return None
-    if not np.allclose(factors, factors[0], rtol=1e-9, atol=0):
+    found = [_factor(path) for path in paths]
+    factors = [factor for factor in found if factor is not None]
+    is_one = len(factors) == len(paths) and np.allclose(factors, factors[0], 1e-9, 0)
+    if not is_one or any(path.is_spiking != is_spiking for path in paths):
         return None
     transform = link.conn.transform
     arguments = {

@@ -1,5 +1,7 @@
 """Networks in Loihi's integers: weights, decays, outputs, and what is refused."""
 
+import functools
+
 import keras
 import nengo
 import numpy as np
@@ -10,7 +12,9 @@ from sklearn.datasets import load_digits
 
 import nengo_dl
 from nengo_dl import LoihiLIF
-from nengo_dl.hardware import LOIHI, check, loihi
+from nengo_dl.hardware import LOIHI, check, loihi, rewiring
+from nengo_dl.hardware.paths import Paths
+from nengo_dl.nodes.array_node import ArrayNode, Scale
 
 DT = 0.001
 
@@ -51,10 +55,47 @@ def memory():
     return net
 
 
+def neurons(n, kind, seed):
+    """Make neurons that are used as such."""
+    rng = np.random.RandomState(seed)
+    return nengo.Ensemble(
+        n, 1, neuron_type=kind, gain=rng.uniform(1, 2, n), bias=rng.uniform(0, 2, n)
+    ).neurons
+
+
+def wiring():
+    """Connect neurons through nodes: two to one, with factors, with averages."""
+    with nengo.Network(seed=2) as net:
+        net.config[nengo.Connection].synapse = None
+        first = neurons(16, nengo.LIF(amplitude=0.01), 0)
+        second = neurons(16, nengo.LIF(amplitude=0.02), 1)
+        third = neurons(32, nengo.LIF(amplitude=0.01), 2)
+        fourth = neurons(6, nengo.LIF(), 3)
+        relay, means = nengo.Node(size_in=16), nengo.Node(size_in=8)
+        factors = ArrayNode(Scale((32,), (32,), np.linspace(1, 2, 32)))
+        nengo.Connection(first, relay)
+        nengo.Connection(second, relay)
+        nengo.Connection(relay, third, transform=FILTERS)
+        nengo.Connection(third, factors)
+        nengo.Connection(factors, means, transform=np.kron(np.eye(8), np.ones(4) / 4))
+        weights = np.random.RandomState(4).normal(size=(4, 8))
+        nengo.Connection(means, fourth[1:5], transform=weights)
+        nengo.Probe(third, synapse=0.1)
+        nengo.Probe(fourth, synapse=0.1)
+    return net
+
+
+FILTERS = nengo.Convolution(
+    2,
+    (4, 4, 1),
+    padding="same",
+    init=np.random.RandomState(3).normal(size=(3, 3, 1, 2)),
+)
 NETWORKS = {
+    "wiring": wiring,
     "LIF": feedforward,
     "LIF, forgetful of inhibition": lambda: feedforward(nengo.LIF(min_voltage=-np.inf)),
-    "LIF, other constants": lambda: feedforward(nengo.LIF(0.05, 0.003), 0.02),
+    "LIF, other constants": lambda: feedforward(nengo.LIF(0.05, 0.001), 0.02),
     "memory": memory,
 }
 
@@ -120,9 +161,9 @@ def test_both_simulators_compute_the_same_integers():
 # --- converted models -----------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
+@functools.cache
 def digits():
-    """Images and labels, for training and for the test."""
+    """Return images and labels, for training and for the test."""
     data = load_digits()
     order = np.random.RandomState(0).permutation(len(data.target))
     x, y = data.images[order][..., None] / 16, data.target[order]
@@ -150,25 +191,35 @@ def accuracy(net, x, y, n_steps=40):
     node = next(n for n in net.all_nodes if type(n) is nengo.Node and not n.size_in)
     (probe,) = net.all_probes
     steps = np.tile(x.reshape(len(x), 1, -1), (1, n_steps, 1))
+    with net:
+        nengo_dl.configure_settings(jit_compile=False)
     with nengo_dl.Simulator(net, minibatch_size=len(x), progress_bar=False) as sim:
         scores = sim.predict({node: steps}, verbose=0)[probe].mean(axis=1)
     return 100 * np.mean(scores.argmax(axis=1) == y)
 
 
-CONVERTED = {
-    "dense, LIF": (dense, nengo.LIF(), 2000),
-    "conv, LIF": (conv, nengo.LIF(), 2000),
-    "dense, IF": (dense, nengo_dl.IntegrateAndFire(), 250),
-}
-
-
-@pytest.mark.parametrize("make, kind, rate", CONVERTED.values(), ids=CONVERTED)
-def test_digits_lose_at_most_half_a_point(make, kind, rate, digits):
+@functools.cache
+def trained(make):
+    """Return a model that has learned the digits."""
     keras.utils.set_random_seed(0)
-    model, ((x, y), test) = make(), digits
+    model, ((x, y), _) = make(), digits()
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(0.005), loss=loss, jit_compile=False)
     model.fit(x, y, batch_size=50, epochs=15, verbose=0)
+    return model
+
+
+# models, neuron types, rates in Hz, and the points that may be lost
+CONVERTED = {
+    "dense, LIF": (dense, nengo.LIF(), 2000, 0.5),
+    "conv, LIF": (conv, nengo.LIF(), 2000, 0.5),
+    "dense, IF": (dense, nengo_dl.IntegrateAndFire(), 250, 1.0),
+}
+
+
+@pytest.mark.parametrize("make, kind, rate, loss", CONVERTED.values(), ids=CONVERTED)
+def test_digits_stay_as_accurate(make, kind, rate, loss):
+    model, ((x, _), test) = trained(make), digits()
     converter = nengo_dl.Converter(
         model,
         swap_activations={"relu": kind},
@@ -181,7 +232,7 @@ def test_digits_lose_at_most_half_a_point(make, kind, rate, digits):
     assert check(chip).fits
     before, after = (accuracy(net, *test) for net in (converter.net, chip))
     assert before > 90
-    assert after >= before - 0.5
+    assert after >= before - loss
 
 
 def test_convolutions_stay_convolutions():
@@ -194,7 +245,7 @@ def test_convolutions_stay_convolutions():
     )
     chip = loihi(converter.net, DT)
     second = chip.all_ensembles[1].neurons
-    (conn,) = (c for c in chip.all_connections if c.post_obj is second)
+    (conn,) = (c for c in chip.all_connections if c.post_obj == second)
     assert isinstance(conn.transform, nengo.Convolution)
     values = conn.transform.init / np.abs(conn.transform.init).max()
     assert 60 < len(np.unique(values)) <= 256
@@ -217,9 +268,13 @@ def test_one_error_lists_all_that_has_no_form():
         rates = nengo.Ensemble(5, 1, neuron_type=nengo.LIFRate(), label="rates")
         mixed = nengo.Ensemble(5, 1, label="mixed")
         slow = nengo.Ensemble(5, 1, neuron_type=nengo.LIF(tau_ref=0.1), label="slow")
+        slow.max_rates = nengo.dists.Choice([5])
         nengo.Connection(rates, mixed, synapse=0.1)
         nengo.Connection(mixed, mixed, synapse=0.005)
         nengo.Connection(mixed, slow, synapse=nengo.Alpha(0.1), label="alpha")
+        relay = nengo.Node(size_in=1, label="relay")
+        nengo.Connection(relay, relay, synapse=0.1, label="cycle")
+        nengo.Connection(relay, mixed, synapse=None)
     with pytest.raises(BuildError) as error:
         loihi(net)
     for text in (
@@ -227,6 +282,7 @@ def test_one_error_lists_all_that_has_no_form():
         "mixed.*one time constant.*got 0.005 s, 0.1 s",
         "slow.*at most 64 steps.*got 100",
         "alpha.*Lowpass or a delay.*Alpha",
+        "cycle.*no cycle of nodes",
     ):
         error.match(f"(?s){text}")
 
@@ -246,3 +302,75 @@ def test_one_error_lists_all_that_has_no_form():
 def test_wrong_arguments(call, match):
     with pytest.raises(ValidationError, match=match):
         call()
+
+
+def test_sparse_weights_are_the_same(monkeypatch):
+    expected = run(loihi(wiring(), DT), 50)
+    monkeypatch.setattr(rewiring, "MAX_DENSE", 10)
+    chip = loihi(wiring(), DT)
+    assert any(isinstance(c.transform, nengo.Sparse) for c in chip.all_connections)
+    for ours, theirs in zip(run(chip, 50), expected, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+# --- paths ----------------------------------------------------------------------------
+
+
+def wired(transforms, sizes):
+    """Connect nodes of sizes to neurons, by one transform after the other."""
+    with nengo.Network(seed=0) as net:
+        last = nengo.Node(np.zeros(sizes[0]))
+        for i, size in enumerate(sizes[1:-1]):
+            node = nengo.Node(size_in=size)
+            nengo.Connection(last, node, transform=transforms[i], synapse=None)
+            last = node
+        ens = nengo.Ensemble(
+            sizes[-1], 1, neuron_type=LoihiLIF(), gain=nengo.dists.Uniform(1, 2)
+        )
+        ens.bias = np.zeros(sizes[-1])
+        nengo.Connection(last, ens.neurons, transform=transforms[-1], synapse=None)
+        net.probe = nengo.Probe(ens.neurons, "input")
+    return net
+
+
+def convolution(shape, n_filters, kernel, strides, padding, last=True, groups=1):
+    n_in = shape[-1 if last else 0]
+    init = np.random.RandomState(1).normal(size=(*kernel, n_in // groups, n_filters))
+    return nengo.Convolution(
+        n_filters,
+        shape,
+        kernel_size=kernel,
+        strides=strides,
+        padding=padding,
+        channels_last=last,
+        groups=groups,
+        init=init,
+    )
+
+
+TRANSFORMS = {
+    "strides": [convolution((7, 6, 3), 4, (3, 2), (2, 1), "same")],
+    "channels first": [convolution((3, 7, 6), 4, (3, 3), (2, 2), "valid", last=False)],
+    "groups": [convolution((5, 5, 4), 4, (2, 2), (1, 1), "same", groups=2)],
+    "one axis": [convolution((9, 2), 3, (4,), (2,), "same")],
+    "two": [
+        convolution((6, 6, 1), 2, (3, 3), (1, 1), "valid"),
+        convolution((4, 4, 2), 3, (2, 2), (2, 2), "valid"),
+    ],
+    "dense": [nengo.Dense((5, 4), init=np.arange(20.0).reshape(5, 4))],
+}
+
+
+@pytest.mark.parametrize("transforms", TRANSFORMS.values(), ids=TRANSFORMS)
+def test_matrices_of_paths_are_what_nengo_computes(transforms):
+    sizes = [t.size_in for t in transforms] + [transforms[-1].size_out]
+    net = wired(transforms, sizes)
+    x = np.random.RandomState(2).normal(size=sizes[0])
+    net.all_nodes[0].output = x
+    with nengo.Simulator(net, dt=DT, progress_bar=False) as sim:
+        sim.step()
+        expected = sim.data[net.probe][0]
+    paths = Paths(net, sim.model)
+    ((path,),) = paths.by_target.values()
+    assert not paths.problems and len(path.links) == len(transforms)
+    np.testing.assert_allclose(path.matrix @ x, expected, atol=1e-6)
