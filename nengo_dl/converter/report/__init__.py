@@ -7,6 +7,7 @@ from nengo_dl.converter.report.devices import DEVICES, Device, Energy
 from nengo_dl.converter.report.fan_out import fan_out
 from nengo_dl.converter.report.report import (
     Counts,
+    HardwareReport,
     LayerReport,
     OutputReport,
     Raster,
@@ -18,6 +19,7 @@ __all__ = [
     "Counts",
     "Device",
     "Energy",
+    "HardwareReport",
     "LayerReport",
     "OutputReport",
     "Raster",

@@ -192,6 +192,52 @@ class OutputReport:
 
 
 @dataclass(frozen=True)
+class HardwareReport:
+    """One output of the model, computed by the network on hardware.
+
+    Parameters
+    ----------
+    name : str
+        The name of the output's tensor.
+    seconds : float or None
+        Time since devices were programmed; None for hardware without devices.
+    accuracies : tuple of float or None
+        Which part of the labels is right by the average over all steps, for each time
+        that devices were programmed; None without labels.
+    errors : tuple of float or None
+        As the last one in `OutputReport`, for each time that they were programmed.
+    """
+
+    name: str
+    seconds: float | None
+    accuracies: tuple[float, ...] | None
+    errors: tuple[float | None, ...]
+
+    @property
+    def accuracy(self) -> float | None:
+        """The mean accuracy; None without labels."""
+        found = self.accuracies
+        return None if found is None else sum(found) / len(found)
+
+    @property
+    def worst_accuracy(self) -> float | None:
+        """The lowest accuracy; None without labels."""
+        return None if self.accuracies is None else min(self.accuracies)
+
+    @property
+    def error(self) -> float | None:
+        """The mean error; None if one of them is."""
+        found = [error for error in self.errors if error is not None]
+        return sum(found) / len(found) if len(found) == len(self.errors) else None
+
+    def to_dict(self) -> dict:
+        """Return all of it, in types that JSON has."""
+        names = ("accuracy", "worst_accuracy", "error")
+        derived = {name: getattr(self, name) for name in names}
+        return {**_plain(dataclasses.asdict(self)), **derived}
+
+
+@dataclass(frozen=True)
 class Raster:
     """Spikes of a few neurons for the first item.
 
@@ -243,6 +289,9 @@ class Report:
         cost the same. Empty if an output does not come so near to Keras.
     advice : tuple of str
         Sentences on what may be changed.
+    hardware : tuple of `HardwareReport`
+        One for each output, and each time since programming. Empty if none was asked
+        for.
 
     Examples
     --------
@@ -274,6 +323,7 @@ class Report:
     rasters: tuple[Raster, ...] = field(repr=False)
     energy_at_latency: tuple[Energy, ...] = ()
     advice: tuple[str, ...] = ()
+    hardware: tuple[HardwareReport, ...] = ()
 
     @property
     def latency(self) -> int | None:
@@ -333,6 +383,7 @@ class Report:
             "energy": [dataclasses.asdict(energy) for energy in self.energy],
             "energy_at_latency": list(map(dataclasses.asdict, self.energy_at_latency)),
             "latency": self.latency,
+            "hardware": [found.to_dict() for found in self.hardware],
             "advice": list(self.advice),
             "rasters": [_plain(dataclasses.asdict(raster)) for raster in self.rasters],
         }

@@ -9,8 +9,10 @@ from rich.box import Box
 from rich.console import Console
 from rich.table import Table
 
+from nengo_dl.durations import duration
+
 if TYPE_CHECKING:
-    from nengo_dl.converter.report.report import Counts, Report
+    from nengo_dl.converter.report.report import Counts, HardwareReport, Report
 
 WIDTH = 100
 PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1, ""))
@@ -60,6 +62,9 @@ def _blocks(report: Report) -> Iterable:
     yield ""
     if report.outputs:
         yield _outputs(report)
+        yield ""
+    if report.hardware:
+        yield _on_hardware(report)
         yield ""
     yield _energies(report)
     yield from _costs(report)
@@ -161,6 +166,26 @@ def _outputs(report: Report) -> Table:
             )
         )
     return table(header, rows, n_names=2)
+
+
+def _on_hardware(report: Report) -> Table:
+    header = ("output", "weights", "accuracy", "worst", "RMS error")
+    rows = []
+    for output in report.outputs:
+        exact = output.accuracy[-1] if output.accuracy is not None else None
+        error = _percent(output.error[-1])
+        rows.append((output.name, "as converted", _percent(exact), "", error))
+        for found in (each for each in report.hardware if each.name == output.name):
+            worst = _percent(found.worst_accuracy) if len(found.errors) > 1 else ""
+            error = _percent(found.error)
+            rows.append(("", _held(found), _percent(found.accuracy), worst, error))
+    return table(header, rows, n_names=2)
+
+
+def _held(found: HardwareReport) -> str:
+    if found.seconds is None:
+        return "on hardware"
+    return f"in devices, {duration(found.seconds)}, {len(found.errors)} times"
 
 
 def _energies(report: Report) -> Table:
