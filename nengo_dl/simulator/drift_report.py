@@ -36,7 +36,18 @@ class DriftMetric:
     values: tuple[tuple[float, ...], ...] = field(repr=False)
 
     def over_programmings(self, statistic: Callable[..., Any]) -> tuple[float, ...]:
-        """Return a statistic, e.g. `numpy.mean`, for each time."""
+        """Return a statistic of all programmings, for each time.
+
+        Parameters
+        ----------
+        statistic : callable
+            A function of an array and an axis, e.g. `numpy.mean`.
+
+        Returns
+        -------
+        values : tuple of float
+            In the order of the times.
+        """
         return tuple(statistic(np.array(self.values), axis=0).tolist())
 
 

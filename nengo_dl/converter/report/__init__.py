@@ -5,9 +5,9 @@
 
 from nengo_dl.converter.report.devices import DEVICES, Device, Energy
 from nengo_dl.converter.report.fan_out import fan_out
+from nengo_dl.converter.report.hardware_report import HardwareReport
 from nengo_dl.converter.report.report import (
     Counts,
-    HardwareReport,
     LayerReport,
     OutputReport,
     Raster,

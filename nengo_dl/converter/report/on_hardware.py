@@ -17,8 +17,9 @@ from nengo_dl.converter.presentation import (
     simulator,
 )
 from nengo_dl.converter.report.counters import Course
+from nengo_dl.converter.report.hardware_report import HardwareReport
 from nengo_dl.converter.report.outputs import output_report
-from nengo_dl.converter.report.report import HardwareReport, OutputReport
+from nengo_dl.converter.report.report import OutputReport
 from nengo_dl.hardware import Hardware, Weights, convert
 from nengo_dl.simulator import Simulator
 
