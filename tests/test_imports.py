@@ -16,7 +16,7 @@ TREES = {
 
 # Modules and packages from the bottom to the top; each may import those below it.
 LAYERS = (
-    ("backend", "version", "names", "silence", "errors"),
+    ("backend", "version", "names", "silence", "errors", "durations"),
     ("foreign", "keys", "surrogates", "labels", "over_time", "numbers_param", "chips"),
     ("settings", "arguments", "exchange"),
     (

@@ -7,6 +7,7 @@ from nengo_dl.converter.keras_conversion import KerasConversion
 from nengo_dl.converter.report import DEVICES, Device, Report
 from nengo_dl.converter.report.measure import measure
 from nengo_dl.converter.verify import verify
+from nengo_dl.hardware import Hardware, Weights
 
 
 class CheckMethods:
@@ -62,6 +63,7 @@ class CheckMethods:
         dt: float = 0.001,
         minibatch_size: int = 32,
         devices: Iterable[Device] = DEVICES,
+        hardware: Hardware | Weights | None = None,
     ) -> Report:
         """Run the network and the model on data, and report what it does and costs.
 
@@ -86,6 +88,11 @@ class CheckMethods:
             number of items or steps.
         devices : iterable of `nengo_dl.converter.report.Device`
             What energies are estimated for.
+        hardware : `nengo_dl.hardware.Weights` or `nengo_dl.hardware.Hardware`, optional
+            Hardware that a copy of the network is put on, and run as well; ``hardware``
+            of the report compares the two. Devices are programmed five times, with the
+            seeds 0 to 4, and read after a second, a day and a year, with their drift
+            compensated for each parameter.
 
         Returns
         -------
@@ -96,4 +103,6 @@ class CheckMethods:
         ValueError
             If data does not fit the model, or a layer puts out NaN.
         """
-        return measure(self.conversion, x, y, n_steps, dt, minibatch_size, devices)
+        return measure(
+            self.conversion, x, y, n_steps, dt, minibatch_size, devices, hardware
+        )

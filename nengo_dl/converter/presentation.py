@@ -183,12 +183,14 @@ def chunks(
     data: Mapping[nengo.Node, np.ndarray],
     n_steps: int,
     is_whole: bool = False,
+    keeps_weights: bool = False,
 ) -> Iterator[Chunk]:
     """Simulate one minibatch from its start, chunk by chunk.
 
     The data of nodes has shape (n_items, n_steps or 1, size): values for all steps, or
     one that stays. There may be less items than the minibatch has. All steps are one
-    chunk if it is to be whole, however many values it has.
+    chunk if it is to be whole, however many values it has. The start has the weights
+    that the network was built with, or keeps those that there are.
     """
     # without data, all items are the same
     n_items = len(next(iter(data.values()), range(sim.minibatch_size)))
@@ -197,7 +199,7 @@ def chunks(
     length = max(1, MAX_VALUES // (size * sim.minibatch_size))
     length = n_steps if is_whole else length
     items = np.arange(sim.minibatch_size) % n_items
-    sim.reset()
+    sim.reset(include_trainable=not keeps_weights)
     for start in range(0, n_steps, length):
         stop = min(n_steps, start + length)
         shown = {

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 WIDTH, HEIGHT = 5.0, 3.6  # inches, of the axes of a metric
 MAX_LABELS = 6  # with a label for each time
 DECADE = 10.0
+LIGHT = "#DCE6F1"
 
 
 def draw(
@@ -33,6 +34,9 @@ def draw(
     for ax, metric in zip(axes[0], metrics, strict=True):
         _draw_metric(ax, report.times, metric)
         _label_times(ax, report.times, labels)
+    handles, names = axes[0, 0].get_legend_handles_labels()
+    place = "outside lower center"
+    figure.legend(handles, names, loc=place, ncols=len(names), fontsize="small")
     how = report.compensation or "no"
     figure.suptitle(
         f"{report.programmings} programmings, {how} compensation", fontsize=11
@@ -47,11 +51,9 @@ def _draw_metric(ax: Axes, times: Sequence[float], metric: DriftMetric) -> None:
     colour = COLOURS[0]
     ax.axhline(metric.exact, color="0.3", linestyle=":", label="exact weights")
     lowest, highest = values.min(axis=0), values.max(axis=0)
-    extremes = {"alpha": 0.15, "linewidth": 0, "label": "all programmings"}
-    ax.fill_between(t, lowest, highest, color=colour, **extremes)
+    ax.fill_between(t, lowest, highest, color=LIGHT, label="all programmings")
     ax.errorbar(t, mean, sd, fmt=".-", color=colour, capsize=3, label="mean and sd")
     ax.set_title(metric.name, fontsize=11)
-    ax.legend(fontsize="small")
 
 
 def _label_times(ax: Axes, times: Sequence[float], labels: Sequence[str]) -> None:

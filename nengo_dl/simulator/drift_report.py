@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nengo_dl.durations import duration
 from nengo_dl.names import listing, suggestion
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-UNITS = ((31536000.0, "y"), (86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
 COLUMNS = ("mean", "sd", "min", "max")
 
 
@@ -36,7 +36,18 @@ class DriftMetric:
     values: tuple[tuple[float, ...], ...] = field(repr=False)
 
     def over_programmings(self, statistic: Callable[..., Any]) -> tuple[float, ...]:
-        """Return a statistic, e.g. `numpy.mean`, for each time."""
+        """Return a statistic of all programmings, for each time.
+
+        Parameters
+        ----------
+        statistic : callable
+            A function of an array and an axis, e.g. `numpy.mean`.
+
+        Returns
+        -------
+        values : tuple of float
+            In the order of the times.
+        """
         return tuple(statistic(np.array(self.values), axis=0).tolist())
 
 
@@ -75,10 +86,10 @@ class DriftReport:
        [0.8 0.6] (0.7, 0.4)
        Devices programmed 2 times (seeds from 0), compensation: global
 
-       accuracy    mean      sd     min     max
-       exact          1
-       1 s          0.8     0.1     0.7     0.9
-       1 d          0.6     0.2     0.4     0.8
+       accuracy       mean         sd        min        max
+       exact             1
+       1 s             0.8        0.1        0.7        0.9
+       1 d             0.6        0.2        0.4        0.8
     """
 
     times: tuple[float, ...]
@@ -199,16 +210,8 @@ class DriftReport:
         return {m.name: m.over_programmings(statistic) for m in self.metrics}
 
 
-def duration(seconds: float) -> str:
-    """Write a time in its largest unit, e.g. "30 d"; a year has 365 days."""
-    for unit, name in UNITS:
-        if seconds >= unit or (unit, name) == UNITS[-1]:
-            break
-    return f"{seconds / unit:.3g} {name}"
-
-
 def _line(name: str, width: int, cells: Iterable[str]) -> str:
-    return f"{name:<{width}}" + "".join(f"{cell:>8}" for cell in cells)
+    return f"{name:<{width}}" + "".join(f"{cell:>11}" for cell in cells)
 
 
 def _number(value: float) -> str:

@@ -17,7 +17,7 @@ from nengo_dl import Converter
 from nengo_dl.converter import presentation
 from nengo_dl.converter import report as reports
 from nengo_dl.converter.report import DEVICES, Counts, Device
-from nengo_dl.converter.report.measure import latency
+from nengo_dl.converter.report.outputs import latency
 from nengo_dl.converter.report.report import DERIVED, total
 from nengo_dl.converter.report.text import number
 from tests.converter.cases import FIRST, random_inputs, seeded

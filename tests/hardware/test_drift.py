@@ -10,8 +10,9 @@ import tensorflow as tf
 from nengo.exceptions import SimulationError, ValidationError
 
 import nengo_dl
+from nengo_dl.durations import duration
 from nengo_dl.hardware import PCM, DriftReport, Weights
-from nengo_dl.simulator.drift_report import DriftMetric, duration
+from nengo_dl.simulator.drift_report import DriftMetric
 
 DAY = 86400.0
 TIMES = (1.0, DAY)

@@ -5,6 +5,7 @@
 
 from nengo_dl.converter.report.devices import DEVICES, Device, Energy
 from nengo_dl.converter.report.fan_out import fan_out
+from nengo_dl.converter.report.hardware_report import HardwareReport
 from nengo_dl.converter.report.report import (
     Counts,
     LayerReport,
@@ -18,6 +19,7 @@ __all__ = [
     "Counts",
     "Device",
     "Energy",
+    "HardwareReport",
     "LayerReport",
     "OutputReport",
     "Raster",

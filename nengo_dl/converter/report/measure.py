@@ -1,6 +1,5 @@
 """Running a network and its source model on data, and comparing them."""
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -34,20 +33,21 @@ from nengo_dl.converter.report.counters import (
 from nengo_dl.converter.report.devices import DEVICES, Device, Energy, energies
 from nengo_dl.converter.report.fan_out import is_wiring, source, synapses
 from nengo_dl.converter.report.labels import classes
+from nengo_dl.converter.report.on_hardware import Shown, on_hardware
+from nengo_dl.converter.report.outputs import output_report, relative
 from nengo_dl.converter.report.report import (
     Counts,
     LayerReport,
-    OutputReport,
     Raster,
     Report,
     total,
 )
 from nengo_dl.converter.report.spikes import Spikes
+from nengo_dl.hardware import Hardware, Weights
 from nengo_dl.nodes.array_node import ArrayNode
 from nengo_dl.simulator import Simulator
 
 N_IN_RASTER = 20
-LATENCY_PART = 0.99
 
 
 def measure(
@@ -58,6 +58,7 @@ def measure(
     dt: float = 0.001,
     minibatch_size: int = 32,
     devices: Iterable[Device] = DEVICES,
+    hardware: Hardware | Weights | None = None,
 ) -> Report:
     """Run a network and its model on data, see `Converter.report`."""
     check_series(conversion.source, "Converter.report")
@@ -66,7 +67,20 @@ def measure(
     labels = classes("Converter.report", conversion.source, y, len(inputs[0]))
     minibatch_size = positive("Converter.report", "minibatch_size", minibatch_size)
     run = Run(conversion, labels, len(inputs[0]), n_steps, dt)
-    return measured(run, inputs, minibatch_size, devices)
+    if hardware is None:
+        return measured(run, inputs, minibatch_size, devices)
+    _check_hardware(hardware)
+    report = measured(run, inputs, minibatch_size, devices)
+    shown = Shown(inputs, labels, n_steps, dt, minibatch_size)
+    return replace(report, hardware=on_hardware(conversion, hardware, shown))
+
+
+def _check_hardware(hardware: Any) -> None:
+    if not isinstance(hardware, Hardware | Weights):
+        raise ValueError(
+            f"Converter.report: expected hardware to be Weights or Hardware (got "
+            f"{hardware!r}). Pass e.g. nengo_dl.hardware.Weights(bits=8)."
+        )
 
 
 def measured(
@@ -203,7 +217,10 @@ class _Summary:
             self._check_finite(row)
         counts = [self._counts(row) for row in run.rows]
         whole = total(counts)
-        outputs = zip(model.outputs, run.courses.values(), strict=True)
+        outputs = [
+            output_report(spec.name, course, run.dt)
+            for spec, course in zip(model.outputs, run.courses.values(), strict=True)
+        ]
         devices = tuple(devices)
         found = Report(
             model=model.name,
@@ -212,7 +229,7 @@ class _Summary:
             dt=run.dt,
             layers=tuple(map(self._layer, run.rows, counts)),
             total=whole,
-            outputs=tuple(_output(spec.name, each, run.dt) for spec, each in outputs),
+            outputs=tuple(outputs),
             energy=energies(whole, run.n_steps, devices),
             rasters=tuple(
                 _raster(row.layer.name, run.firing[obj])
@@ -244,7 +261,7 @@ class _Summary:
             type=row.layer.type,
             kind="fallback" if row.reason else "native",
             reason=row.reason,
-            error=_relative(
+            error=relative(
                 sum(deviation.squares for deviation in deviations),
                 sum(deviation.squares_of_keras for deviation in deviations),
             )
@@ -304,35 +321,6 @@ def _raster(name: str, firing: Firing) -> Raster:
     return Raster(name, tuple(firing.numbers.tolist()), spikes)
 
 
-def _output(name: str, course: Course, dt: float) -> OutputReport:
-    squares = np.broadcast_to(course.squares_of_keras, course.squares.shape)
-    error = tuple(map(_relative, course.squares, squares))
-    if course.n_labels == 0:
-        return OutputReport(name, error)
-    accuracy = course.n_right_mean / course.n_labels
-    keras_accuracy = course.n_right_keras / course.n_labels
-    from_step = latency(accuracy, keras_accuracy)
-    return OutputReport(
-        name,
-        error,
-        keras_accuracy,
-        tuple(accuracy.tolist()),
-        tuple((course.n_right_last / course.n_labels).tolist()),
-        from_step,
-        None if from_step is None else from_step * dt,
-    )
-
-
-def latency(accuracy: np.ndarray, wanted: float) -> int | None:
-    """Return from which step on (the first is 1) it stays near to what is wanted.
-
-    None if it does not.
-    """
-    is_below = accuracy < LATENCY_PART * wanted
-    n_steps = int(np.flatnonzero(is_below)[-1]) + 2 if is_below.any() else 1
-    return n_steps if n_steps <= len(accuracy) else None
-
-
 def _energy_of_steps(report: Report, devices: tuple[Device, ...]) -> tuple[Energy, ...]:
     """Return the energies of the first steps, as many as are enough."""
     if report.latency is None:
@@ -357,9 +345,3 @@ def _decided_by_steps(conversion: Conversion) -> Iterator[str]:
             is_function = is_function and not _is_spiking(probe.target)
             if spec.decide and is_function and probe not in conversion.averages:
                 yield spec.name
-
-
-def _relative(squares: float, squares_of_keras: float) -> float | None:
-    if squares_of_keras > 0:
-        return math.sqrt(squares / squares_of_keras)
-    return 0.0 if squares == 0 else None

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nengo_dl.converter.report.devices import Energy
+from nengo_dl.converter.report.hardware_report import HardwareReport
 from nengo_dl.converter.report.text import render
 from nengo_dl.names import listing, suggestion
 
@@ -243,6 +244,9 @@ class Report:
         cost the same. Empty if an output does not come so near to Keras.
     advice : tuple of str
         Sentences on what may be changed.
+    hardware : tuple of `HardwareReport`
+        One for each output, and each time since programming. Empty if none was asked
+        for.
 
     Examples
     --------
@@ -274,6 +278,7 @@ class Report:
     rasters: tuple[Raster, ...] = field(repr=False)
     energy_at_latency: tuple[Energy, ...] = ()
     advice: tuple[str, ...] = ()
+    hardware: tuple[HardwareReport, ...] = ()
 
     @property
     def latency(self) -> int | None:
@@ -333,6 +338,7 @@ class Report:
             "energy": [dataclasses.asdict(energy) for energy in self.energy],
             "energy_at_latency": list(map(dataclasses.asdict, self.energy_at_latency)),
             "latency": self.latency,
+            "hardware": [found.to_dict() for found in self.hardware],
             "advice": list(self.advice),
             "rasters": [_plain(dataclasses.asdict(raster)) for raster in self.rasters],
         }

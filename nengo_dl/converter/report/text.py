@@ -9,7 +9,10 @@ from rich.box import Box
 from rich.console import Console
 from rich.table import Table
 
+from nengo_dl.durations import duration
+
 if TYPE_CHECKING:
+    from nengo_dl.converter.report.hardware_report import HardwareReport
     from nengo_dl.converter.report.report import Counts, Report
 
 WIDTH = 100
@@ -60,6 +63,9 @@ def _blocks(report: Report) -> Iterable:
     yield ""
     if report.outputs:
         yield _outputs(report)
+        yield ""
+    if report.hardware:
+        yield _on_hardware(report)
         yield ""
     yield _energies(report)
     yield from _costs(report)
@@ -161,6 +167,26 @@ def _outputs(report: Report) -> Table:
             )
         )
     return table(header, rows, n_names=2)
+
+
+def _on_hardware(report: Report) -> Table:
+    header = ("output", "weights", "accuracy", "worst", "RMS error")
+    rows = []
+    for output in report.outputs:
+        exact = output.accuracy[-1] if output.accuracy is not None else None
+        error = _percent(output.error[-1])
+        rows.append((output.name, "as converted", _percent(exact), "", error))
+        for found in (each for each in report.hardware if each.name == output.name):
+            worst = _percent(found.worst_accuracy) if len(found.errors) > 1 else ""
+            error = _percent(found.error)
+            rows.append(("", _held(found), _percent(found.accuracy), worst, error))
+    return table(header, rows, n_names=2)
+
+
+def _held(found: HardwareReport) -> str:
+    if found.seconds is None:
+        return "on hardware"
+    return f"in devices, {duration(found.seconds)}, {len(found.errors)} times"
 
 
 def _energies(report: Report) -> Table:
