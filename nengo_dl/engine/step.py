@@ -228,8 +228,7 @@ class Step:
             memory.put(part, value)
         joined = []
         for item, is_used in self.joined:
-            known = prepared.arguments[item.number]
-            (result,) = _compute(item, memory, known, clock)
+            (result,) = _compute(item, memory, prepared.arguments[item.number], clock)
             if item.kernel.writes[0].mode == "set":  # others may read it
                 write(item, memory, (result,))
             if is_used:
