@@ -212,6 +212,8 @@ class LoihiLIF(nengo.neurons.NeuronType):
         with np.errstate(divide="ignore", invalid="ignore"):
             period = self.amplitude / np.asarray(rates, dtype=float)
             n = np.maximum(period - self.refractory + 0.5, 0.5)
-            leaky = leak * height / -np.expm1(n * np.log1p(-leak))
+            # without memory, neurons spike in each step above the threshold, or never
+            forgotten = -np.expm1(n * np.log1p(-np.minimum(leak, 0.999)))
+            leaky = leak * height / forgotten
         drive = np.where(leak > 0, leaky, height / n)
         return (drive - self.bias) * np.maximum(self.decay_u, 1) / ONE

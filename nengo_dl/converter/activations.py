@@ -16,6 +16,7 @@ from nengo.neurons import NeuronType
 
 from nengo_dl.converter.forms import Clipped, Composite, Form, SoftmaxOver
 from nengo_dl.converter.swaps import Swap, Swaps, is_same
+from nengo_dl.loihi import LoihiLIF
 from nengo_dl.names import suggestion
 from nengo_dl.neurons import FUNCTIONS, LeakyReLU, Pointwise
 
@@ -208,6 +209,12 @@ def swaps_of(given: Mapping | None) -> Swaps:
         for key, value in (given or {}).items()
     )
     for i, swap in enumerate(swaps):
+        if isinstance(swap.value, LoihiLIF):
+            raise ValueError(
+                f"{WHERE}: expected neurons with a threshold of 1 (got LoihiLIF, whose "
+                "inputs are large whole numbers). Convert to nengo.LIF(), and call "
+                "nengo_dl.hardware.loihi(converter.net)."
+            )
         for other in swaps[:i]:
             is_one = is_same(other.form, swap.form)
             if is_one and not is_same(other.value, swap.value):

@@ -275,6 +275,7 @@ def test_unused_swaps():
         ({"relu": nengo.LIF}, TypeError, "expected activation functions and neuron"),
         ({"rellu": nengo.LIF()}, ValueError, "got 'rellu'.*Did you mean 'relu'"),
         ({"relu": "lif"}, ValueError, "the name of a function in keras.activations"),
+        ({"relu": nengo_dl.LoihiLIF()}, ValueError, "LoihiLIF.*hardware.loihi"),
     ],
 )
 def test_wrong_swaps(swaps, error, match):

@@ -122,6 +122,23 @@ def test_gains_and_biases_are_those_for_rates(kind):
 
 
 @pytest.mark.parametrize(
+    "kind", [LoihiLIF(), LoihiLIF(0, 4096, 50, 3), LoihiLIF(9, 99)], ids=repr
+)
+def test_ensembles_represent_values_by_default(kind):
+    with nengo.Network(seed=0) as net:
+        ens = nengo.Ensemble(100, 1, neuron_type=kind, intercepts=[0] * 100)
+        ens.encoders = [[1], [-1]] * 50
+        nengo.Probe(ens)
+    with nengo.Simulator(net, dt=DT, progress_bar=False) as sim:
+        gain = sim.data[ens].gain
+        assert np.all(gain > 0) and np.all(np.isfinite(gain))
+        x = np.array([[-0.5], [1]]) * np.ones(100)
+        rates = kind.rates(x, gain, sim.data[ens].bias)
+    np.testing.assert_allclose(rates[0], 0, atol=1e-9)
+    np.testing.assert_allclose(rates[1], 1 / kind.refractory)
+
+
+@pytest.mark.parametrize(
     "arguments, match",
     [
         ({"decay_u": 0.5}, "LoihiLIF.decay_u: expected a whole number of at least 0"),

@@ -141,19 +141,21 @@ def test_weights_between_neurons_are_what_loihi_holds():
     assert kind.decay_v == round(4096 * (1 - np.exp(-DT / 0.02)))
 
 
-def test_both_simulators_compute_the_same_integers():
-    chip = loihi(feedforward(), DT)
+# Values of a host are rounded where they arrive, which depends on the precision.
+@pytest.mark.parametrize("make, dtype", [(feedforward, "float64"), (wiring, "float32")])
+def test_both_simulators_compute_the_same_integers(make, dtype):
+    chip = loihi(make(), DT)
     with chip:
-        nengo_dl.configure_settings(dtype="float64")
+        nengo_dl.configure_settings(dtype=dtype)
         for ens in chip.all_ensembles:
             for state in ("current", "voltage"):
                 nengo.Probe(ens.neurons, state)
-            nengo.Probe(ens.neurons)
+            nengo.Probe(ens.neurons, "refractory_time")
     expected = run(chip, 150)
     with nengo_dl.Simulator(chip, dt=DT, progress_bar=False) as sim:
         sim.run_steps(150)
         found = [sim.data[probe] for probe in chip.probes]
-    assert len(found) == 8 and all(theirs.any() for theirs in expected)
+    assert sum(map(np.any, expected)) >= 8
     for ours, theirs in zip(found[2:], expected[2:], strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
