@@ -291,9 +291,9 @@ def test_no_two_outputs_have_the_same_noise():
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_all_methods_compute_the_same(jit_compile):
     zeros = np.zeros((3, 2, 5))
-    settings = {"jit_compile": jit_compile, "dtype": "float32"}
-    net = network(kernel(5, 36), NOISY, **settings)
-    expected = run(net, seed=4)
+    net = network(kernel(5, 36), NOISY, jit_compile=jit_compile, dtype="float32")
+    reference = network(kernel(5, 36), NOISY)
+    expected = run(reference, seed=4)
     options = {"minibatch_size": 3, "progress_bar": False}
     with nengo_dl.Simulator(net, seed=4, **options) as sim:
         predicted = sim.predict({net.node: X}, verbose=0)[net.probe]
@@ -301,14 +301,29 @@ def test_all_methods_compute_the_same(jit_compile):
         loss = sim.evaluate({net.node: X}, {net.probe: zeros}, verbose=0)["loss"]
         options = {"epochs": 2, "shuffle": False, "verbose": 0}
         history = sim.fit({net.node: X}, {net.probe: zeros}, **options)
-    np.testing.assert_allclose(predicted, expected, atol=1e-6)
+        sim.run_steps(2, data={net.node: X})
+        np.testing.assert_allclose(sim.data[net.probe], expected, atol=1e-5)
+    np.testing.assert_allclose(predicted, expected, atol=1e-5)
     np.testing.assert_allclose(loss, np.mean(expected**2), rtol=1e-5)
     # each minibatch of training draws other numbers, as other seeds do
-    others = [np.mean(run(net, seed=seed) ** 2) for seed in (5, 6)]
+    others = [np.mean(run(reference, seed=seed) ** 2) for seed in (5, 6)]
     np.testing.assert_allclose(history.history["loss"], others, rtol=1e-5)
     assert len({round(x, 6) for x in (loss, *others)}) == 3
     layer = nengo_dl.NengoLayer(net, outputs=[net.probe], seed=4)
-    np.testing.assert_allclose(layer({"node": X}), expected, atol=1e-6)
+    np.testing.assert_allclose(layer({"node": X}), expected, atol=1e-5)
+
+
+def test_python_in_the_loop_changes_nothing():
+    expected = run(network(kernel(5, 36), NOISY))
+    net = network(kernel(5, 36), NOISY)
+    with net:
+        same = nengo.Node(lambda t, x: x, size_in=36)
+        nengo.Connection(net.node, same, synapse=None)
+        net.conn = net.connections[0]
+        nengo.Connection(same, net.probe.target, transform=kernel(5, 36), synapse=None)
+    net.connections.remove(net.conn)
+    net.connections[-1].label = "conn"
+    np.testing.assert_allclose(run(net), expected, atol=1e-9)
 
 
 def test_held_inputs_have_the_noise_of_each_step():
@@ -402,6 +417,8 @@ def test_ensembles_have_tiles_for_encoders_and_decoders():
     found = {}
     for name, tile in (("none", None), ("fine", fine), ("coarse", Tile(4))):
         net = ensembles(Hardware(tile=tile))
+        with net:
+            nengo_dl.configure_settings(jit_compile=False)
         with nengo_dl.Simulator(net, seed=0, progress_bar=False) as sim:
             operators = sim.keras_model.layers[-1].engine.program.operators
             sim.run_steps(100)
