@@ -209,10 +209,12 @@ class GokmenVlasov(ConstantStep):
 
     Parameters
     ----------
-    dw_min, w_max, w_min : float
-        The mean step and the mean bounds, see `ConstantStep`.
-    dw_min_dtod, dw_min_std, up_down, up_down_dtod, w_max_dtod, w_min_dtod : float
-        How steps and bounds differ, see `ConstantStep`.
+    dw_min : float
+        Mean size of a step, in units of the weights.
+    dw_min_dtod, dw_min_std, up_down, up_down_dtod : float
+        How steps differ, see `ConstantStep`.
+    w_max, w_max_dtod, w_min, w_min_dtod : float
+        Bounds, and how they differ, see `ConstantStep`.
 
     Raises
     ------

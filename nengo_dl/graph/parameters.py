@@ -118,7 +118,9 @@ def _hardware(network: nengo.Network) -> dict[object, Hardware]:
     chosen = object_settings(network, "hardware")
     if not chosen:
         return chosen
+    used = {conn.post_obj for conn in network.all_connections}
     unused = {obj for ens, conns in biases(network).items() for obj in (ens, *conns)}
+    unused |= {ens for ens in network.all_ensembles if ens not in used}
     digital = unused | wiring(network)
     return {obj: model for obj, model in chosen.items() if obj not in digital}
 

@@ -23,6 +23,8 @@ from nengo_dl.ops.random import gaussian, uniform
 
 # They would write weights otherwise than by pulses.
 REFUSED = ("weight_decay", "use_ema")
+# Names of the variables of the optimizer that hold what is ``Drawn``
+VARIABLES = ("step_up", "step_down", "bound_up", "bound_down")
 
 
 @dataclass(frozen=True, eq=False)
@@ -252,7 +254,7 @@ class PulsedSGD(keras.optimizers.Optimizer):
         _warn_beyond(variable, streams, is_pulsed, self.device)
         devices = [
             self.add_variable_from_reference(variable, name, _initializer(value))
-            for name, value in values._asdict().items()
+            for name, value in zip(VARIABLES, values, strict=True)
         ]
         return Pulsed(streams, is_pulsed, devices)
 

@@ -44,7 +44,8 @@ ALL = {"first.encoders", "second.encoders", "diagonal.weights", "decoded.weights
 def test_the_default_is_all_weights_but_single_numbers_and_probes():
     assert held(network()) == {}
     assert held(network(Hardware(EIGHT))) == dict.fromkeys(ALL, 8)
-    assert held(network(Weights())) == {}  # which changes nothing
+    # it changes no weights, and tells optimizers which of them are on hardware
+    assert held(network(Weights())) == dict.fromkeys(ALL, None)
 
 
 def test_settings_hold_for_classes_objects_and_inner_networks():
@@ -170,6 +171,7 @@ def test_unused_encoders_are_parameters_as_they_are_without_hardware(trainable):
         program = rewrite(program_of(net), DEFAULT)
         read = {s.base for op in program.operators for s in op.reads}
         names.append([p.name for p in program.parameters if p.signal in read])
+        assert "ens.encoders" not in held(net)
     assert names[0] == names[1]
 
 

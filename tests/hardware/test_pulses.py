@@ -70,8 +70,9 @@ def reference(device, drawn, signs, rng):
     return np.array(found)
 
 
-@pytest.mark.parametrize("per_update", [1, 5])
-@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize(
+    "device, per_update", [*((device, 5) for device in DEVICES), (DEVICES[2], 1)]
+)
 def test_mean_response_is_that_of_the_reference(device, per_update):
     """500 devices, their weights against the number of pulses up and then down."""
     n, n_pulses = 500, 200
@@ -178,7 +179,7 @@ def test_equal_names_of_several_networks_have_devices_of_their_own():
     assert np.all(np.abs(np.corrcoef(first[0], second[0])[0, 1]) < 0.2)
 
 
-@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("device", DEVICES[1:])
 def test_compiled_and_uncompiled_updates_are_equal(device):
     rng = np.random.RandomState(0)
     values = rng.uniform(-0.5, 0.5, size=(30, 40))
@@ -366,7 +367,7 @@ def test_digits_are_learned_in_memory(device, least):
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         sim.compile(PulsedSGD(0.1, device), loss=loss, metrics=["accuracy"])
         keras.utils.set_random_seed(0)
-        sim.fit({net.images: x[train]}, {net.output: y[train]}, epochs=15, verbose=0)
+        sim.fit({net.images: x[train]}, {net.output: y[train]}, epochs=12, verbose=0)
         found = sim.evaluate({net.images: x[test]}, {net.output: y[test]}, verbose=0)
     (accuracy,) = (value for key, value in found.items() if "accuracy" in key)
     assert 100 * accuracy >= least
