@@ -42,6 +42,13 @@ TRAININGS = {
     "noise 0.1, clip 2.5, tensor": {"per": "tensor", "noise": 0.1, "clip": 2.5},
     "matched 6, tensor": {"per": "tensor", "device_noise": 6.0},
     "matched 6, channel": {"per": "channel", "device_noise": 6.0},
+    "matched 6, clip 2.5, tensor": {"per": "tensor", "device_noise": 6.0, "clip": 2.5},
+    "matched 6, clip 2.5, channel": {
+        "per": "channel",
+        "device_noise": 6.0,
+        "clip": 2.5,
+    },
+    "noise 0.1, clip 2.5, channel": {"per": "channel", "noise": 0.1, "clip": 2.5},
 }
 # Factors on the noise of programming and reading, and times in seconds
 AGES = {
@@ -165,14 +172,14 @@ def few_bits(models, seeds, programmings):
     return rows
 
 
-def pcm(models, seeds, programmings):
+def pcm(models, seeds, programmings, trainings=tuple(TRAININGS)):
     """Return accuracies on phase-change memory."""
     rows = []
     for name in models:
         case = Digits(name)
         networks = case.networks(seeds)
-        for label, arguments in TRAININGS.items():
-            model = Weights(device=PCM(), **arguments)
+        for label in trainings:
+            model = Weights(device=PCM(), **TRAININGS[label])
             after = networks
             if not label.startswith("none"):
                 after = [case.trained(model, values) for values in networks]

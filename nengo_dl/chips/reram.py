@@ -83,12 +83,12 @@ class ReRAM(Device):
        device, rng = ReRAM(), np.random.default_rng(0)
        state = device.program(np.full(10000, 0.5), rng)
        for seconds in (1.0, 86400.0):
-           print(device.read(state, seconds, rng).std().round(3))
+           print(device.read(state, seconds, rng).std().round(2))
 
     .. testoutput::
 
-       0.051
-       0.098
+       0.05
+       0.1
     """
 
     g_max: float = 40e-6

@@ -1,5 +1,6 @@
 """Devices: the formulas' statistics, and simulations with weights that drift."""
 
+import signal
 from dataclasses import dataclass
 
 import keras
@@ -10,6 +11,7 @@ from nengo.exceptions import SimulationError, ValidationError
 
 import nengo_dl
 from nengo_dl.hardware import PCM, Device, PowerLaw, Weights
+from nengo_dl.simulator.runner import Runner
 
 N_DEVICES = 100_000
 DAY = 86400.0
@@ -171,6 +173,29 @@ def test_training_goes_on_after_programming():
         sim.compile(keras.optimizers.SGD(1.0), loss="mse")
         sim.fit(n_steps=1, y=targets, verbose=0)
         assert not np.array_equal(sim.data[net.conns["first"]].weights, WEIGHTS)
+
+
+@pytest.mark.parametrize("n_before", [0, 1])
+def test_ctrl_c_while_weights_are_exchanged(n_before, monkeypatch):
+    net = network(PCM())
+    put, calls = Runner.put, []
+
+    def interrupted(*args):
+        if len(calls) == n_before:
+            signal.raise_signal(signal.SIGINT)
+        calls.append(1)
+        put(*args)
+
+    with nengo_dl.Simulator(net, progress_bar=False) as sim:
+        chip = sim.program()
+        monkeypatch.setattr(Runner, "put", interrupted)
+        with pytest.raises(KeyboardInterrupt), chip.at(DAY):
+            assert n_before == 1, "the block is not entered"
+        assert len(calls) == 2
+        np.testing.assert_array_equal(sim.data[net.conns["first"]].weights, WEIGHTS)
+        sim.compile(loss="mse")
+        targets = {probe: np.zeros((1, 1, 30)) for probe in net.outputs.values()}
+        sim.fit(n_steps=1, y=targets, verbose=0)  # which refuses weights of chips
 
 
 def chip(time, compensation="global"):
