@@ -161,6 +161,12 @@ class PulsedSGD(keras.optimizers.Optimizer):
         ----------
         variables : list of keras.Variable
             All that will be trained.
+
+        Raises
+        ------
+        ValidationError
+            If no weights are on hardware, or if they have a constraint, which would
+            write them.
         """
         if self.built:
             return
@@ -174,6 +180,7 @@ class PulsedSGD(keras.optimizers.Optimizer):
                 attr="optimizer",
                 obj=self,
             )
+        _check_unclipped([variables[i] for i in streams], self)
         super().build(variables)
         self._pulsed = [
             self._with_devices(v, streams[i]) if i in streams else None
@@ -272,6 +279,19 @@ class PulsedSGD(keras.optimizers.Optimizer):
                 uniform(key, shape, weights.dtype, _rows(streams, "pulses")),
                 gaussian(key, shape, weights.dtype, _rows(streams, "steps")),
             )
+        )
+
+
+def _check_unclipped(variables: list[keras.Variable], optimizer: "PulsedSGD") -> None:
+    """Raise ValidationError where something else would write weights on hardware."""
+    constrained = [v.path for v in variables if v.constraint is not None]
+    if constrained:
+        raise ValidationError(
+            f"expected weights that pulses alone change (got {listing(constrained)}, "
+            "with a constraint that writes them after each update). Leave out "
+            "Weights(clip=...): devices have bounds of their own.",
+            attr="optimizer",
+            obj=optimizer,
         )
 
 

@@ -413,6 +413,18 @@ def test_models_without_hardware_are_refused():
         model.fit(X[:, 0], Y[:, 0], verbose=0)
 
 
+def test_weights_that_training_clips_are_refused():
+    with nengo.Network(seed=0) as net:
+        nengo_dl.configure_settings(hardware=Weights(clip=2.5))
+        source, target = nengo.Node(np.ones(2)), nengo.Node(size_in=3)
+        nengo.Connection(source, target, transform=np.ones((3, 2)), synapse=None)
+        nengo.Probe(target)
+    with nengo_dl.Simulator(net, progress_bar=False) as sim:
+        sim.compile(PulsedSGD(0.1), "mse")
+        with pytest.raises(ValidationError, match=r"pulses alone.*clip=\.\.\."):
+            sim.fit(np.ones((1, 1, 2)), np.ones((1, 1, 3)), verbose=0)
+
+
 def test_weights_beyond_the_bounds_are_warned_of():
     with pytest.warns(UserWarning, match=r"-0\.6 to 0\.6.*got 0 to 30 in 'weights'"):
         PulsedSGD(0.1).build([weights([0.0, 30.0])])
