@@ -47,7 +47,7 @@ def networks():
 
     def layer(mode):
         layer = nengo_dl.torch.layer(module, example, mode=mode)
-        return nengo_dl.TensorNode(layer, shape_in=(SIZE,))
+        return nengo_dl.TensorNode(layer, shape_in=(SIZE,), pass_time=False)
 
     return {
         "known": network(lambda: layer("call"), None),
