@@ -38,10 +38,11 @@ TILES = {
 }
 NOISY = {
     "exact": None,
-    "noise 0.04": Tile(),
-    "noise 0.3": Tile(output_noise=0.3),
-    "noise 1.0": Tile(output_noise=1.0),
-    "noise 0.3, 5 bits": Tile(5, None, 5, output_noise=0.3),
+    "noise 0.04": Hardware(tile=Tile()),
+    "noise 0.3": Hardware(tile=Tile(output_noise=0.3)),
+    "noise 1.0": Hardware(tile=Tile(output_noise=1.0)),
+    "noise 1.0, per tensor": Hardware(Weights(per="tensor"), Tile(output_noise=1.0)),
+    "noise 0.3, 5 bits": Hardware(tile=Tile(5, None, 5, output_noise=0.3)),
 }
 ACCURACIES = {
     "8 bits per tensor": Weights(bits=8, per="tensor"),
@@ -168,9 +169,8 @@ def accuracies_on_tiles(n_seeds):
     found = {name: {form: [] for form in forms} for name in NOISY}
     for seed in range(n_seeds):
         model = conversion.trained("plain", seed, x, y)
-        for name, tile in NOISY.items():
+        for name, hardware in NOISY.items():
             for form, (neuron_type, n_steps) in forms.items():
-                hardware = Hardware(tile=tile)
                 converter = _converter(model, x[train][:320], hardware, neuron_type)
                 scores = converter.predict(x[test], n_steps)
                 is_right = np.argmax(scores, axis=-1) == y[test]
