@@ -41,7 +41,7 @@ class DriftMetric:
         Parameters
         ----------
         statistic : callable
-            A function of an array and an axis, e.g. `numpy.mean`.
+            A function of an array and an axis, e.g. ``numpy.mean``.
 
         Returns
         -------
