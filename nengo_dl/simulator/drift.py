@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
-from nengo.exceptions import SimulationError
 
 from nengo_dl.arguments import check_seed, whole
 from nengo_dl.errors import InvalidValue, argument, arguments_of
@@ -32,11 +31,7 @@ def drift(
         with argument("compensation"):
             check_compensation(compensation)
         seed = check_seed(seed)
-    if simulation.n_chips_lent:
-        raise SimulationError(
-            "Simulator.evaluate_over_time: expected the weights of the network (got "
-            "those of a chip, within chip.at). Call it outside of the block."
-        )
+    simulation.check_has_own_weights("evaluate_over_time")
     program_chip(simulation, seed)  # raises without devices, before anything is run
     exact = evaluate()
     found: dict[str, list[list[float]]] = {name: [] for name in exact}

@@ -41,6 +41,7 @@ class ParameterFiles:
         """See `.Simulator.load_params`."""
         method = "load_params"
         self._simulation.check_open(method)
+        self._simulation.check_has_own_weights(method)
         self._simulation.lock.check(method)
         checkpoint = self._checkpoint(method, include_state, include_optimizer)
         if include_state or self._simulation.runner.engine.layers:

@@ -112,7 +112,8 @@ class ParameterMethods:
         FileNotFoundError
             If there is no such file.
         SimulationError
-            If the file does not fit, or is damaged. Nothing has been changed then.
+            If the file does not fit, or is damaged, or if weights are those of a chip
+            (`.Simulator.program`). Nothing has been changed then.
         """
         state = _or_deprecated(include_state, include_non_trainable)
         self._files.load(path, state, include_optimizer)

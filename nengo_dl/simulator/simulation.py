@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from nengo import Node
 from nengo.builder import Signal
-from nengo.exceptions import SimulatorClosed
+from nengo.exceptions import SimulationError, SimulatorClosed
 from nengo.utils.progress import ProgressBar
 
 from nengo_dl.arguments import MAX_STEPS, check_seed, check_unroll, whole
@@ -130,6 +130,15 @@ class Simulation:
             )
         check_process(f"Simulator.{method}")
 
+    def check_has_own_weights(self, method: str) -> None:
+        """Raise SimulationError while weights are those of a chip."""
+        if self.n_chips_lent:
+            raise SimulationError(
+                f"Simulator.{method}: expected the weights of the network (got those "
+                "of a chip, within chip.at, which are taken back at its end). Call it "
+                "outside of the block."
+            )
+
     def run_steps(
         self,
         n_steps: int,
@@ -170,6 +179,8 @@ class Simulation:
         self.check_open("reset")
         with arguments_of(self.setup.owner):
             seed = self.runner.seed if seed is None else check_seed(seed)
+        if params:
+            self.check_has_own_weights("reset")
         with self.lock.alone("reset"), self.setup.scope():
             self.runner.start(seed, params, probes, processes)
 

@@ -70,11 +70,7 @@ class Trainer:
         """See `.Simulator.fit`."""
         self._simulation.check_open("fit")
         self._check_trains("fit")
-        if self._simulation.n_chips_lent:
-            raise SimulationError(
-                "Simulator.fit: expected the weights of the network (got those of a "
-                "chip, within chip.at). Train before programming, outside of the block."
-            )
+        self._simulation.check_has_own_weights("fit")
         check_keywords("fit", keras.Model.fit, kwargs)
         network = self._compiled("fit")
         kwargs = self._without_batch_size(kwargs)

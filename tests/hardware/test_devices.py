@@ -100,8 +100,13 @@ def test_all_methods_compute_with_the_weights_at_a_time():
                 sim.run_steps(1)
                 predicted = sim.predict(n_steps=1, verbose=0)[probe]
                 loss = sim.evaluate(y={probe: predicted}, n_steps=1, verbose=0)["loss"]
-                with pytest.raises(SimulationError, match="fit: .*chip.at"):
-                    sim.fit(n_steps=1, y={probe: predicted})
+                for name, call in {
+                    "fit": lambda y: sim.fit(n_steps=1, y={probe: y}),
+                    "reset": lambda y: sim.reset(),
+                    "load_params": lambda y: sim.load_params("not there"),
+                }.items():
+                    with pytest.raises(SimulationError, match=f"{name}: .*chip.at"):
+                        call(predicted)
             expected = weights @ np.ones(20)
             np.testing.assert_allclose(sim.data[probe][-1], expected, atol=1e-12)
             np.testing.assert_allclose(predicted[0, 0], expected, atol=1e-12)
