@@ -69,7 +69,7 @@ class CalledModule(ModuleLayer):
         self._buffers = [self._add(k, value, False) for k, value in self._state.items()]
         self._seeds = keras.random.SeedGenerator(0)
         self._structure, self._outputs = self._probe([tuple(x.shape) for x in examples])
-        self._apart = [keeps_items_apart(module, examples, t) for t in (False, True)]
+        self._apart = keeps_items_apart(module, examples)
         self.built = True
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:

@@ -3,6 +3,7 @@
 Steps of a simulation may then be items of one call.
 """
 
+import contextlib
 import copy
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -19,8 +20,8 @@ BLOCK = 2**21
 
 
 def keeps_items_apart(
-    module: torch.nn.Module, examples: Sequence[torch.Tensor], training: bool
-) -> bool:
+    module: torch.nn.Module, examples: Sequence[torch.Tensor]
+) -> tuple[bool, bool]:
     """Tell whether each item's output follows from its input alone.
 
     In evaluation, a copy of the module gets several items, and then each by itself, in
@@ -33,18 +34,23 @@ def keeps_items_apart(
         The module, which is not changed.
     examples : sequence of torch.Tensor
         Inputs, with the minibatch along the first axis.
-    training : bool
-        Whether the module trains.
+
+    Returns
+    -------
+    in_evaluation, in_training : bool
     """
     module = copy.deepcopy(module)
     items = [_items(example) for example in examples]
-    try:
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            return _are_apart(module, items) and (
-                not training or _trains_alike(module, items)
-            )
-    except Exception:  # whatever a module raises for other numbers or fewer items
-        return False
+    found = []
+    with (
+        contextlib.suppress(Exception),  # for other numbers, or fewer items
+        torch.no_grad(),
+        torch.random.fork_rng(devices=[]),
+    ):
+        found.append(_are_apart(module, items))
+        found.append(found[0] and _trains_alike(module, items))
+    in_evaluation, in_training = [*found, False, False][:2]
+    return in_evaluation, in_training
 
 
 def blocks(arrays: Sequence[np.ndarray]) -> Iterator[slice]:
