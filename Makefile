@@ -17,6 +17,10 @@ QUICK := tests/graph tests/engine/test_engine.py tests/simulator/test_running.py
 	tests/test_dists.py tests/test_imports.py tests/test_losses.py tests/test_surrogates.py \
 	tests/nodes/test_tensor_node.py
 
+# What XLA has compiled stays in memory until its process ends: one process for all tests
+# would take 11 GB. So these have processes of their own.
+HALF := tests/converter tests/hardware tests/keras_model tests/nir tests/onnx tests/wrapped
+
 # Nengo's test names, and with them the seeds of its tests, then do not depend on where
 # it is installed
 NENGO_ROOT = $(shell $(BIN)/python -c \
@@ -76,7 +80,8 @@ lint: $(VENV)/.installed-tests
 	$(BIN)/mypy
 
 unit: $(VENV)/.installed-tests
-	$(BIN)/python $(PYTEST)
+	$(BIN)/python $(PYTEST) $(HALF)
+	$(BIN)/python $(PYTEST) $(HALF:%=--ignore=%)
 
 quick: $(VENV)/.installed-tests
 	$(BIN)/python $(PYTEST) $(QUICK)
