@@ -4,6 +4,7 @@ import nengo
 import numpy as np
 import pytest
 
+from nengo_dl.engine.step import Clock
 from tests.keras_model.layers import draw_inputs, make_layer
 
 N_ITEMS, N_STEPS = 3, 4
@@ -90,7 +91,9 @@ def test_what_is_computed_ahead_takes_no_more_memory_than_the_inputs(make, joins
     step = layer.engine.step()
     sizes = [layer.engine.layout.blocks[n].size for n in feed_blocks(layer)]
     feeds = tuple(np.ones((N_STEPS, size, N_ITEMS)) for size in sizes)
-    results = step.join(step.prepare(layer.parameters.blocks()), feeds)[len(feeds) :]
+    start = Clock(np.int32(0), np.int32(0), np.zeros((1, N_ITEMS)))
+    prepared = step.prepare(layer.parameters.blocks())
+    results = step.join(prepared, feeds, start)[len(feeds) :]
     assert bool(results) == joins
     assert all(r.shape[0] == N_STEPS and r.shape[2] == N_ITEMS for r in results)
     assert all(r.shape[1] <= sum(sizes) for r in results)
