@@ -83,9 +83,6 @@ class CompiledNetwork:
     ----------
     layer : `EngineLayer`
         The layer of the network. Only its form counts.
-    trains_with_xla : bool
-        Whether XLA compiles calls with gradients. It cannot keep what they need, so the
-        outputs are computed once more for them.
 
     Attributes
     ----------
@@ -97,9 +94,8 @@ class CompiledNetwork:
         Whether minibatches may be filled up with items that are dropped.
     """
 
-    def __init__(self, layer: EngineLayer, trains_with_xla: bool):
+    def __init__(self, layer: EngineLayer):
         self.layer = layer
-        self._trains_with_xla = trains_with_xla and layer.supports_jit
         own = layer.parameters.variables
         known = {id(variable) for variable in own}
         others = [v for v in layer.variables if id(v) not in known]
@@ -149,7 +145,8 @@ class CompiledNetwork:
             From the values and the gradients of outputs to those of the values that
             need them.
         """
-        if self._trains_with_xla:
+        if self.layer.supports_jit:
+            # XLA cannot keep what gradients need: outputs are computed again for them
             results = self._forward(call, values, True)
             return results, functools.partial(self._pull, call, wanted)
         with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:

@@ -9,7 +9,6 @@ from nengo_dl.keras_model.layer import EngineLayer
 from nengo_dl.keras_model.nengo_layer import NengoLayer
 from nengo_dl.keras_model.precision import in_precision
 from nengo_dl.torch.compiled import CompiledNetwork
-from nengo_dl.wrapped.model import pays_in_training
 
 
 class Program:
@@ -47,8 +46,7 @@ class Program:
             layer: EngineLayer = self.layer
             if precision != self.precision:
                 layer = in_precision(layer, precision, layer.stateful)
-            pays = pays_in_training(self.layer, self.layer.network)
-            self._compiled[precision] = CompiledNetwork(layer, pays)
+            self._compiled[precision] = CompiledNetwork(layer)
         return self._compiled[precision]
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Program":

@@ -9,7 +9,6 @@ from typing import Any
 
 import keras
 import nengo
-import tensorflow as tf
 from keras.saving import register_keras_serializable
 from nengo.exceptions import ValidationError
 
@@ -72,9 +71,8 @@ class WrappedModel(keras.Model):
     Notes
     -----
     XLA compiles predictions and evaluations for minibatches of one size. Smaller ones,
-    such as the last one of an epoch, are filled up. Of training, it compiles all, if
-    ``compile(jit_compile=...)`` says so; by default, networks with convolutions are
-    trained without it on a CPU, where their gradients are slow.
+    such as the last one of an epoch, are filled up. Training it compiles for each size.
+    ``compile(jit_compile=False)`` leaves it out.
     """
 
     jit_compile: Any  # a property of Keras'
@@ -90,7 +88,7 @@ class WrappedModel(keras.Model):
     ):
         super().__init__(inputs=inputs, outputs=outputs, name=name, **kwargs)
         self._origin = origin
-        self._uses_xla = self._trains_with_xla = origin.layer.supports_jit
+        self._uses_xla = origin.layer.supports_jit
         self._filled_up = FilledUp(functools.partial(super().call, training=False))
         self._size: int | None = None  # of the minibatches of predictions
         self._sizes_made: dict[str, int | None] = {}
@@ -189,12 +187,9 @@ class WrappedModel(keras.Model):
 
         XLA is used by default, see the notes of the class.
         """
-        layer = self._origin.layer
+        self._uses_xla = bool(jit_compile)
         if jit_compile == "auto":
-            self._uses_xla = layer.supports_jit
-            self._trains_with_xla = pays_in_training(layer, self.network)
-        else:
-            self._uses_xla = self._trains_with_xla = bool(jit_compile)
+            self._uses_xla = self._origin.layer.supports_jit
         super().compile(
             optimizer=optimizer,
             loss=loss,
@@ -296,7 +291,7 @@ class WrappedModel(keras.Model):
 
     def make_train_function(self, force: bool = False) -> Any:
         """Compile `train_step`, see ``keras.Model.make_train_function``."""
-        with self._compiling(self._trains_with_xla):
+        with self._compiling(self._uses_xla):
             return super().make_train_function(force)
 
     def make_test_function(self, force: bool = False) -> Any:
@@ -346,13 +341,3 @@ class WrappedModel(keras.Model):
         before = self._sizes_made.get(use, self._size)
         self._sizes_made[use] = self._size
         return before != self._size
-
-
-def pays_in_training(layer: NengoLayer, network: nengo.Network) -> bool:
-    """Tell whether XLA makes training faster: not the gradients of convolutions."""
-    convolves = any(
-        isinstance(conn.transform, nengo.Convolution | nengo.ConvolutionTranspose)
-        for conn in network.all_connections
-    )
-    has_gpu = bool(tf.config.list_physical_devices("GPU"))
-    return layer.supports_jit and (has_gpu or not convolves)
