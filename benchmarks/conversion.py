@@ -10,6 +10,7 @@ of them, and what it costs: spikes per neuron and synaptic operations for each i
 """
 
 import argparse
+import functools
 import time
 from dataclasses import dataclass
 
@@ -42,10 +43,10 @@ class Setting:
         Whether each channel is calibrated for itself.
     synapse : float or "auto", optional
         Behind neurons.
-    epochs : int
-        Of tuning; 0 for none.
     n_steps : int
-        That it is tuned to.
+        For which it is tuned, and its costs are counted.
+    is_tuned : bool
+        Whether it is tuned.
     """
 
     name: str
@@ -53,10 +54,11 @@ class Setting:
     target_rate: float = 2000.0
     per_channel: bool = False
     synapse: float | str | None = None
-    epochs: int = 0
     n_steps: int = COST_STEPS
+    is_tuned: bool = False
 
 
+tuned = functools.partial(Setting, per_channel=True, is_tuned=True)
 SETTINGS = (
     Setting("IF", nengo_dl.IntegrateAndFire()),
     Setting("IF, channels", nengo_dl.IntegrateAndFire(), per_channel=True),
@@ -65,9 +67,9 @@ SETTINGS = (
     Setting("LIF", nengo.LIF()),
     Setting("LIF, synapse", nengo.LIF(), synapse="auto"),
     Setting("LIF, channels, synapse", nengo.LIF(), per_channel=True, synapse="auto"),
-    Setting("LIF, tuned", nengo.LIF(), 2000.0, True, "auto", epochs=3),
-    Setting("IF, tuned", nengo_dl.IntegrateAndFire(), 2000.0, True, None, 3, 4),
-    Setting("IF, frugal, tuned", nengo_dl.IntegrateAndFire(), 1000.0, True, None, 3, 4),
+    tuned("LIF, tuned", nengo.LIF(), synapse="auto"),
+    tuned("IF, tuned", nengo_dl.IntegrateAndFire(), n_steps=4),
+    tuned("IF, frugal, tuned", nengo_dl.IntegrateAndFire(), 1000.0, n_steps=4),
 )
 
 
@@ -145,10 +147,10 @@ def row(model, setting, x, y):
         synapse=setting.synapse,
     )
     wall, processor = time.perf_counter(), time.process_time()
-    if setting.epochs:
-        converter.tune(x[:N_TRAIN], epochs=setting.epochs, n_steps=setting.n_steps)
+    if setting.is_tuned:
+        converter.tune(x[:N_TRAIN], n_steps=setting.n_steps)
     wall, processor = time.perf_counter() - wall, time.process_time() - processor
-    n_steps = setting.n_steps if setting.epochs else max(STEPS)
+    n_steps = setting.n_steps if setting.is_tuned else max(STEPS)
     report = converter.report(
         x[N_TRAIN:], y[N_TRAIN:], n_steps, minibatch_size=MINIBATCH
     )

@@ -10,7 +10,7 @@ import numpy as np
 
 from nengo_dl.converter import evaluation, readout
 from nengo_dl.converter.calibration import recommended_steps
-from nengo_dl.converter.distillation import Training, distil
+from nengo_dl.converter.distillation import SURROGATE, Training, distil
 from nengo_dl.converter.keras_conversion import KerasConversion
 from nengo_dl.converter.presentation import (
     DEFAULT_STEPS,
@@ -176,11 +176,11 @@ class RunMethods:
         self,
         x: Any,
         y: Any = None,
-        epochs: int = 3,
+        epochs: int = 8,
         n_steps: int | None = None,
         *,
-        learning_rate: float = 1e-3,
-        surrogate: Surrogate | str = "fast_sigmoid",
+        learning_rate: float = 3e-3,
+        surrogate: Surrogate | str = SURROGATE,
         dt: float = 0.001,
         minibatch_size: int = 32,
         verbose: Any = 0,
@@ -206,7 +206,8 @@ class RunMethods:
         learning_rate : float
             Of Adam in the beginning; it decays to zero along a cosine.
         surrogate : str or callable
-            The derivative of a spike, one of `nengo_dl.surrogates`.
+            The derivative of a spike, one of `nengo_dl.surrogates`, by default
+            ``FastSigmoid(5.0)``.
         dt : float
             Length of a step, in seconds.
         minibatch_size : int
