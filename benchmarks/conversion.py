@@ -69,7 +69,7 @@ SETTINGS = (
     Setting("LIF, channels, synapse", nengo.LIF(), per_channel=True, synapse="auto"),
     tuned("LIF, tuned", nengo.LIF(), synapse="auto"),
     tuned("IF, tuned", nengo_dl.IntegrateAndFire(), n_steps=4),
-    tuned("IF, frugal, tuned", nengo_dl.IntegrateAndFire(), 1000.0, n_steps=4),
+    tuned("IF, frugal, tuned", nengo_dl.IntegrateAndFire(), 1250.0, n_steps=8),
 )
 
 

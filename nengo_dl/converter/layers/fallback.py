@@ -10,6 +10,7 @@ import numpy as np
 
 from nengo_dl.converter.build import Build
 from nengo_dl.converter.keras_graph import LayerCall
+from nengo_dl.converter.layers.dropout import CompiledDropout
 from nengo_dl.converter.operands import keeps_items
 from nengo_dl.converter.populations import Obj
 from nengo_dl.converter.registry import ANY_LAYER, register
@@ -23,6 +24,10 @@ from nengo_dl.nodes.tensor_node import TensorNode
 from nengo_dl.simulator.stacklevel import user_level
 
 _KERAS = "keras"
+# Layers whose copies are of another class, which is faster
+COMPILED: dict[type[keras.Layer], type[keras.Layer]] = {
+    keras.layers.Dropout: CompiledDropout
+}
 
 
 def copied(layer: keras.Operation, call: LayerCall) -> keras.Operation:
@@ -51,7 +56,8 @@ def copied(layer: keras.Operation, call: LayerCall) -> keras.Operation:
 def _made_again(layer: keras.Layer, call: LayerCall) -> keras.Layer:
     """Return a copy, or raise an exception."""
     with _policy_of(layer):
-        new = type(layer).from_config(layer.get_config())
+        kind = COMPILED.get(type(layer), type(layer))
+        new = kind.from_config(layer.get_config())
     if new is layer:
         raise ValueError("from_config returns the layer itself")
     _keep_functions(layer, new, set())
