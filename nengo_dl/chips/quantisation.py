@@ -121,9 +121,8 @@ def _best_fractions(
     is_first = xp.expand_dims(first, 1) == np.arange(len(FRACTIONS), dtype="int32")
     second = xp.argmin(xp.where(is_first, np.inf, errors), axis=1)
     two = xp.stack([first, second], axis=1)
-    exact = (blocks, xp.take_along_axis(steps, two, axis=1), n)
-    exact = (library.cast(value, "float64") for value in exact)
-    errors = _squared_errors(*exact, library)
+    steps = xp.take_along_axis(steps, two, axis=1)
+    errors = _squared_errors(blocks, steps, n, library)
     best = xp.where(errors[:, 0] <= errors[:, 1], first, second)
     return xp.take(library.cast(FRACTIONS, rows.dtype), best)
 
@@ -149,7 +148,7 @@ def _squared_errors(blocks: Any, steps: Any, n: Any, library: Library) -> Any:
     blocks : ndarray or tensor of shape (n_rows, n_blocks, terms, 1, lanes)
         The magnitudes.
     steps : ndarray or tensor of shape (n_rows, n_steps)
-        The sizes of steps.
+        The sizes of steps, in the precision to compute with.
     n : scalar ndarray or tensor
         Number of steps up to the largest level.
     library : `Library`
@@ -162,10 +161,10 @@ def _squared_errors(blocks: Any, steps: Any, n: Any, library: Library) -> Any:
     """
     xp = library.ops
     steps = xp.expand_dims(xp.expand_dims(steps, 1), -1)
-    inverses = 1 / steps
+    inverses, n = 1 / steps, library.cast(n, steps.dtype)
     errors = 0
     for term in range(blocks.shape[2]):
-        magnitudes = blocks[:, :, term]
+        magnitudes = library.cast(blocks[:, :, term], steps.dtype)
         levels = xp.minimum(xp.round(magnitudes * inverses), n)
         errors += xp.square(levels * steps - magnitudes)
     return xp.sum(library.cast(xp.sum(errors, axis=-1), "float64"), axis=1)
