@@ -11,7 +11,7 @@ import tensorflow as tf
 # sqrt(SHIFT - log(1 - x^2)), and log(1 + m) / m by powers of m, for 1 + m in
 # [sqrt(0.5), sqrt(2)]. The first has the smallest largest relative error; the second
 # interpolates at Chebyshev's nodes.
-POWERS = np.float32(
+POWERS = np.array(
     [
         2.2890441,
         1.6962152,
@@ -28,9 +28,10 @@ POWERS = np.float32(
         -0.034850284,
         -0.0015656031,
         0.007172034,
-    ]
+    ],
+    dtype=np.float32,
 )
-LOGARITHM = np.float32(
+LOGARITHM = np.array(
     [
         0.99999994,
         -0.50000364,
@@ -40,7 +41,8 @@ LOGARITHM = np.float32(
         -0.17247014,
         0.1623419,
         -0.10134057,
-    ]
+    ],
+    dtype=np.float32,
 )
 SHIFT, LARGEST = 1.25, 17.0  # the second is -log(1 - x^2) next to 1, and a little more
 LOW, HIGH = np.sqrt(SHIFT), np.sqrt(SHIFT + LARGEST)
