@@ -1,7 +1,8 @@
 """What do hardware and tiles cost, and how accurate are digits on them?
 
 Times are processor time and wall time with hardware, as ratios to those without, in
-turns: of training steps of a dense network, and of steps of a spiking convolution.
+turns: of training steps of LeNet-300-100 and LeNet-5, and of steps of a spiking
+convolution.
 Accuracies are those of scikit-learn's digits.
 ``python -m benchmarks.hardware tiles`` chooses.
 """
@@ -13,6 +14,7 @@ import time
 import keras
 import nengo
 import numpy as np
+from keras import layers as kl
 from sklearn.datasets import load_digits
 
 import nengo_dl
@@ -20,7 +22,8 @@ from benchmarks import conversion
 from benchmarks.report import save, show
 from nengo_dl.hardware import PCM, Hardware, Tile, Weights, convert
 
-ROUNDS, ITEMS = 9, 64
+ROUNDS, ITEMS, PIXELS = 9, 64, 784
+DENSE = (PIXELS, 300, 100, 10)
 YEAR = 365 * 86400
 MODELS = {
     "none": None,
@@ -78,13 +81,40 @@ def network(model, sizes):
     return net if model is None else convert(net, model, inplace=True)
 
 
-def costs(sizes, models=MODELS):
+def lenet_5(model):
+    """Convert a convolutional network of rectified neurons."""
+    layers = [
+        kl.Conv2D(6, 5, padding="same", activation="relu"),
+        kl.AveragePooling2D(2),
+        kl.Conv2D(16, 5, activation="relu"),
+        kl.AveragePooling2D(2),
+        kl.Flatten(),
+        kl.Dense(120, activation="relu"),
+        kl.Dense(84, activation="relu"),
+        kl.Dense(10),
+    ]
+    keras_model = keras.Sequential([keras.Input((28, 28, 1)), *layers])
+    converter = nengo_dl.Converter(keras_model)
+    net = converter.net
+    net.inputs = converter.inputs[keras_model.inputs[0]]
+    net.output = converter.outputs[keras_model.outputs[0]]
+    return net if model is None else convert(net, model, inplace=True)
+
+
+NETWORKS = {
+    "dense": (lambda model: network(model, DENSE), 266_200),
+    "convolutional": (lenet_5, 61_470),
+}
+
+
+def costs(name, models=MODELS):
     """Print the time of a training step with each model."""
-    x = np.random.RandomState(0).uniform(size=(8 * ITEMS, 1, sizes[0]))
+    make, n_weights = NETWORKS[name]
+    x = np.random.RandomState(0).uniform(size=(8 * ITEMS, 1, PIXELS))
     y = np.zeros((8 * ITEMS, 1, 1))
     sims, runs = [], {}
     for name, model in models.items():
-        net = network(model, sizes)
+        net = make(model)
         sim = nengo_dl.Simulator(net, minibatch_size=ITEMS, progress_bar=False)
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         sim.compile("sgd", loss=loss)
@@ -93,7 +123,6 @@ def costs(sizes, models=MODELS):
         sims.append(sim)
     times = _times(runs)
     base = times["none"]
-    n_weights = sum(a * b for a, b in zip(sizes[:-1], sizes[1:], strict=True))
     rows = []
     for name, found in times.items():
         wall, cpu = np.median(found / base, axis=0)
@@ -247,22 +276,26 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--seeds", type=int, default=3)
-    sizes = (784, 300, 100, 10)
     parts = {
-        "costs": lambda: costs(sizes),
+        "costs of weights, dense": lambda: costs("dense"),
+        "costs of weights, convolutional": lambda: costs("convolutional"),
         "accuracies": lambda: accuracies(arguments.epochs),
-        "costs of tiles in training": lambda: costs(sizes, TILES),
+        "costs of tiles in training": lambda: costs("dense", TILES),
         "costs of tiles in steps": lambda: costs_of_steps(TILES),
         "accuracies on tiles": lambda: accuracies_on_tiles(arguments.seeds),
     }
     parser.add_argument("words", nargs="*", help=f"words of {', '.join(parts)}")
     arguments = parser.parse_args()
     for name, measure in parts.items():
-        if all(word in name.split() for word in arguments.words):
+        if all(word in name.replace(",", "").split() for word in arguments.words):
             head, found = measure()
             rows = [dict(zip(head, row, strict=True)) for row in found]
             show(f"Weights on hardware: {name}", rows)
-            save(f"hardware-{name.replace(' ', '-')}", rows, epochs=arguments.epochs)
+            save(
+                f"hardware-{name.replace(',', '').replace(' ', '-')}",
+                rows,
+                epochs=arguments.epochs,
+            )
 
 
 if __name__ == "__main__":

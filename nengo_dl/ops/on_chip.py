@@ -13,7 +13,7 @@ from nengo_dl.graph.on_chip import OnChip
 from nengo_dl.ops.random import gaussian, uniform
 from nengo_dl.ops.registry import Builder
 
-TENSORFLOW = Library(keras.ops, keras.ops.cast, keras.ops.fori_loop)
+TENSORFLOW = Library(keras.ops, keras.ops.cast)
 
 
 @Builder.register(OnChip, merge_key=lambda op: (op.shape, op.placement))

@@ -7,6 +7,8 @@ give other numbers under XLA than without.
 import numpy as np
 import tensorflow as tf
 
+from nengo_dl.ops.erfinv import erfinv
+
 _MULTIPLIER = np.uint32(1664525)
 _INCREMENT = np.uint32(1013904223)
 
@@ -71,7 +73,8 @@ def gaussian(key, shape, dtype, rows=None, columns=None):
     half = 2.0 ** (-24 if dtype == tf.float32 else -53)
     # the middles of intervals, which are exact, lie symmetrically between -1 and 1
     middles = uniform(key, shape, dtype, rows, columns) * 2.0 + (half - 1.0)
-    return tf.math.erfinv(middles) * np.sqrt(2.0)
+    inverse = erfinv if dtype == tf.float32 else tf.math.erfinv
+    return inverse(middles) * np.sqrt(2.0)
 
 
 def _shifted(x, n_bits):

@@ -4,10 +4,13 @@ import keras
 import nengo
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import nengo_dl
+from nengo_dl.chips.quantisation import NUMPY, quantised
 from nengo_dl.hardware import Weights, convert
 from nengo_dl.nodes import Stencil
+from nengo_dl.ops.on_chip import TENSORFLOW
 
 MODELS = {
     "2 bits": Weights(bits=2),
@@ -114,18 +117,50 @@ def test_frozen_weights_are_those_that_are_simulated(name, dtype):
     np.testing.assert_allclose(ours, reference.data[net.probe], atol=tolerance)
 
 
-def test_mse_has_the_smallest_error_of_all_scales():
-    net = network(kernel(5, 36), "float64", hardware=Weights(bits=3, scale="mse"))
-    with nengo_dl.Simulator(net, progress_bar=False) as sim:
-        sim.run_steps(1)
-        held = sim.data[net.weights[0]][0]
-    for row, found in zip(kernel(5, 36), held, strict=True):
-        errors = []
-        for part in np.linspace(0.2, 1, 41):
-            s = part * np.max(np.abs(row))
-            w = np.clip(np.round(row * 3 / s), -3, 3) * s / 3
-            errors.append(np.sum((w - row) ** 2))
-        np.testing.assert_allclose(np.sum((found - row) ** 2), np.min(errors))
+# Shapes of weights and the axes along which they share a scale: a value alone, less and
+# more than what is added up at once, and channels at the end
+SHARED = {
+    "one value": ((7, 1), (1,)),
+    "a few": ((7, 43), (1,)),
+    "many": ((3, 2500), (1,)),
+    "a tensor": ((30, 50), (0, 1)),
+    "filters": ((3, 3, 5, 4), (0, 1, 2)),
+}
+
+
+@pytest.mark.parametrize("name", SHARED)
+@pytest.mark.parametrize("bits", [2, 4, 8])
+@pytest.mark.parametrize("size", [1.0, 1e-25])
+def test_mse_chooses_the_scale_with_the_smallest_error(name, bits, size):
+    shape, axes = SHARED[name]
+    weights = np.random.RandomState(bits).laplace(size=shape) * size
+    weights = weights.astype(np.float32)
+    model = Weights(bits=bits, scale="mse")
+    n = np.float32(model.n_levels)
+    found = quantised(weights, n, model, axes, NUMPY)
+    largest = np.max(np.abs(weights), axis=axes, keepdims=True)
+    tried = []
+    for part in np.linspace(0.2, 1, 41, dtype=np.float32):
+        s = part * largest
+        tried.append(np.clip(np.round(weights * n / s), -n, n) / n * s)
+    errors = np.subtract(tried, weights, dtype=np.float64)
+    errors = np.sum(errors**2, axis=tuple(axis + 1 for axis in axes), keepdims=True)
+    best = np.argmin(errors, axis=0, keepdims=True)
+    np.testing.assert_array_equal(
+        found, np.take_along_axis(np.array(tried), best, 0)[0]
+    )
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_mse_chooses_the_same_scale_in_all_libraries(name):
+    shape, axes = SHARED[name]
+    weights = np.random.RandomState(0).normal(size=shape).astype(np.float32)
+    model, n = Weights(bits=3, scale="mse"), np.float32(3)
+    expected = quantised(weights, n, model, axes, NUMPY)
+    for jit_compile in (True, False):
+        function = tf.function(quantised, jit_compile=jit_compile)
+        found = function(tf.constant(weights), tf.constant(n), model, axes, TENSORFLOW)
+        np.testing.assert_array_equal(found, expected)
 
 
 def test_steps_are_powers_of_two_and_clip_nothing():
