@@ -7,8 +7,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from nengo_dl.keras_model.keras_network import KerasNetwork
 from nengo_dl.keras_model import minibatches
+from nengo_dl.keras_model.keras_network import KerasNetwork
 from nengo_dl.simulator.arguments import check_steps_without_loop, warn_of_delays
 from nengo_dl.simulator.array_data import (
     ArrayData,
