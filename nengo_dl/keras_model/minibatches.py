@@ -69,6 +69,34 @@ def minibatches(data: dict[str, Any], size: int) -> Iterator[tf.data.Dataset]:
         arrays.clear()
 
 
+def predict(
+    model: keras.Model, data: dict[str, np.ndarray], size: int
+) -> dict[str, np.ndarray]:
+    """Return the outputs of a model for arrays, without anything around minibatches.
+
+    Datasets and callbacks of Keras take several milliseconds in each call, in which a
+    small network runs thousands of steps.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Its outputs are a dict.
+    data : dict of str to ndarray
+        Inputs by name. The first axes have the same length, a multiple of `size`.
+    size : int
+        Number of items in a minibatch.
+    """
+    n_items = len(next(iter(data.values())))
+    found = []
+    for start in range(0, n_items, size):
+        parts = {name: x[start : start + size] for name, x in data.items()}
+        whole = {name: np.asarray(x, _dtype(x)) for name, x in parts.items()}
+        found.append(model.predict_on_batch(whole))
+    if len(found) == 1:
+        return found[0]
+    return {name: np.concatenate([part[name] for part in found]) for name in found[0]}
+
+
 def _single(data: dict[str, Any]) -> tf.data.Dataset:
     """Return arrays of one minibatch as a dataset, which does not cut them."""
     whole = tf.nest.map_structure(lambda x: np.asarray(x, _dtype(x)), data)

@@ -7,8 +7,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from nengo_dl.keras_model import minibatches
 from nengo_dl.keras_model.keras_network import KerasNetwork
-from nengo_dl.keras_model.minibatches import minibatches
 from nengo_dl.simulator.arguments import check_steps_without_loop, warn_of_delays
 from nengo_dl.simulator.array_data import (
     ArrayData,
@@ -148,8 +148,25 @@ class DataAdapter:
         if batch_size is None or self._setup.strategy is not None:
             yield arguments
             return
-        with minibatches(arrays, batch_size) as dataset:
+        with minibatches.minibatches(arrays, batch_size) as dataset:
             yield {"x": dataset}
+
+    def predict(self, arguments: Arguments, kwargs: Arguments) -> Arguments:
+        """Return outputs by name, for arguments of ``predict``: data, and all others.
+
+        Only where somebody watches the minibatches of arrays go by, Keras has a part.
+        """
+        model, size = self._network.predictor, arguments.get("batch_size")
+        is_watched = kwargs.get("callbacks") or kwargs.get("verbose", "auto") != 0
+        if (
+            size is None
+            or is_watched
+            or kwargs.get("steps") is not None
+            or self._setup.strategy is not None
+        ):
+            with self.by_minibatch(arguments) as data:
+                return model.predict(**data, **kwargs)
+        return minibatches.predict(model, arguments["x"], size)
 
     def _validation(self, validation: Any, n_steps: int | None) -> Any:
         if not isinstance(validation, ArrayData):

@@ -68,6 +68,7 @@ class Runner:
         self._recording = Recording(self._initial)
         self.keras_network: KerasNetwork | None = None
         self._n_lent = 0
+        self._is_other = False  # whether what is lent may be another state now
         self._replacing = threading.Lock()
 
     @property
@@ -240,6 +241,7 @@ class Runner:
     def replace_values(self, values: Values) -> None:
         """Go on from another state, and from what learning rules have made of it."""
         if self.layer is not None and self._n_lent:
+            self._is_other = True
             self.layer.load(values)
             return
         if values is not self._recording.values:
@@ -276,6 +278,8 @@ class Runner:
             kept = bool(layer.keep) if self._n_lent else False
             if not self._n_lent:
                 layer.load(layer.with_learned(self._recording.values))
+                self._is_other = False
+            self._is_other |= stateful
             streams = self.engine.host.get()
             self._n_lent += 1
         try:
@@ -289,7 +293,9 @@ class Runner:
                 if not stateful:
                     self.engine.host.put(streams)
                 if not self._n_lent:
-                    self.replace_values(layer.with_state(self._recording.values))
+                    values = self._recording.values
+                    back = layer.with_state if self._is_other else layer.with_learned
+                    self.replace_values(back(values))
 
     def clear_probes(self) -> None:
         """Drop what has been recorded."""

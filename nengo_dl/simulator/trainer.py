@@ -132,8 +132,7 @@ class Trainer:
                     x = arguments["x"]
                     outputs = network.predictor.predict_on_batch(x, **kwargs)
                 else:
-                    with adapter.by_minibatch(arguments) as data:
-                        outputs = network.predictor.predict(**data, **kwargs)
+                    outputs = adapter.predict(arguments, kwargs)
         return {
             probe: outputs[name][:1] if network.is_shared(probe) else outputs[name]
             for probe, name in network.layer.output_names.items()

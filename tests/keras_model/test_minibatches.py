@@ -82,3 +82,45 @@ def test_arrays_are_not_kept():
         del x
         gc.collect()
         assert watch() is None
+
+
+class Watching(keras.callbacks.Callback):
+    """Counts minibatches of predictions."""
+
+    n_minibatches = 0
+
+    def on_predict_batch_end(self, batch, logs=None):
+        self.n_minibatches += 1
+
+
+@pytest.mark.parametrize(
+    "n_items, n_steps, dtype, stateful",
+    [
+        (2, 5, "float64", False),
+        (2, 5, "float32", True),
+        (6, 1, "float32", True),  # a single step, which is held
+        (6, 5, "int64", False),
+    ],
+)
+def test_outputs_are_those_of_kerass_loop(n_items, n_steps, dtype, stateful):
+    """A callback needs Keras' loop around minibatches; without any, there is none."""
+    with nengo.Network(seed=0) as net:
+        stimulus = nengo.Node([0.0, 0.0])
+        ens = nengo.Ensemble(10, 2, neuron_type=nengo.LIF())
+        nengo.Connection(stimulus, ens)
+        probes = [nengo.Probe(ens), nengo.Probe(ens.neurons, sample_every=0.002)]
+    rng = np.random.default_rng(0)
+    x = rng.integers(-2, 3, size=(n_items, n_steps, 2)).astype(dtype)
+    found, times = [], []
+    watching = Watching()
+    with nengo_dl.Simulator(net, minibatch_size=2, progress_bar=False) as sim:
+        for kwargs in ({}, {"callbacks": [watching]}):
+            sim.reset()
+            arguments = {"n_steps": 5, "stateful": stateful, "verbose": 0, **kwargs}
+            found.append([sim.predict({stimulus: x}, **arguments) for _ in range(2)])
+            times.append(sim.n_steps)
+    assert watching.n_minibatches == n_items  # minibatches of two items, twice
+    assert times == [5 * n_items if stateful else 0] * 2
+    for first, second in zip(*found, strict=True):
+        for probe in probes:
+            np.testing.assert_array_equal(first[probe], second[probe])
