@@ -8,9 +8,9 @@ from tests.onnx.models import LIGHT, in_double_precision, with_random_weights
 
 runtime = pytest.importorskip("onnxruntime")
 
-# Keras' products of single items with matrices of ten thousand rows round more than
-# onnxruntime's, see the test in double precision
-ROUNDS_MORE = ("alexnet", "vgg19", "zfnet512")
+# A softmax makes relative errors of differences of its inputs, which are so large here
+# that the last bit of a float32 is 4e-6
+ROUNDS_MORE = ("alexnet", "vgg19")
 
 
 @pytest.fixture(params=LIGHT, ids=lambda path: path.stem)
@@ -38,7 +38,7 @@ def test_models_of_the_zoo(path):
     expected = run(model, x)
     is_rounded = any(name in path.stem for name in ROUNDS_MORE)
     translated = nengo_dl.onnx.to_keras(model)
-    assert distance(translated(x), expected) < (3e-5 if is_rounded else 1e-5)
+    assert distance(translated(x), expected) < (2e-5 if is_rounded else 1e-5)
 
 
 def test_double_precision():
