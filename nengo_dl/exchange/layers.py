@@ -10,6 +10,7 @@ from keras.saving import register_keras_serializable
 
 PACKAGE = "nengo_dl"
 LONG = 640  # products in a sum: their order matters where there are more
+SHORT = 144  # products in a sum that takes the place of a part of a long one
 WIDTH = 16  # multiples of it are numbers of channels that CPUs like
 
 
@@ -111,7 +112,7 @@ class Conv2D(keras.layers.Conv2D):
     def convolution_op(self, inputs, kernel):
         """Return the sum of the convolutions of all parts."""
         *size, n_channels, _ = kernel.shape
-        length = max(WIDTH, LONG // math.prod(size) // WIDTH * WIDTH)
+        length = max(WIDTH, SHORT // math.prod(size) // WIDTH * WIDTH)
         starts = list(range(length, n_channels, length))
         if not starts or tf.config.list_physical_devices("GPU"):
             return super().convolution_op(inputs, kernel)

@@ -8,10 +8,6 @@ from tests.onnx.models import LIGHT, in_double_precision, with_random_weights
 
 runtime = pytest.importorskip("onnxruntime")
 
-# A softmax makes relative errors of differences of its inputs, which are so large here
-# that the last bit of a float32 is 4e-6
-ROUNDS_MORE = ("alexnet", "vgg19")
-
 
 @pytest.fixture(params=LIGHT, ids=lambda path: path.stem)
 def path(request):
@@ -36,9 +32,8 @@ def test_models_of_the_zoo(path):
     model = with_random_weights(path)
     x = np.random.default_rng(1).normal(size=(2, 3, 224, 224)).astype(np.float32)
     expected = run(model, x)
-    is_rounded = any(name in path.stem for name in ROUNDS_MORE)
     translated = nengo_dl.onnx.to_keras(model)
-    assert distance(translated(x), expected) < (2e-5 if is_rounded else 1e-5)
+    assert distance(translated(x), expected) < 1e-5
 
 
 def test_double_precision():
