@@ -1,6 +1,7 @@
 """What does a module of torch cost that is called, next to a Python node?
 
-The input of "known" is one of the network's, so one call computes all steps. "filtered"
+The input of "known" is one of the network's, so one call computes all steps, or a
+single one if it is held ("held", where the others get the same data). "filtered"
 has a synapse before the module, which is therefore called in each step. "node" is the
 same with a node whose function calls the module. "translated" is not called at all.
 """
@@ -66,6 +67,7 @@ def functions(sim, net):
         "run": lambda: sim.run_steps(N_STEPS, data={net.source: x}),
         "predict": lambda: sim.predict({net.source: x}, verbose=0),
         "fit": lambda: sim.fit({net.source: x}, {net.probe: y}, verbose=0),
+        "held": lambda: sim.predict({net.source: x[:, :1]}, n_steps=N_STEPS, verbose=0),
     }
 
 
@@ -79,7 +81,7 @@ def measure(n_rounds):
         sim = nengo_dl.Simulator(net, progress_bar=False)
         made[name] = functions(sim, net)
     rows = []
-    for method in ("run", "predict", "fit"):
+    for method in ("run", "predict", "fit", "held"):
         compared = {name: found[method] for name, found in made.items()}
         for function in compared.values():
             function()

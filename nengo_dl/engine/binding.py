@@ -58,21 +58,17 @@ def bind(
     # what a step has used cannot be written ahead of it any more
     writable = Elements(layout, ("transient",))
     return tuple(
-        _bind(number, kernel, layout, fixed, writable)
+        _bind(number, kernel, layout, fixed, writable, bool(held))
         for number, kernel in enumerate(kernels)
     )
 
 
-def _bind(number, kernel, layout, fixed, writable):
+def _bind(number, kernel, layout, fixed, writable, is_held):
     reads = tuple(layout.access(slot) for slot in kernel.reads)
     writes = tuple(layout.access(write.views) for write in kernel.writes)
     found = tuple(map(fixed.all, reads))
-    is_fixed = (
-        kernel.host is None
-        and not kernel.keyed
-        and all(found)
-        and all(map(writable.all, writes))
-    )
+    repeats = kernel.host is None and not kernel.keyed or is_held and kernel.repeats
+    is_fixed = repeats and all(found) and all(map(writable.all, writes))
     if not is_fixed:
         for access in writes:
             fixed.remove(access)

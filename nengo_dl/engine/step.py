@@ -177,7 +177,7 @@ class Step:
         held : tuple of tensor
             Held feeds, of shape (size, minibatch_size or 1) each.
         key : int32 tensor of shape (3,), optional
-            The random key of the first step, which training needs.
+            The random key of the first step, which training needs, and held feeds do.
         """
         memory = Memory(self._layout, {}, self._dtype)
         self._load(memory, "param", params)
@@ -191,8 +191,8 @@ class Step:
             ]
             if item.is_fixed:
                 draws = self._training and item.kernel.draws_once
-                results = item.kernel.fn(*((key, *found) if draws else found))
-                write(item, memory, results)
+                keys = (key,) if draws or item.kernel.keyed else ()
+                write(item, memory, item.kernel.fn(*keys, *found))
             arguments.append(tuple(found))
         return Prepared(memory, tuple(arguments))
 
@@ -287,8 +287,8 @@ class Step:
 def _for_training(kernel: Kernel) -> Kernel:
     if kernel.training_fn is None:
         return kernel
-    joins = kernel.training_joins_steps
-    return replace(kernel, fn=kernel.training_fn, joins_steps=joins)
+    joins, repeats = kernel.training_joins_steps, kernel.training_repeats
+    return replace(kernel, fn=kernel.training_fn, joins_steps=joins, repeats=repeats)
 
 
 def _put(memory: Memory, ranges: Access, tensors: Iterable[tf.Tensor]) -> None:

@@ -5,9 +5,13 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras.saving import register_keras_serializable
 
 PACKAGE = "nengo_dl"
+LONG = 640  # products in a sum: their order matters where there are more
+SHORT = 144  # products in a sum that takes the place of a part of a long one
+WIDTH = 16  # multiples of it are numbers of channels that CPUs like
 
 
 @register_keras_serializable(PACKAGE)
@@ -77,6 +81,44 @@ class ProductWith(keras.layers.Layer):
         x, matrix, *bias = inputs
         made = keras.ops.matmul(x, matrix[0])
         return made + bias[0][0] if bias else made
+
+
+@register_keras_serializable(PACKAGE)
+class Dense(keras.layers.Dense):
+    """A dense layer for items with many elements, which rounds little for one of them.
+
+    TensorFlow multiplies a single row with a matrix by adding up products one after the
+    other, so that sums of thousands round much. More rows it multiplies in blocks. A
+    single item therefore gets company, of zeros.
+    """
+
+    def call(self, inputs, training=None):
+        """Return the product for inputs of shape (minibatch, size_in)."""
+        n_items = keras.ops.shape(inputs)[0]
+        missing = keras.ops.maximum(2 - n_items, 0)
+        company = keras.ops.zeros((missing, inputs.shape[1]), inputs.dtype)
+        rows = keras.ops.concatenate([inputs, company])
+        return super().call(rows, training=training)[:n_items]
+
+
+@register_keras_serializable(PACKAGE)
+class Conv2D(keras.layers.Conv2D):
+    """A convolution of many channels, the last axis, which rounds little.
+
+    On CPUs, TensorFlow adds up the products of a window one after the other. Parts of
+    the channels are therefore convolved by themselves.
+    """
+
+    def convolution_op(self, inputs, kernel):
+        """Return the sum of the convolutions of all parts."""
+        *size, n_channels, _ = kernel.shape
+        length = max(WIDTH, SHORT // math.prod(size) // WIDTH * WIDTH)
+        starts = list(range(length, n_channels, length))
+        if not starts or tf.config.list_physical_devices("GPU"):
+            return super().convolution_op(inputs, kernel)
+        parts = keras.ops.split(inputs, starts, axis=-1)
+        kernels = keras.ops.split(kernel, starts, axis=-2)
+        return sum(map(super().convolution_op, parts, kernels))
 
 
 @register_keras_serializable(PACKAGE)

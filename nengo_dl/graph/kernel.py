@@ -101,8 +101,8 @@ class Kernel:
     keyed : bool
         Whether ``fn`` takes a key as its first argument, an int32 tensor of shape (3,)
         that holds the seed, the number of the step, and the number of items. None of
-        its other arguments has a trailing 1, unless there is one item, or ``prepare``
-        returned it.
+        its other arguments has a trailing 1, unless there is one item, ``prepare``
+        returned it, or it ``repeats``.
     training_fn : callable or None
         What stands in for ``fn`` in training; None if that is differentiable as it is.
     draws_once : bool
@@ -113,7 +113,11 @@ class Kernel:
         Whether many minibatches at once, side by side, cost less than one after the
         other. What reads inputs of the network alone is then computed ahead of the time
         loop, for all steps together.
-    training_joins_steps : bool
+    repeats : bool
+        Whether ``fn`` has the same results whenever it has the same arguments, although
+        it calls Python or is ``keyed``. One call ahead of the time loop then stands for
+        all steps, if all that it reads is held.
+    training_joins_steps, training_repeats : bool
         The same of ``training_fn``.
     """
 
@@ -129,7 +133,9 @@ class Kernel:
     training_fn: Callable[..., Any] | None = None
     draws_once: bool = False
     joins_steps: bool = False
+    repeats: bool = False
     training_joins_steps: bool = False
+    training_repeats: bool = False
 
 
 def size_of(signal: Signal) -> int:

@@ -24,6 +24,10 @@ class ModuleLayer(keras.layers.Layer):
         """Tell whether each item's output follows from its input alone."""
         raise NotImplementedError
 
+    def repeats(self, training: bool) -> bool:
+        """Tell whether the same input always has the same output."""
+        raise NotImplementedError
+
     def begin(self) -> None:
         """Get ready for a run with the present weights."""
         raise NotImplementedError

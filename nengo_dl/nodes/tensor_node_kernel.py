@@ -82,7 +82,9 @@ def build_sim_tensor_node(ops, ctx):
         keyed=True,
         training_fn=None if function.layer is None else partial(fn, training=True),
         joins_steps=_joins_steps(function, always_trains),
+        repeats=_repeats(function, always_trains),
         training_joins_steps=_joins_steps(function, True),
+        training_repeats=_repeats(function, True),
     )
 
 
@@ -94,6 +96,12 @@ def _joins_steps(function: TensorFunction, training: bool) -> bool:
         and not function.pass_time
         and layer.keeps_items_apart(training)
     )
+
+
+def _repeats(function: TensorFunction, training: bool) -> bool:
+    """Tell whether a module need not be called again for the same input."""
+    layer = function.layer
+    return isinstance(layer, ModuleLayer) and layer.repeats(training)
 
 
 def _python_step(op: SimTensorNode, ctx: BuildContext):

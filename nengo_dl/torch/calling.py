@@ -23,7 +23,7 @@ from nengo.exceptions import BuildError, ValidationError
 
 from nengo_dl.nodes.modules import ModuleLayer
 from nengo_dl.torch.exporting import example_tensors
-from nengo_dl.torch.items import blocks, concatenated, keeps_items_apart
+from nengo_dl.torch.items import blocks, concatenated, treatments
 from nengo_dl.torch.translation import to_keras
 
 WHERE = "torch.layer"
@@ -69,7 +69,7 @@ class CalledModule(ModuleLayer):
         self._buffers = [self._add(k, value, False) for k, value in self._state.items()]
         self._seeds = keras.random.SeedGenerator(0)
         self._structure, self._outputs = self._probe([tuple(x.shape) for x in examples])
-        self._apart = keeps_items_apart(module, examples)
+        self._treatments = treatments(module, examples)
         self.built = True
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
@@ -124,7 +124,11 @@ class CalledModule(ModuleLayer):
 
     def keeps_items_apart(self, training: bool) -> bool:
         """Tell whether each item's output follows from its input alone."""
-        return self._apart[training]
+        return self._treatments[training].is_apart
+
+    def repeats(self, training: bool) -> bool:
+        """Tell whether the same input always has the same output."""
+        return self._treatments[training].repeats
 
     def begin(self) -> None:
         """Take the present weights, for all steps of a run."""
@@ -223,7 +227,7 @@ class CalledModule(ModuleLayer):
 
     def _blocks(self, training, x: Arrays) -> Iterable[slice]:
         """Return which items to give to a call, one call after the other."""
-        return blocks(x) if self._apart[bool(training)] else (slice(None),)
+        return blocks(x) if self.keeps_items_apart(bool(training)) else (slice(None),)
 
     def _forward(self, training, number, *arrays):
         """Return the arrays of outputs, and those of buffers after the calls."""
@@ -338,8 +342,9 @@ def layer(
     with the same random numbers. Buffers change in training, as those of torch do.
     In simulations, modules are called in every step, like functions of nodes. Where the
     input is known ahead, as that of the network is, one call computes all steps of a
-    minibatch or of a chunk. That needs a module which treats each item by itself; the
-    layer finds out by calling it. A batch normalisation does so in evaluation only.
+    minibatch or of a chunk, and a single step if that is held. It needs a module which
+    treats each item by itself, and draws nothing where input is held: the layer finds
+    out by calling it. In training, batch normalisation mixes items, and dropout draws.
 
     Examples
     --------

@@ -1,12 +1,12 @@
 """Whether a module treats each item of a minibatch by itself, found by calling it.
 
-Steps of a simulation may then be items of one call.
+Steps of a simulation may then be items of one call, or share what one call returns.
 """
 
 import contextlib
 import copy
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -19,14 +19,31 @@ N_ITEMS = 3
 BLOCK = 2**21
 
 
-def keeps_items_apart(
+class Treatment(NamedTuple):
+    """How a module treats the items of a minibatch.
+
+    Parameters
+    ----------
+    is_apart : bool
+        Whether each item's output follows from its input, and from random numbers that
+        are drawn for each item.
+    repeats : bool
+        Whether it follows from the input alone, so that it is the same in each call.
+    """
+
+    is_apart: bool
+    repeats: bool
+
+
+def treatments(
     module: torch.nn.Module, examples: Sequence[torch.Tensor]
-) -> tuple[bool, bool]:
-    """Tell whether each item's output follows from its input alone.
+) -> tuple[Treatment, Treatment]:
+    """Return how a module treats items.
 
     In evaluation, a copy of the module gets several items, and then each by itself, in
     another order. In training, where dropout makes outputs random, it has to call the
-    same functions as in evaluation, and to leave its buffers as they are.
+    same functions as in evaluation, and to leave its buffers as they are. Random
+    numbers leave a trace in the generator of torch.
 
     Parameters
     ----------
@@ -37,7 +54,7 @@ def keeps_items_apart(
 
     Returns
     -------
-    in_evaluation, in_training : bool
+    in_evaluation, in_training : `Treatment`
     """
     module = copy.deepcopy(module)
     items = [_items(example) for example in examples]
@@ -49,8 +66,9 @@ def keeps_items_apart(
     ):
         found.append(_are_apart(module, items))
         found.append(found[0] and _trains_alike(module, items))
-    in_evaluation, in_training = [*found, False, False][:2]
-    return in_evaluation, in_training
+        found.append(found[1] and _draws_nothing(module, items))
+    in_evaluation, in_training, repeats = [*found, False, False, False][:3]
+    return Treatment(in_evaluation, in_evaluation), Treatment(in_training, repeats)
 
 
 def blocks(arrays: Sequence[np.ndarray]) -> Iterator[slice]:
@@ -102,6 +120,14 @@ def _trains_alike(module: torch.nn.Module, items: list[torch.Tensor]) -> bool:
         and all("dropout" in name for name, mode in trained if mode)
         and all(map(torch.equal, before, module.buffers()))
     )
+
+
+def _draws_nothing(module: torch.nn.Module, items: list[torch.Tensor]) -> bool:
+    """Tell whether a module draws no random numbers in training."""
+    module.train()
+    before = torch.random.get_rng_state()
+    module(*items)
+    return torch.equal(torch.random.get_rng_state(), before)
 
 
 def _flat(outputs: Any) -> list[torch.Tensor]:

@@ -8,10 +8,6 @@ from tests.onnx.models import LIGHT, in_double_precision, with_random_weights
 
 runtime = pytest.importorskip("onnxruntime")
 
-# Keras' products of single items with matrices of ten thousand rows round more than
-# onnxruntime's, see the test in double precision
-ROUNDS_MORE = ("alexnet", "vgg19", "zfnet512")
-
 
 @pytest.fixture(params=LIGHT, ids=lambda path: path.stem)
 def path(request):
@@ -36,9 +32,8 @@ def test_models_of_the_zoo(path):
     model = with_random_weights(path)
     x = np.random.default_rng(1).normal(size=(2, 3, 224, 224)).astype(np.float32)
     expected = run(model, x)
-    is_rounded = any(name in path.stem for name in ROUNDS_MORE)
     translated = nengo_dl.onnx.to_keras(model)
-    assert distance(translated(x), expected) < (3e-5 if is_rounded else 1e-5)
+    assert distance(translated(x), expected) < 1e-5
 
 
 def test_double_precision():

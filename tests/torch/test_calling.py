@@ -228,6 +228,87 @@ def test_one_call_for_all_steps_whose_input_is_known(synapse):
         assert found["run"] < 20 if is_known else found["run"] == 20
 
 
+def test_one_call_for_all_steps_of_held_input():
+    net = fed(Counted())
+    x = np.random.RandomState(1).normal(size=(3, 1, 6)).astype(np.float32)
+    y = np.zeros((3, 20, 4))
+    layer = nengo_dl.NengoLayer(net)
+    with nengo_dl.Simulator(net, minibatch_size=3, progress_bar=False) as sim:
+        sim.compile("sgd", "mse")
+        calls = {
+            "predict": lambda: sim.predict({net.a: x}, n_steps=20, verbose=0),
+            "evaluate": lambda: sim.evaluate(
+                {net.a: x}, {net.p: y}, n_steps=20, verbose=0
+            ),
+            "fit": lambda: sim.fit({net.a: x}, {net.p: y}, n_steps=20, verbose=0),
+            "layer": lambda: layer(x, n_steps=20),
+        }
+        found = {}
+        for name, call in calls.items():
+            call()  # which traces, and calls to find shapes
+            Counted.calls = 0
+            call()
+            found[name] = Counted.calls
+    assert found == {"predict": 1, "evaluate": 1, "fit": 2, "layer": 1}
+
+
+class Sized(Untranslated):
+    """Remembers how many items its last call had."""
+
+    n_items = 0
+
+    def forward(self, x):
+        Sized.n_items = len(x)
+        return super().forward(x)
+
+
+def test_runs_call_once_for_values_that_stay_the_same():
+    net = fed(Sized())
+    x = np.random.RandomState(1).normal(size=(3, 1, 6)).astype(np.float32)
+    other = np.concatenate([x, x, x + 1], axis=1)
+    with nengo_dl.Simulator(net, minibatch_size=3, progress_bar=False) as sim:
+        sim.run_steps(3, data={net.a: x})
+        assert Sized.n_items == 3
+        sim.run_steps(3, data={net.a: other})
+        assert Sized.n_items > 3
+        expected = sim.predict({net.a: other}, verbose=0)[net.p]
+        found = sim.data[net.p]
+    np.testing.assert_allclose(found[:, 3:], expected, atol=1e-6)
+    np.testing.assert_array_equal(found[:, 1:3], found[:, [0, 0]])
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_held_input_is_that_input_in_all_steps(training):
+    torch.manual_seed(0)
+    net = fed(Untranslated())
+    with net:
+        # a second module takes what the first one returns, and what a node does
+        net.sums = nengo.Node(size_in=6)
+        nengo.Connection(net.node, net.sums[:4], synapse=None)
+        nengo.Connection(nengo.Node(np.ones(2)), net.sums[4:], synapse=None)
+        net.second = nengo_dl.TensorNode(with_statistics().eval(), shape_in=(6,))
+        nengo.Connection(net.sums, net.second, synapse=None)
+        nengo.Probe(net.second, synapse=0.01)
+    layer = nengo_dl.NengoLayer(net)
+    x = tf.constant(X[:, None].numpy())
+
+    def run(x, n_steps):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            found = list(layer(x, n_steps=n_steps, training=training).values())
+            weights = np.arange(7.0).reshape(1, 7, 1)
+            loss = sum(tf.reduce_sum(y**2 * weights) for y in found)
+        slopes = tape.gradient(loss, [x, *layer.trainable_weights])
+        return found, slopes
+
+    found, (by_x, *slopes) = run(x, 7)
+    expected, (by_all, *others) = run(tf.repeat(x, 7, axis=1), None)
+    pairs = [*zip(found, expected, strict=True), *zip(slopes, others, strict=True)]
+    pairs.append((by_x, tf.reduce_sum(by_all, axis=1, keepdims=True)))
+    for one, other in pairs:
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
+
+
 class Stateful(Untranslated):
     """Remembers its last input, where nobody can see it."""
 
@@ -271,6 +352,9 @@ def test_modules_that_mix_items_are_called_in_each_step(
     layer = nengo_dl.torch.layer(make(), X, mode="call")
     found = [layer.keeps_items_apart(training) for training in (False, True)]
     assert found == [in_evaluation, in_training]
+    is_random = make is Dropping
+    found = [layer.repeats(training) for training in (False, True)]
+    assert found == [in_evaluation, in_training and not is_random]
 
 
 def test_dropout_differs_in_steps_and_items_that_share_an_input():

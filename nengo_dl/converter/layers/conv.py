@@ -15,6 +15,7 @@ from nengo_dl.converter.keras_graph import LayerCall
 from nengo_dl.converter.populations import Obj
 from nengo_dl.converter.registry import register
 from nengo_dl.converter.windows import Geometry, taps
+from nengo_dl.exchange.layers import Conv2D
 from nengo_dl.nodes.stencil import Stencil
 
 MAX_NENGO_DIMENSIONS = 2  # of nengo.Simulator
@@ -62,6 +63,7 @@ def _stencil(
     keras.layers.Conv1D,
     keras.layers.Conv2D,
     keras.layers.Conv3D,
+    Conv2D,
     native="a convolution",
 )
 def convert_conv(call: LayerCall, build: Build) -> Obj:

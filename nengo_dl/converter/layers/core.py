@@ -9,7 +9,7 @@ from nengo_dl.converter.keras_graph import LayerCall
 from nengo_dl.converter.options import Options
 from nengo_dl.converter.populations import Obj
 from nengo_dl.converter.registry import register
-from nengo_dl.exchange.layers import ForEachItem, Parameter
+from nengo_dl.exchange.layers import Dense, ForEachItem, Parameter
 
 TRAINING_ONLY = (
     keras.layers.ActivityRegularization,
@@ -33,6 +33,7 @@ def _no_variants(call: LayerCall, options: Options) -> str | None:
 
 @register(
     keras.layers.Dense,
+    Dense,
     temporal=True,
     native="dense weights, or a convolution with kernels of size 1",
     check=_no_variants,

@@ -1,5 +1,6 @@
 """Convolutions and transposed convolutions."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,6 +11,7 @@ from nengo_dl.errors import InvalidValue
 from nengo_dl.exchange.bindings import Form
 from nengo_dl.exchange.emitter import Emitter
 from nengo_dl.exchange.graph import Weight
+from nengo_dl.exchange.layers import LONG, Conv2D
 from nengo_dl.exchange.operators.padding import Pads, same_pads, zero_pad
 from nengo_dl.exchange.values import Value
 
@@ -107,12 +109,16 @@ def _are_owned(*weights: Any) -> bool:
 def _conv(emit, tensor, weight, bias, windows, config):
     n_axes = len(windows.strides)
     kernel = Form((*range(2, n_axes + 2), 1, 0))
+    _, n_channels, *size = shape_of(weight)
+    # what TensorFlow makes a product of matrices is precise as it is
+    can_be_cut = n_axes == 2 and windows.groups == 1 and max(size) > 1
+    is_long = can_be_cut and n_channels * math.prod(size) > LONG
     return emit.weighted(
-        CONV[n_axes],
+        Conv2D if is_long else CONV[n_axes],
         tensor,
         _weights("kernel", weight, kernel, bias),
         filters=shape_of(weight)[0],
-        kernel_size=shape_of(weight)[2:],
+        kernel_size=tuple(size),
         dilation_rate=windows.dilation,
         groups=windows.groups,
         use_bias=bias is not None,

@@ -8,7 +8,7 @@ from nengo_dl.errors import InvalidValue
 from nengo_dl.exchange.bindings import AS_IT_IS, Form
 from nengo_dl.exchange.emitter import Emitter
 from nengo_dl.exchange.graph import Weight
-from nengo_dl.exchange.layers import ProductWith
+from nengo_dl.exchange.layers import LONG, Dense, ProductWith
 from nengo_dl.exchange.operators.conv import shape_of, shared
 from nengo_dl.exchange.values import Value, plain_value
 
@@ -41,8 +41,9 @@ def linear(
         weights = {"kernel": (weight, Form((1, 0)) if is_transposed else AS_IT_IS)}
         if bias is not None:
             weights["bias"] = (bias, AS_IT_IS)
+        is_long = len(tensor.shape) == 2 and tensor.shape[1] > LONG
         made = emit.weighted(
-            keras.layers.Dense,
+            Dense if is_long else keras.layers.Dense,
             tensor,
             weights,
             units=size_out,
