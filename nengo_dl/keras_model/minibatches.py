@@ -1,6 +1,7 @@
 """Minibatches of arrays and datasets, for Keras' methods."""
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -69,32 +70,38 @@ def minibatches(data: dict[str, Any], size: int) -> Iterator[tf.data.Dataset]:
         arrays.clear()
 
 
-def predict(
-    model: keras.Model, data: dict[str, np.ndarray], size: int
-) -> dict[str, np.ndarray]:
-    """Return the outputs of a model for arrays, without anything around minibatches.
+def predict(call: Callable[[Any], Any], data: Any, size: int) -> Any:
+    """Return outputs for arrays, without anything around minibatches.
 
     Datasets and callbacks of Keras take several milliseconds in each call, in which a
     small network runs thousands of steps.
 
     Parameters
     ----------
-    model : keras.Model
-        Its outputs are a dict.
-    data : dict of str to ndarray
-        Inputs by name. The first axes have the same length, a multiple of `size`.
+    call : callable
+        Returns the outputs for a minibatch, as ``keras.Model.predict_on_batch`` does.
+    data : ndarray or structure of ndarray
+        Inputs, whose first axes have the same length.
     size : int
-        Number of items in a minibatch.
+        Number of items in a minibatch. The last one is filled up.
     """
-    n_items = len(next(iter(data.values())))
-    found = []
-    for start in range(0, n_items, size):
-        parts = {name: x[start : start + size] for name, x in data.items()}
-        whole = {name: np.asarray(x, _dtype(x)) for name, x in parts.items()}
-        found.append(model.predict_on_batch(whole))
-    if len(found) == 1:
-        return found[0]
-    return {name: np.concatenate([part[name] for part in found]) for name in found[0]}
+    n_items = len(keras.tree.flatten(data)[0])
+
+    def cut(array, start):
+        part = np.asarray(array[start : start + size], _dtype(array))
+        missing = [(0, size - len(part)), *[(0, 0)] * (part.ndim - 1)]
+        return part if len(part) == size else np.pad(part, missing)
+
+    found = [
+        call(keras.tree.map_structure(functools.partial(cut, start=start), data))
+        for start in range(0, n_items, size)
+    ]
+    return keras.tree.map_structure(
+        lambda *parts: (
+            np.concatenate(parts)[:n_items] if parts[1:] else parts[0][:n_items]
+        ),
+        *found,
+    )
 
 
 def _single(data: dict[str, Any]) -> tf.data.Dataset:

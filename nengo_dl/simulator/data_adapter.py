@@ -166,7 +166,7 @@ class DataAdapter:
         ):
             with self.by_minibatch(arguments) as data:
                 return model.predict(**data, **kwargs)
-        return minibatches.predict(model, arguments["x"], size)
+        return minibatches.predict(model.predict_on_batch, arguments["x"], size)
 
     def _validation(self, validation: Any, n_steps: int | None) -> Any:
         if not isinstance(validation, ArrayData):

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 DEFAULT_SIZE = 32  # of a minibatch, in Keras
@@ -36,6 +37,14 @@ def size_of_minibatches(x: Any, batch_size: int | None) -> int | None:
     if not isinstance(n_items, int) or n_items == 0:
         return None
     return size if n_items >= size else min(size, 1 << (n_items - 1).bit_length())
+
+
+def are_arrays(x: Any) -> bool:
+    """Tell whether data is arrays, with as many items in each."""
+    leaves = keras.tree.flatten(x)
+    if not all(isinstance(leaf, np.ndarray) for leaf in leaves):
+        return False
+    return len(set(map(len, leaves))) == 1
 
 
 class FilledUp:

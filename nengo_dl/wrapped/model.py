@@ -15,8 +15,9 @@ from nengo.exceptions import ValidationError
 from nengo_dl.converter import Converter
 from nengo_dl.descriptions import described, restored
 from nengo_dl.errors import arguments_of
+from nengo_dl.keras_model import minibatches
 from nengo_dl.keras_model.nengo_layer import NengoLayer
-from nengo_dl.wrapped.inference import FilledUp, size_of_minibatches
+from nengo_dl.wrapped.inference import FilledUp, are_arrays, size_of_minibatches
 from nengo_dl.wrapped.origins import Origins
 from nengo_dl.wrapped.saving import described_source, restored_source
 from nengo_dl.wrapped.summary import summary
@@ -273,11 +274,21 @@ class WrappedModel(keras.Model):
         return super().evaluate(x, y, batch_size, *args, **kwargs)
 
     def predict(
-        self, x: Any, batch_size: int | None = None, *args: Any, **kwargs: Any
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: bool | int | str = "auto",
+        steps: int | None = None,
+        callbacks: Any = None,
     ) -> Any:
         """Return the outputs for data, see ``keras.Model.predict``."""
-        self._size = size_of_minibatches(x, batch_size)
-        return super().predict(x, batch_size, *args, **kwargs)
+        self._size = size = size_of_minibatches(x, batch_size)
+        # Keras has a part only where somebody watches the minibatches go by
+        is_watched = verbose != 0 or callbacks or steps is not None
+        is_plain = self._uses_xla and self.distribute_strategy.num_replicas_in_sync == 1
+        if size is None or is_watched or not (is_plain and are_arrays(x)):
+            return super().predict(x, batch_size, verbose, steps, callbacks)
+        return minibatches.predict(super().predict_on_batch, x, size)
 
     def test_on_batch(self, *args: Any, **kwargs: Any) -> Any:
         """Return the loss and the metrics of a minibatch, see `keras.Model`."""

@@ -1,5 +1,7 @@
 """Wrapped models do what the models do that they come from, call for call."""
 
+from unittest.mock import Mock
+
 import keras
 import nengo
 import numpy as np
@@ -324,6 +326,26 @@ def test_minibatches_are_filled_up():
         found = filled_up(keras.ops.convert_to_tensor(part), 4)
         np.testing.assert_array_equal(found["y"], 2 * part)
     assert traced == [(4, 2)]
+
+
+@pytest.mark.parametrize("n_items, dtype", [(3, "float32"), (8, int), (11, "float64")])
+def test_arrays_are_predicted_without_kerass_loop(n_items, dtype):
+    """A callback needs Keras' loop around minibatches; without any, there is none."""
+    with two_ends() as net:
+        nengo_dl.configure_settings(jit_compile=True)
+    wrapped = nengo_dl.wrap(net, 4)
+    rng = np.random.RandomState(0)
+    shapes = {"b": (n_items, 2), "a": (n_items, 1)}
+    x = {name: rng.randint(-2, 3, size=s).astype(dtype) for name, s in shapes.items()}
+    watching = keras.callbacks.LambdaCallback()
+    watching.on_predict_batch_end = Mock()
+    found = wrapped.predict(x, 4, 0)
+    wanted = wrapped.predict(x, 4, 0, callbacks=[watching])
+    assert watching.on_predict_batch_end.call_count == -(-n_items // 4)
+    for name in wanted:
+        np.testing.assert_array_equal(found[name], wanted[name])
+    with pytest.raises((ValueError, AttributeError)):  # as Keras checks dicts
+        wrapped.predict(x | {"a": x["a"][1:]}, 4, 0)
 
 
 def linear():

@@ -2,9 +2,10 @@
 
 import keras
 import tensorflow as tf
+from keras.saving import register_keras_serializable
 
 
-@keras.saving.register_keras_serializable("nengo_dl")
+@register_keras_serializable("nengo_dl")
 class CompiledDropout(keras.layers.Dropout):
     """Keras' dropout, with random numbers from the Philox generator.
 
