@@ -48,6 +48,7 @@ TRAININGS = {
         "device_noise": 6.0,
         "clip": 2.5,
     },
+    "matched 8, clip 2, channel": {"per": "channel", "device_noise": 8.0, "clip": 2.0},
     "noise 0.1, clip 2.5, channel": {"per": "channel", "noise": 0.1, "clip": 2.5},
 }
 # Factors on the noise of programming and reading, and times in seconds
