@@ -58,6 +58,7 @@ nb_execution_excludepatterns = [] if has_torch else ["*pytorch*"]
 nb_execution_raise_on_error = True
 nb_execution_timeout = 1800  # seconds, for a cell
 nb_merge_streams = True
+nb_output_stderr = "remove"  # TensorFlow logs there what it finds on the machine
 
 is_real = tags.has("real_data")  # noqa: F821 (a name that Sphinx gives)
 data = "real" if is_real else "small"
