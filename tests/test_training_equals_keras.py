@@ -1,7 +1,7 @@
 """A network and a Keras model of the same weights learn the same, step by step."""
 
 import contextlib
-from functools import partial
+from functools import cache, partial
 
 import keras
 import nengo
@@ -227,13 +227,19 @@ def schedule():
 def check(build_network, make, optimizer, dtype="float32", n_steps=1, **settings):
     """Train a Keras model and a network on the same minibatches; compare weights."""
     with computing_in(dtype):
-        model = build(make)
-        net, reads = build_network(model)
-        x, y = data(model.input_shape[1:], model.output_shape[1:], n_steps)
-        timed = over_time(model, n_steps)
-        expected = train_keras(timed, optimizer, x, y)
+        net, reads = build_network(build(make))
+    x, y, expected = from_keras(make, optimizer, dtype, n_steps)
     actual = train_network(net, reads, optimizer, x, y, dtype, **settings)
     compare(actual, expected, TOLERANCE[dtype])
+
+
+@cache
+def from_keras(make, optimizer, dtype, n_steps):
+    """Train a Keras model, once for all networks; return data and what came of it."""
+    with computing_in(dtype):
+        model = build(make)
+        x, y = data(model.input_shape[1:], model.output_shape[1:], n_steps)
+        return x, y, train_keras(over_time(model, n_steps), optimizer, x, y)
 
 
 def data(size_in, size_out, n_steps):

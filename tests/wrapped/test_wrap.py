@@ -13,6 +13,7 @@ import nengo_dl
 from nengo_dl.wrapped.inference import FilledUp, size_of_minibatches
 from tests.small_networks import integrator
 
+# Without XLA, which compiles for longer than examples run: a setting, and as Keras has it
 PLAIN = {"jit_compile": False}
 kl = keras.layers
 
@@ -102,7 +103,7 @@ def test_models_without_swaps_stay_the_same(make, tmp_path):
     wrapped = nengo_dl.wrap(model, None if options else 3, settings=PLAIN, **options)
     x, y = data_of(model)
     for each in (model, wrapped):
-        each.compile(keras.optimizers.SGD(0.05), **losses_of(model))
+        each.compile(keras.optimizers.SGD(0.05), **losses_of(model), **PLAIN)
     found = wrapped.predict(x, batch_size=4, verbose=0)
     keras.tree.assert_same_structure(found, model.predict(x, verbose=0))
     assert_close(outputs_of(wrapped, x), outputs_of(model, x))
@@ -163,6 +164,7 @@ def test_a_convnet_call_for_call(digits, tmp_path):
         loss="categorical_crossentropy",
         optimizer=keras.optimizers.Adam(0.01),
         metrics=["accuracy"],
+        **PLAIN,
     )
     model.fit(x_train, y_train, batch_size=64, epochs=10, verbose=0)
     score = model.evaluate(x_test, y_test, verbose=0)
@@ -248,7 +250,7 @@ def test_padding_counts_as_little_as_in_the_model(begin, steps, tmp_path):
     wrapped = nengo_dl.wrap(model, settings=PLAIN, temporal_model=True)
     results = []
     for each in (model, wrapped):
-        each.compile(keras.optimizers.SGD(0.1), "mse", metrics=["mae"])
+        each.compile(keras.optimizers.SGD(0.1), "mse", metrics=["mae"], **PLAIN)
         fit = each.fit(x, y, batch_size=4, shuffle=False, epochs=2, verbose=0)
         results.append([*fit.history["loss"], *each.evaluate(x, y, verbose=0)])
     np.testing.assert_allclose(*results, rtol=1e-4)
