@@ -13,7 +13,7 @@ import nengo_dl
 from nengo_dl.wrapped.inference import FilledUp, size_of_minibatches
 from tests.small_networks import integrator
 
-# Without XLA, which compiles for longer than examples run: a setting, and as Keras has it
+# Without XLA, which compiles for longer than examples run: ours, and Keras' argument
 PLAIN = {"jit_compile": False}
 kl = keras.layers
 
