@@ -2,8 +2,7 @@
 
 Times are processor time and wall time with hardware, as ratios to those without, in
 turns: of training steps of LeNet-300-100 and LeNet-5, and of steps of a spiking
-convolution.
-Accuracies are those of scikit-learn's digits.
+convolution. Accuracies are those of scikit-learn's digits.
 ``python -m benchmarks.hardware tiles`` chooses.
 """
 

@@ -202,6 +202,17 @@ def fed(module, synapse=None):
     return net
 
 
+def counts(calls):
+    """Return how often the module is called by each of several functions."""
+    found = {}
+    for name, call in calls.items():
+        call()  # which traces, and calls to find shapes
+        Counted.calls = 0
+        call()
+        found[name] = Counted.calls
+    return found
+
+
 @pytest.mark.parametrize("synapse", [None, 0.1])
 def test_one_call_for_all_steps_whose_input_is_known(synapse):
     is_known = synapse is None
@@ -215,12 +226,7 @@ def test_one_call_for_all_steps_whose_input_is_known(synapse):
             "predict": lambda: sim.predict({net.a: x}, verbose=0),
             "fit": lambda: sim.fit({net.a: x}, {net.p: y}, verbose=0),
         }
-        found = {}
-        for name, call in calls.items():
-            call()  # which traces, and calls to find shapes
-            Counted.calls = 0
-            call()
-            found[name] = Counted.calls
+        found = counts(calls)
         assert found["predict"] == (1 if is_known else 20)
         # gradients compute the module once more
         assert found["fit"] == 2 * found["predict"]
@@ -243,12 +249,7 @@ def test_one_call_for_all_steps_of_held_input():
             "fit": lambda: sim.fit({net.a: x}, {net.p: y}, n_steps=20, verbose=0),
             "layer": lambda: layer(x, n_steps=20),
         }
-        found = {}
-        for name, call in calls.items():
-            call()  # which traces, and calls to find shapes
-            Counted.calls = 0
-            call()
-            found[name] = Counted.calls
+        found = counts(calls)
     assert found == {"predict": 1, "evaluate": 1, "fit": 2, "layer": 1}
 
 
