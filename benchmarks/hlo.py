@@ -17,9 +17,9 @@ import tensorflow as tf
 from benchmarks import report
 from benchmarks.networks import NETWORKS
 from nengo_dl.engine.built_network import build_network
+from nengo_dl.engine.execution import Clock
 from nengo_dl.engine.feeds import FeedRunner
 from nengo_dl.engine.loop import History, unfold
-from nengo_dl.engine.step import Clock
 from nengo_dl.settings import Settings
 
 DT = 0.001

@@ -128,6 +128,14 @@ def test_agreement_on_random_networks():
     assert tally["left out"] <= MAX_LEFT_OUT * tally.total(), tally
 
 
+@pytest.mark.parametrize("number", range(3))
+def test_agreement_where_all_elementwise_operators_are_large(number, monkeypatch):
+    """They are then in groups of their own wherever their inputs are."""
+    monkeypatch.setattr("nengo_dl.ops.registry.LARGE", 1)
+    outcome = compare(specs()[number])
+    assert outcome.kind in ("agreed", "left out"), outcome
+
+
 @pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarning")
 @pytest.mark.parametrize("number", range(3))
 def test_specs_can_be_printed_and_built_again(number):

@@ -11,12 +11,13 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
+from nengo_dl.engine.execution import Clock, Tensors
 from nengo_dl.engine.loop import simulate
 from nengo_dl.engine.raw_call import RawCall, public_call, raw_call
 from nengo_dl.engine.shapes import LoopShapes
 from nengo_dl.engine.shared_array import SharedArray
 from nengo_dl.engine.shared_functions import SHARED
-from nengo_dl.engine.step import Clock, Step, Tensors
+from nengo_dl.engine.step import Step
 
 
 class CompiledLoop:

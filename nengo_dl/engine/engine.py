@@ -29,7 +29,7 @@ from nengo_dl.graph.rewrite import rewrite
 from nengo_dl.graph.simplify import DEFAULT
 from nengo_dl.graph.tiling import put_on_tiles
 from nengo_dl.ops import BuildContext, Builder
-from nengo_dl.ops.registry import Host, HostError
+from nengo_dl.ops.registry import USUAL_ITEMS, Host, HostError
 from nengo_dl.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -325,7 +325,9 @@ def _build_kernels(
     program: Program, settings: Settings, ctx: BuildContext
 ) -> tuple[Kernel, ...]:
     Builder.check(program.operators)
-    groups = (settings.planner or plan)(program, Builder.traits)
+    n_items = ctx.minibatch_size or USUAL_ITEMS
+    traits = functools.partial(Builder.traits, n_items=n_items)
+    groups = (settings.planner or plan)(program, traits)
     return tuple(Builder.build(group, ctx) for group in groups)
 
 

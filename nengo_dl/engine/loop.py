@@ -4,8 +4,9 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from nengo_dl.engine.execution import Clock, Tensors
 from nengo_dl.engine.memory import spread
-from nengo_dl.engine.step import Clock, Step, Tensors
+from nengo_dl.engine.step import Step
 
 
 class History(NamedTuple):

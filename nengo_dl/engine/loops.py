@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from nengo_dl.engine.compiled_loop import CompiledLoop
-from nengo_dl.engine.step import Tensors
+from nengo_dl.engine.execution import Tensors
 
 # Steps of loops besides the longest one. Their results must be equal to the last bit,
 # because time decides which loop runs; XLA makes something else of a single step.

@@ -7,13 +7,17 @@ scatters blocks.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from nengo_dl.engine.boxed import read_box, write_box
+from nengo_dl.engine.cuts import Cuts, Parts, split
 from nengo_dl.graph.boxes import Box
 from nengo_dl.graph.layout import MAX_RANGES, Access, Layout, Part, gather
+
+MAX_JOINED = 8  # parts of a tensor; a range of more is cut out of it again
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,10 +45,21 @@ class Memory:
         blocks are zero.
     dtype : dtype
         Type of all blocks that have no tensor yet.
+    cuts : `Cuts`, optional
+        Where tensors are cut, which makes gradients cheaper. By default, each range is
+        cut out for itself.
     """
 
-    def __init__(self, layout: Layout, values: dict[int, tf.Tensor], dtype):
-        self._dtype = dtype
+    def __init__(
+        self,
+        layout: Layout,
+        values: dict[int, tf.Tensor],
+        dtype,
+        cuts: Cuts | None = None,
+    ):
+        self._dtype, self._cuts = dtype, cuts
+        # by block, start, and id of the tensor, which the parts keep alive
+        self._parts: dict[tuple[int, int, int], Parts] = {}
         self._pieces: list[tuple[Piece, ...]] = [
             (Piece(0, block.size, values.get(i, 0.0)),)
             for i, block in enumerate(layout.blocks)
@@ -53,8 +68,8 @@ class Memory:
     def copy(self) -> "Memory":
         """Return a memory with the same values, to be written independently."""
         other = object.__new__(Memory)
-        other._dtype = self._dtype
-        other._pieces = list(self._pieces)
+        other._dtype, other._cuts = self._dtype, self._cuts
+        other._parts, other._pieces = dict(self._parts), list(self._pieces)
         return other
 
     def load(self, number: int, values: tf.Tensor) -> None:
@@ -103,12 +118,7 @@ class Memory:
         """
         parts, order = _by_block(access)
         value = value if order is None else tf.gather(value, order)
-        offset = 0
-        for part in parts:
-            values = value
-            if len(parts) > 1:
-                values = value[offset : offset + part.size]
-            offset += part.size
+        for part, values in zip(parts, split(value, parts), strict=True):
             if part.boxes is not None:
                 self._write_boxes(part, mode, values)
             elif part.index is not None:
@@ -146,19 +156,33 @@ class Memory:
     def _range(self, block: int, start: int, stop: int) -> tf.Tensor:
         return self._join(
             [
-                self._cut(piece, start, stop)
+                self._cut(block, piece, start, stop)
                 for piece in self._overlaps(block, start, stop)
             ]
         )
 
-    def _cut(self, piece: Piece, start: int, stop: int) -> tf.Tensor:
+    def _cut(self, block: int, piece: Piece, start: int, stop: int) -> tf.Tensor:
         """Return the part of a piece that lies in a range, as a tensor."""
         start, stop = max(start, piece.start), min(stop, piece.stop)
         if isinstance(piece.value, float):
             return tf.fill((stop - start, 1), tf.cast(piece.value, self._dtype))
         if (start, stop) == (piece.start, piece.stop):
             return piece.value
-        return piece.value[start - piece.start : stop - piece.start]
+        found = self._within(block, piece, start, stop)
+        if len(found) > MAX_JOINED:
+            return piece.value[start - piece.start : stop - piece.start]
+        return self._join([part.value for part in found])
+
+    def _within(self, block: int, piece: Piece, start: int, stop: int) -> list[Piece]:
+        """Return pieces for a range of a tensor."""
+        tensor: Any = piece.value
+        if self._cuts is None:
+            value = tensor[start - piece.start : stop - piece.start]
+            return [Piece(start, stop, value)]
+        key = (block, piece.start, id(tensor))
+        if key not in self._parts:
+            self._parts[key] = self._cuts.parts(block, piece.start, tensor)
+        return [Piece(*found) for found in self._parts[key].within(start, stop)]
 
     def _join(self, values: list[tf.Tensor]) -> tf.Tensor:
         if not values:
@@ -175,11 +199,10 @@ class Memory:
                 pieces.append(piece)
                 continue
             for low, high in ((piece.start, start), (stop, piece.stop)):
-                if low < high:
-                    rest = piece.value
-                    if not isinstance(rest, float):
-                        rest = rest[low - piece.start : high - piece.start]
-                    pieces.append(Piece(low, high, rest))
+                if low < high and isinstance(piece.value, float):
+                    pieces.append(Piece(low, high, piece.value))
+                elif low < high:
+                    pieces += self._within(block, piece, low, high)
         pieces.append(Piece(start, stop, value))
         self._pieces[block] = tuple(sorted(pieces, key=lambda piece: piece.start))
 
@@ -190,10 +213,8 @@ class Memory:
         self._set(block, start, stop, value)
 
     def _write_boxes(self, part: Part, mode: str, value: tf.Tensor) -> None:
-        offset = 0
-        for box in part.boxes or ():
-            values = value[offset : offset + box.size]
-            offset += box.size
+        boxes = part.boxes or ()
+        for box, values in zip(boxes, split(value, boxes), strict=True):
             self._write_box(part.block, box, mode, values)
 
     def _write_box(self, block: int, box: Box, mode: str, value: tf.Tensor) -> None:

@@ -14,12 +14,13 @@ import tensorflow as tf
 
 from nengo_dl.engine.ahead import Ahead
 from nengo_dl.engine.binding import Bound
+from nengo_dl.engine.execution import Tensors
 from nengo_dl.engine.packing import Place, Unpacked
 from nengo_dl.engine.raw_call import RawCall
 from nengo_dl.engine.segments import Segments
 from nengo_dl.engine.shapes import LoopShapes
 from nengo_dl.engine.shared_array import as_tensor
-from nengo_dl.engine.step import Step, Tensors
+from nengo_dl.engine.step import Step
 from nengo_dl.graph.layout import Layout
 from nengo_dl.ops.registry import Host, HostError
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import tensorflow as tf
 
+from nengo_dl.engine.execution import Clock, Tensors
 from nengo_dl.engine.shared_array import SharedArray
-from nengo_dl.engine.step import Clock, Tensors
 
 # 32-bit integers go in as two halves, which floats hold exactly
 _HALF = 1 << 16

@@ -8,12 +8,13 @@ import tensorflow as tf
 
 from nengo_dl.engine.binding import Bound
 from nengo_dl.engine.boundary import Boundary, PreparedForm, live_at_end, live_before
+from nengo_dl.engine.execution import Clock, Context, run, write
 from nengo_dl.engine.memory import Memory, spread
 from nengo_dl.engine.packing import Place
 from nengo_dl.engine.raw_call import RawCall, raw_call
 from nengo_dl.engine.row import Row
 from nengo_dl.engine.shapes import LoopShapes
-from nengo_dl.engine.step import Clock, Context, Prepared, Step, run, write
+from nengo_dl.engine.step import Prepared, Step
 from nengo_dl.graph.layout import Layout
 
 TensorList = list[tf.Tensor]

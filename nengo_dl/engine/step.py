@@ -4,44 +4,29 @@ A `Step` reads slots from memory, calls kernels, and writes their results back, 
 order. Blocks of kind "state" are carried to the next step.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from nengo_dl.engine.binding import Bound, bind
+from nengo_dl.engine.cuts import Cuts
+from nengo_dl.engine.execution import (
+    Clock,
+    Context,
+    Tensors,
+    argument_of,
+    compute,
+    run,
+    run_compiled,
+    write,
+)
 from nengo_dl.engine.joining import all_items, joined, one_by_one, side_by_side
-from nengo_dl.engine.memory import Memory, Piece, spread
+from nengo_dl.engine.memory import Memory
 from nengo_dl.graph.kernel import Kernel, view
 from nengo_dl.graph.layout import Access, Layout, Part
 from nengo_dl.graph.program import Program
-
-Tensors = tuple[tf.Tensor, ...]
-
-
-class Clock(NamedTuple):
-    """The time of a step.
-
-    Parameters
-    ----------
-    seed : int32 scalar tensor
-        Seed of all random numbers.
-    step : int32 scalar tensor
-        Number of this step; the first one is 1.
-    row : tensor of shape (1, minibatch_size)
-        Zeros, one for each minibatch item.
-    """
-
-    seed: tf.Tensor
-    step: tf.Tensor
-    row: tf.Tensor
-
-    @property
-    def key(self) -> tf.Tensor:
-        """(int32 tensor of shape (3,)) The random key for keyed kernels."""
-        items = self.row.shape[1] or tf.shape(self.row)[1]
-        return tf.stack((self.seed, self.step, items))
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,17 +66,6 @@ class Prepared(NamedTuple):
 
     memory: Memory
     arguments: tuple[tuple[Any, ...], ...]
-
-
-class Context(NamedTuple):
-    """All values that a kernel may depend on, besides memory.
-
-    ``joined`` has results that are known ahead, by kernel; None if no step needs them.
-    """
-
-    clock: Clock
-    arguments: tuple[tuple[Any, ...], ...]
-    joined: Mapping[int, tf.Tensor | None]
 
 
 class Step:
@@ -154,13 +128,15 @@ class Step:
         self._bound = bind(kernels, layout, self._feeds.held)
         self.segments = tuple(_segments(x for x in self._bound if not x.is_fixed))
         is_held = len(self._feeds.held) > 0
-        self._run = _run_compiled if compile_segments else run
+        self._run = run_compiled if compile_segments else run
         self._resets = {
             kind: _resets(program, layout, kind) for kind in ("transient", "state")
         }
         self.state = tuple(layout.blocks[n] for n in layout.of_kind("state"))
         self.n_state = len(self.state)
         self.probes = [layout.access((view(s),)) for s in program.probes.values()]
+        reads = [x for item in self._bound for x in (*item.reads, *item.writes)]
+        self._cuts = Cuts(layout, [*reads, *self.probes]) if training else None
         self.joined = joined(self._bound, layout, self.probes, is_held)
         self._time, _ = layout.places[program.time.base]
         self._number, _ = layout.places[program.step.base]
@@ -179,14 +155,14 @@ class Step:
         key : int32 tensor of shape (3,), optional
             The random key of the first step, which training needs, and held feeds do.
         """
-        memory = Memory(self._layout, {}, self._dtype)
+        memory = Memory(self._layout, {}, self._dtype, self._cuts)
         self._load(memory, "param", params)
         _put(memory, self._feeds.held, held)
         _fill(memory, self._resets["transient"])
         arguments = []
         for item in self._bound:
             found = [
-                _argument(memory, item, i) if is_fixed else None
+                argument_of(memory, item, i) if is_fixed else None
                 for i, is_fixed in enumerate(item.fixed)
             ]
             if item.is_fixed:
@@ -228,7 +204,7 @@ class Step:
             memory.put(part, value)
         joined = []
         for item, is_used in self.joined:
-            (result,) = _compute(item, memory, prepared.arguments[item.number], clock)
+            (result,) = compute(item, memory, prepared.arguments[item.number], clock)
             if item.kernel.writes[0].mode == "set":  # others may read it
                 write(item, memory, (result,))
             if is_used:
@@ -296,13 +272,6 @@ def _put(memory: Memory, ranges: Access, tensors: Iterable[tf.Tensor]) -> None:
         memory.put(part, tensor)
 
 
-def _argument(memory: Memory, item: Bound, i: int):
-    """Return what a kernel's function gets for one of its slots."""
-    value = memory.read(item.reads[i])
-    prepare = item.kernel.prepare.get(i)
-    return value if prepare is None else prepare(value)
-
-
 def _resets(program: Program, layout: Layout, kind: str) -> list[tuple[Access, float]]:
     """Group the resets of one kind of blocks by value."""
     by_value: dict[float, list] = {}
@@ -332,69 +301,3 @@ def _segments(bound: Iterable[Bound]):
             segment.append(item)
     if segment:
         yield tuple(segment)
-
-
-def _compute(item: Bound, memory: Memory, prepared: tuple, clock: Clock | None = None):
-    """Return the results of a kernel. Only keyed kernels need a clock."""
-    arguments = [
-        prepared[i] if is_fixed else _argument(memory, item, i)
-        for i, is_fixed in enumerate(item.fixed)
-    ]
-    if clock is not None and item.kernel.keyed:
-        prepare = item.kernel.prepare
-        arguments = [
-            x if i in prepare else spread(x, clock.row) for i, x in enumerate(arguments)
-        ]
-        arguments.insert(0, clock.key)
-    return item.kernel.fn(*arguments)
-
-
-def run(segment: tuple[Bound, ...], memory: Memory, context: Context) -> None:
-    """Run kernels one after the other."""
-    for item in segment:
-        if item.number not in context.joined:
-            arguments = context.arguments[item.number]
-            results = _compute(item, memory, arguments, context.clock)
-            write(item, memory, results)
-            continue
-        result = context.joined[item.number]
-        if result is not None:
-            write(item, memory, (result,))
-
-
-def write(item: Bound, memory: Memory, results: Tensors) -> None:
-    """Write the results of a kernel."""
-    for place, access, value in zip(
-        item.kernel.writes, item.writes, results, strict=True
-    ):
-        memory.write(access, place.mode, value)
-
-
-def _run_compiled(segment: tuple[Bound, ...], memory: Memory, context: Context) -> None:
-    """Run a segment as one XLA computation inside of a larger graph.
-
-    Tensors of the inner graph must not leak into the outer one. New pieces are
-    therefore results of the inner function, and are put into memory here.
-    """
-    before = {id(piece) for pieces in memory.pieces for piece in pieces}
-    made: list[tuple[tuple[Piece, ...], ...]] = []
-
-    def is_new(piece: Piece) -> bool:
-        return id(piece) not in before and not isinstance(piece.value, float)
-
-    def inner_fn():
-        inner = memory.copy()
-        run(segment, inner, context)
-        made.append(inner.pieces)
-        return [p.value for pieces in inner.pieces for p in pieces if is_new(p)]
-
-    results = iter(tf.function(inner_fn, jit_compile=True, autograph=False)())
-
-    def outer(piece: Piece) -> Piece:
-        if not is_new(piece):
-            return piece
-        return Piece(piece.start, piece.stop, next(results))
-
-    memory.pieces = tuple(
-        tuple(outer(piece) for piece in pieces) for pieces in made[-1]
-    )

@@ -25,13 +25,37 @@ class Traits(NamedTuple):
         Operators with equal keys may be computed by one kernel.
     host : bool
         Whether it runs Python in every step; such operators split what is compiled.
+    is_large : bool
+        Whether bringing its inputs together with those of others, from where different
+        kernels have left them, would cost more than a kernel for each.
     """
 
     key: Hashable
     host: bool = False
+    is_large: bool = False
 
 
 Group = tuple[Operator, ...]
+
+# The time to compile grows with kernels, so that more operators of a key are merged
+MAX_APART = 64
+
+
+class _Kind(NamedTuple):
+    """What operators have in common that may be merged."""
+
+    is_varying: bool
+    traits: Traits
+
+
+class _Place(NamedTuple):
+    """Where operators wait that will be merged.
+
+    ``sources`` are the numbers of the groups that they depend on, if it matters.
+    """
+
+    kind: _Kind
+    sources: frozenset[int]
 
 
 def plan(program: Program, traits: Callable[[Operator], Traits]) -> tuple[Group, ...]:
@@ -43,6 +67,8 @@ def plan(program: Program, traits: Callable[[Operator], Traits]) -> tuple[Group,
     running them now; then the one with an operator that the longest chain of others
     waits for, since all else may still grow meanwhile. Host operators wait until
     nothing else can run, so that as few as possible compiled segments lie between them.
+    Large operators are merged only if they depend on the same groups, whose results lie
+    side by side.
 
     Parameters
     ----------
@@ -66,28 +92,35 @@ def plan(program: Program, traits: Callable[[Operator], Traits]) -> tuple[Group,
     heights = _heights(dependents)
     traits_of = {op: traits(op) for op in program.operators}
     varying = _varying(program, traits_of)
-    keys = {op: (op in varying, traits_of[op]) for op in program.operators}
-    remaining = Counter(keys.values())
-    ready: dict[tuple[bool, Traits], list[Operator]] = defaultdict(list)
-    tallest: dict[tuple[bool, Traits], int] = defaultdict(int)
+    kinds = {op: _Kind(op in varying, traits_of[op]) for op in program.operators}
+    remaining = Counter(kinds.values())
+    apart = {k for k, n in remaining.items() if k.traits.is_large and n <= MAX_APART}
+    sources: dict[Operator, frozenset[int]] = defaultdict(frozenset)
+    ready: dict[_Place, list[Operator]] = defaultdict(list)
+    tallest: dict[_Place, int] = defaultdict(int)
 
     def add(op):
-        ready[keys[op]].append(op)
-        tallest[keys[op]] = max(tallest[keys[op]], heights[op])
+        kind = kinds[op]
+        place = _Place(kind, sources[op] if kind in apart else frozenset())
+        ready[place].append(op)
+        tallest[place] = max(tallest[place], heights[op])
 
-    def priority(key):
-        is_varying, (_, host) = key
-        return is_varying, host, len(ready[key]) < remaining[key], -tallest[key]
+    def priority(place):
+        is_varying, (_, host, _) = place.kind
+        may_grow = place.kind not in apart and len(ready[place]) < remaining[place.kind]
+        return is_varying, host, may_grow, -tallest[place]
 
     for op in program.operators:
         if missing[op] == 0:
             add(op)
-    groups = []
+    groups: list[Group] = []
     while ready:
         best = min(ready, key=priority)
         group = tuple(ready.pop(best))
         del tallest[best]
-        remaining[best] -= len(group)
+        remaining[best.kind] -= len(group)
+        for dependent in {d for op in group for d in dependents[op]}:
+            sources[dependent] |= {len(groups)}
         groups.append(group)
         for op in _released(group, dependents, missing):
             add(op)

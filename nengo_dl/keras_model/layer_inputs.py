@@ -12,8 +12,9 @@ from nengo.builder import Signal
 from nengo.exceptions import ValidationError
 
 from nengo_dl.engine.engine import Engine
+from nengo_dl.engine.execution import Clock, Tensors
 from nengo_dl.engine.feeds import FeedRunner
-from nengo_dl.engine.step import Clock, FeedRanges, Tensors
+from nengo_dl.engine.step import FeedRanges
 from nengo_dl.graph.kernel import size_of
 from nengo_dl.graph.layout import Layout, Part
 from nengo_dl.graph.program import Feed

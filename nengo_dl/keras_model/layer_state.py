@@ -5,8 +5,8 @@ import tensorflow as tf
 from nengo.builder import Signal
 
 from nengo_dl.engine.engine import Engine
+from nengo_dl.engine.execution import Clock
 from nengo_dl.engine.memory import spread
-from nengo_dl.engine.step import Clock
 from nengo_dl.engine.values import Values
 from nengo_dl.graph.kernel import size_of
 from nengo_dl.keras_model.inference import is_without_gradients

@@ -11,8 +11,8 @@ import tensorflow as tf
 from nengo import Probe
 
 from nengo_dl.engine.engine import Engine
+from nengo_dl.engine.execution import Clock
 from nengo_dl.engine.loop import History, unfold
-from nengo_dl.engine.step import Clock
 from nengo_dl.keras_model.inference import Loops, is_without_gradients
 from nengo_dl.keras_model.layer_inputs import LayerInputs
 from nengo_dl.keras_model.parameter_weights import ParameterWeights

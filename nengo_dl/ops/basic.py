@@ -31,7 +31,7 @@ def build_reset(ops, ctx):
     )
 
 
-@Builder.register(Copy, merge_key=lambda op: op.inc)
+@Builder.register(Copy, merge_key=lambda op: op.inc, is_elementwise=lambda op: True)
 def build_copy(ops, ctx):
     """Build ``dst[dst_slice] = src[src_slice]``, or ``+=``.
 
@@ -65,6 +65,7 @@ def _broadcast(op: Copy) -> View:
 @Builder.register(
     ElementwiseInc,
     merge_key=lambda op: (op.A.size == op.Y.size, op.X.size == op.Y.size),
+    is_elementwise=lambda op: True,
 )
 def build_elementwise_inc(ops, ctx):
     """Build ``Y += A * X`` with broadcasting. Increments ``Y``, reads ``A``, ``X``."""

@@ -105,10 +105,16 @@ def _merge_key(op):
     return (type(op.neurons), flags, tuple(op.state))
 
 
+def _is_elementwise(op):
+    """Tell whether a population may be computed alone, with the same random numbers."""
+    return type(op.neurons) in steps and not steps[type(op.neurons)].random
+
+
 @Builder.register(
     SimNeurons,
     merge_key=_merge_key,
     is_host=lambda op: type(op.neurons) not in steps,
+    is_elementwise=_is_elementwise,
 )
 def build_sim_neurons(ops, ctx):
     """Build one step of neurons. Sets ``output`` and ``state``, reads ``J``."""

@@ -27,6 +27,7 @@ class ProcessStep(NamedTuple):
 
     build: Callable[..., "Callable | WithConstants"]
     merge_key: Callable[[Any], Hashable]
+    is_elementwise: bool
 
 
 class WithConstants(NamedTuple):
@@ -49,7 +50,11 @@ class WithConstants(NamedTuple):
 steps: dict[type, ProcessStep] = {}
 
 
-def register(*process_types: type, merge_key: Callable[[Any], Hashable]) -> Callable:
+def register(
+    *process_types: type,
+    merge_key: Callable[[Any], Hashable],
+    is_elementwise: bool = False,
+) -> Callable:
     """Register the decorated function for process types.
 
     Parameters
@@ -58,6 +63,8 @@ def register(*process_types: type, merge_key: Callable[[Any], Hashable]) -> Call
         Matched exactly.
     merge_key : callable
         From an operator to a hashable value; operators with equal keys share a kernel.
+    is_elementwise : bool
+        Whether each element of the output depends on one of the input.
 
     Returns
     -------
@@ -69,7 +76,8 @@ def register(*process_types: type, merge_key: Callable[[Any], Hashable]) -> Call
     """
 
     def decorate(build):
-        steps.update(dict.fromkeys(process_types, ProcessStep(build, merge_key)))
+        step = ProcessStep(build, merge_key, is_elementwise)
+        steps.update(dict.fromkeys(process_types, step))
         return build
 
     return decorate
@@ -82,8 +90,15 @@ def _merge_key(op):
     return (type(op.process), op.mode, tuple(op.state), step.merge_key(op))
 
 
+def _is_elementwise(op):
+    return type(op.process) in steps and steps[type(op.process)].is_elementwise
+
+
 @Builder.register(
-    SimProcess, merge_key=_merge_key, is_host=lambda op: type(op.process) not in steps
+    SimProcess,
+    merge_key=_merge_key,
+    is_host=lambda op: type(op.process) not in steps,
+    is_elementwise=_is_elementwise,
 )
 def build_sim_process(ops, ctx):
     """Build one step of processes. Reads ``input``, writes ``output`` and ``state``."""
@@ -111,7 +126,7 @@ def _lowpass_key(op):
     return op.state["X"].shape[0]
 
 
-@register(nengo.Lowpass, merge_key=_lowpass_key)
+@register(nengo.Lowpass, merge_key=_lowpass_key, is_elementwise=True)
 def build_lowpass(ops, ctx):
     r"""Build first-order lowpass filters, with any time constants.
 

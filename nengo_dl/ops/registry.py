@@ -22,6 +22,11 @@ from nengo_dl.graph.plan import Group, Traits
 from nengo_dl.graph.streams import Streams, packed, unpack
 from nengo_dl.settings import Settings
 
+# Results of so many elements are too large to bring them together for one kernel: in
+# deep networks, this takes longer than the calls that it saves.
+LARGE = 8192
+USUAL_ITEMS = 16  # in a minibatch, where the number is not known
+
 # Streams of neighbouring seeds must not meet: operators are this far apart.
 _STREAM_STRIDE = 1_000_003
 
@@ -188,6 +193,7 @@ class Entry(NamedTuple):
     build: Callable[[Group, BuildContext], Kernel]
     merge_key: Callable[[Any], Hashable] | None
     is_host: Callable[[Any], bool]
+    is_elementwise: Callable[[Any], bool]
 
 
 class Builder:
@@ -215,6 +221,7 @@ class Builder:
         *op_types: type[Operator],
         merge_key: Callable[[Any], Hashable] | None = None,
         is_host: Callable[[Any], bool] = lambda op: False,
+        is_elementwise: Callable[[Any], bool] = lambda op: False,
     ) -> Callable:
         """Register the decorated function for operator types.
 
@@ -227,6 +234,9 @@ class Builder:
             default, each operator gets a kernel of its own.
         is_host : callable, optional
             Whether an operator will run Python in every step.
+        is_elementwise : callable, optional
+            Whether an operator computes each element of its results from one of each of
+            its inputs. Large ones are merged only where it is for free.
 
         Returns
         -------
@@ -236,18 +246,20 @@ class Builder:
         """
 
         def decorate(build):
-            entry = Entry(build, merge_key, is_host)
+            entry = Entry(build, merge_key, is_host, is_elementwise)
             cls.entries.update(dict.fromkeys(op_types, entry))
             return build
 
         return decorate
 
     @classmethod
-    def traits(cls, op: Operator) -> Traits:
-        """Tell the planner which operators may share a kernel."""
+    def traits(cls, op: Operator, n_items: int = 1) -> Traits:
+        """Tell the planner which operators may share a kernel, for many items."""
         entry = cls._entry(op)
         key = id(op) if entry.merge_key is None else entry.merge_key(op)
-        return Traits((type(op), key), entry.is_host(op))
+        size = max((x.size for x in (*op.sets, *op.incs, *op.updates)), default=0)
+        is_large = size * n_items >= LARGE and entry.is_elementwise(op)
+        return Traits((type(op), key), entry.is_host(op), is_large)
 
     @classmethod
     def build(cls, group: Group, ctx: BuildContext) -> Kernel:

@@ -14,8 +14,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from nengo_dl.engine.execution import Clock
 from nengo_dl.engine.memory import spread
-from nengo_dl.engine.step import Clock
 from nengo_dl.keras_model.layer import EngineLayer
 
 Tensors = Sequence[tf.Tensor]

@@ -10,8 +10,9 @@ from nengo.builder import Signal
 import nengo_dl
 from nengo_dl.engine import step as step_module
 from nengo_dl.engine.binding import bind
+from nengo_dl.engine.execution import Clock
 from nengo_dl.engine.memory import Memory
-from nengo_dl.engine.step import Clock, Step
+from nengo_dl.engine.step import Step
 from nengo_dl.graph.kernel import Kernel, Write, slot
 from nengo_dl.graph.layout import place
 from nengo_dl.graph.program import Feed, Program

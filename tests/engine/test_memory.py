@@ -4,6 +4,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nengo_dl.engine.cuts import Cuts
 from nengo_dl.engine.memory import Memory
 from nengo_dl.graph import boxes, layout
 from nengo_dl.graph.layout import Block, Layout, Part
@@ -100,15 +101,17 @@ def min_boxed(request):
     batch=st.sampled_from([1, 3]),
     shared=st.lists(st.sampled_from([True, False, None]), min_size=3, max_size=3),
     todo=st.lists(operations(), max_size=6),
+    has_cuts=st.booleans(),
 )
-def test_memory_behaves_like_arrays(batch, shared, todo):
+def test_memory_behaves_like_arrays(batch, shared, todo, has_cuts):
     values = {
         i: draw_values(i, (SIZES[i], 1 if is_shared else batch))
         for i, is_shared in enumerate(shared)
         if is_shared is not None
     }
     tensors = {i: tf.constant(value) for i, value in values.items()}
-    memory, model = Memory(LAYOUT, tensors, tf.float64), Model(values, batch)
+    model = Model(values, batch)
+    memory = Memory(LAYOUT, tensors, tf.float64, cuts_of(todo) if has_cuts else None)
     for kind, access, is_shared, seed in todo:
         if kind == "read":
             matches(memory.read(access), model.read(access))
@@ -122,6 +125,36 @@ def test_memory_behaves_like_arrays(batch, shared, todo):
             model.write(access, kind, value)
     for number, expected in enumerate(model.blocks):
         matches(memory.block(number), expected)
+
+
+def cuts_of(todo):
+    return Cuts(LAYOUT, [access for _, access, _, _ in todo])
+
+
+@settings(max_examples=100, deadline=None)
+@given(todo=st.lists(operations(), max_size=6))
+def test_cuts_leave_gradients_as_they_are(todo):
+    x = {i: tf.constant(draw_values(i, (size, 2))) for i, size in enumerate(SIZES)}
+
+    def gradients(cuts):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            memory, total = Memory(LAYOUT, x, tf.float64, cuts), 0.0
+            for number, (kind, access, _, seed) in enumerate(todo):
+                if kind == "fill":
+                    memory.fill(access, float(seed))
+                    continue
+                found = memory.read(access)
+                total += tf.reduce_sum(draw_values(number, found.shape) * found**2)
+                if kind != "read":
+                    memory.write(access, kind, found * seed)
+            total += sum(tf.reduce_sum(memory.block(i) ** 2) for i in x)
+        found = tape.gradient(total, x, unconnected_gradients="zero")
+        return [tf.convert_to_tensor(gradient) for gradient in found.values()]
+
+    both = gradients(cuts_of(todo)), gradients(None)
+    for found, expected in zip(*both, strict=True):
+        matches(found, expected.numpy())
 
 
 @settings(max_examples=50, deadline=None)

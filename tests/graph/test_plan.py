@@ -1,9 +1,11 @@
+import functools
 import itertools
 
 import nengo
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
+from nengo.builder.neurons import SimNeurons
 from nengo.builder.node import SimPyFunc
 from nengo.exceptions import BuildError
 from nengo.utils.simulator import operator_dependency_graph
@@ -13,6 +15,7 @@ from nengo_dl.graph.program import from_model
 from nengo_dl.graph.rewrite import rewrite
 from nengo_dl.graph.simplify import DEFAULT
 from nengo_dl.ops import Builder
+from nengo_dl.ops.registry import LARGE
 from tests import small_networks
 from tests.graph.interpreter import assert_equal, build, program_of, run
 from tests.network_specs import build as build_spec
@@ -161,6 +164,41 @@ def test_traits_decide_what_is_merged():
     together = plan(program, lambda op: Traits("all"))
     assert len(together) < len(plan(program, Builder.traits))
     assert_in_order(together, program)
+
+
+def apart():
+    """Populations of one kind behind products of different shapes."""
+    rng = np.random.RandomState(0)
+    with nengo.Network(seed=0) as net:
+        for size in (2, 16, 128):
+            stimulus, ens = nengo.Node(np.zeros(size)), nengo.Ensemble(20, 1)
+            transform = rng.normal(size=(20, size))
+            nengo.Connection(stimulus, ens.neurons, transform=transform, synapse=None)
+    return net
+
+
+def numbers_of_neuron_groups(net, n_items):
+    program = rewrite(program_of(net), DEFAULT)
+    groups = plan(program, functools.partial(Builder.traits, n_items=n_items))
+    assert_in_order(groups, program)
+    return [len(group) for group in groups if type(group[0]) is SimNeurons]
+
+
+def test_large_operators_are_merged_where_their_inputs_lie_side_by_side():
+    few, many = LARGE // 20, LARGE // 20 + 1
+    assert numbers_of_neuron_groups(apart(), few) == [3]
+    assert numbers_of_neuron_groups(apart(), many) == [1, 1, 1]
+    with nengo.Network(seed=0) as side_by_side:
+        for _ in range(3):
+            ens = nengo.Ensemble(20, 1)
+            nengo.Connection(nengo.Node([0.5]), ens, synapse=None)
+    assert numbers_of_neuron_groups(side_by_side, many) == [3]
+
+
+def test_many_large_operators_are_merged(monkeypatch):
+    """A kernel for each would take long to compile."""
+    monkeypatch.setattr("nengo_dl.graph.plan.MAX_APART", 2)
+    assert numbers_of_neuron_groups(apart(), LARGE) == [3]
 
 
 LOOPS = [(None, None), (None, 0.01), (0, None), (0, 0)]

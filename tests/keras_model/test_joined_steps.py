@@ -4,7 +4,7 @@ import nengo
 import numpy as np
 import pytest
 
-from nengo_dl.engine.step import Clock
+from nengo_dl.engine.execution import Clock
 from tests.keras_model.layers import draw_inputs, make_layer
 
 N_ITEMS, N_STEPS = 3, 4
