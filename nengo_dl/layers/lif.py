@@ -57,7 +57,7 @@ class LIF(NetworkLayer):
     Raises
     ------
     ValidationError
-        If an argument is invalid.
+        If `units` is no positive whole number, or a time is out of range.
 
     Notes
     -----
@@ -165,7 +165,7 @@ class RecurrentLIF(LIF):
     Raises
     ------
     ValidationError
-        If an argument is invalid.
+        If `units` is no positive whole number, or a time is out of range.
 
     Notes
     -----

@@ -85,18 +85,7 @@ class NetworkLayer(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "NetworkLayer":
-        """Make a layer from the result of `get_config`.
-
-        Parameters
-        ----------
-        config : dict
-            The arguments of the class.
-
-        Returns
-        -------
-        layer : `NetworkLayer`
-            A layer with new weights.
-        """
+        """Make a layer from the result of `get_config`."""
         surrogate = config["surrogate"]
         is_function = isinstance(surrogate, dict) and "class_name" in surrogate
         restore = keras.saving.deserialize_keras_object if is_function else restored
