@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from nengo_dl.errors import InvalidValue
-from nengo_dl.exchange.bindings import AS_IT_IS, Binding, Form
+from nengo_dl.exchange.bindings import AS_IT_IS, ArrayForm, Binding
 from nengo_dl.exchange.graph import Graph, Node, Ref, Weight
 from nengo_dl.exchange.layers import Parameter
 from nengo_dl.exchange.values import Value, plain_value
@@ -141,7 +141,7 @@ class Emitter:
             Of the layer.
         inputs : KerasTensor or list of KerasTensor
             It is called on.
-        weights : mapping of str to (Weight, Form)
+        weights : mapping of str to (Weight, ArrayForm)
             By attributes of the layer. Weights that are not there are left out.
         suffix : str
             Tells the layer from others of the node.
@@ -173,7 +173,9 @@ class Emitter:
         self._names.add(candidate)
         return candidate
 
-    def _bind(self, layer: Any, attribute: str, weight: Weight, form: Form) -> None:
+    def _bind(
+        self, layer: Any, attribute: str, weight: Weight, form: ArrayForm
+    ) -> None:
         variable = vars(layer)[attribute] if attribute in vars(layer) else None
         variable = getattr(layer, attribute) if variable is None else variable
         variable.assign(form.to_variable(weight.array, variable.shape))

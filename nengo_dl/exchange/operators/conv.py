@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from nengo_dl.errors import InvalidValue
-from nengo_dl.exchange.bindings import Form
+from nengo_dl.exchange.bindings import ArrayForm
 from nengo_dl.exchange.emitter import Emitter
 from nengo_dl.exchange.graph import Weight
 from nengo_dl.exchange.layers import LONG, Conv2D
@@ -108,7 +108,7 @@ def _are_owned(*weights: Any) -> bool:
 
 def _conv(emit, tensor, weight, bias, windows, config):
     n_axes = len(windows.strides)
-    kernel = Form((*range(2, n_axes + 2), 1, 0))
+    kernel = ArrayForm((*range(2, n_axes + 2), 1, 0))
     _, n_channels, *size = shape_of(weight)
     # what TensorFlow makes a product of matrices is precise as it is
     can_be_cut = n_axes == 2 and windows.groups == 1 and max(size) > 1
@@ -130,7 +130,7 @@ def _depthwise(emit, tensor, weight, bias, windows, config):
     n_axes, channels = len(windows.strides), tensor.shape[-1]
     n_filters, _, *size = shape_of(weight)
     split = (channels, n_filters // channels, *size)
-    kernel = Form((*range(2, n_axes + 2), 0, 1), split)
+    kernel = ArrayForm((*range(2, n_axes + 2), 0, 1), split)
     return emit.weighted(
         DEPTHWISE[n_axes],
         tensor,
@@ -143,10 +143,10 @@ def _depthwise(emit, tensor, weight, bias, windows, config):
     )
 
 
-def _weights(name: str, weight, form: Form, bias, rows=None) -> Mapping[str, Any]:
+def _weights(name: str, weight, form: ArrayForm, bias, rows=None) -> Mapping[str, Any]:
     found = {name: (weight, form)}
     if bias is not None:
-        found["bias"] = (bias, Form(rows=rows))
+        found["bias"] = (bias, ArrayForm(rows=rows))
     return found
 
 
@@ -249,7 +249,7 @@ def _transposed(emit, tensor, weight, bias, windows, group=None):
         n = n_in // windows.groups
         rows = (group * n, (group + 1) * n)
         rows_out = (group * n_filters, (group + 1) * n_filters)
-    form = Form((*range(2, n_axes + 2), 1, 0), rows=rows)
+    form = ArrayForm((*range(2, n_axes + 2), 1, 0), rows=rows)
     return emit.weighted(
         TRANSPOSED[n_axes],
         tensor,

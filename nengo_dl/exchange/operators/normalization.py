@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from nengo_dl.errors import InvalidValue
-from nengo_dl.exchange.bindings import AS_IT_IS, Form
+from nengo_dl.exchange.bindings import AS_IT_IS, ArrayForm
 from nengo_dl.exchange.emitter import Emitter
 from nengo_dl.exchange.graph import Weight
 from nengo_dl.exchange.layers import BatchNormalization
@@ -177,7 +177,7 @@ def prelu(emit: Emitter, value: Value, weight: Any) -> Value:
     made = emit.weighted(
         keras.layers.PReLU,
         tensor,
-        {"alpha": (weight, Form())},
+        {"alpha": (weight, ArrayForm())},
         shared_axes=list(shared) or None,
     )
     return Value(made, order, 0)

@@ -12,7 +12,7 @@ from nengo.ensemble import Neurons
 from nengo.exceptions import NengoException
 
 from nengo_dl.errors import InvalidValue
-from nengo_dl.nir.export.layouts import Layout, flat, layouts
+from nengo_dl.nir.export.layouts import ArrayLayout, flat, layouts
 from nengo_dl.nir.export.links import (
     Link,
     Matrix,
@@ -45,7 +45,7 @@ class Export:
     delays: list[str] = field(default_factory=list)
     known: dict[Any, Sum] = field(default_factory=dict)
     into: dict[Any, list[Link]] = field(default_factory=dict)
-    layouts: dict[Any, Layout] = field(default_factory=dict)
+    layouts: dict[Any, ArrayLayout] = field(default_factory=dict)
     with_channels: bool = True
 
     def write(self) -> None:
@@ -109,7 +109,7 @@ class Export:
                 found.append(Link(ens, ens.neurons, map_, none, one, none, ens))
         return found
 
-    def _layout(self, obj: Any, size: int) -> Layout:
+    def _layout(self, obj: Any, size: int) -> ArrayLayout:
         return self.layouts.get(obj, flat(size))
 
     def _inputs(self) -> None:
@@ -138,7 +138,7 @@ class Export:
         self.draft.nodes[name] = self._neurons(ens, found, layout, name)
         return ens, self._connect, ens, found, name, layout
 
-    def _neurons(self, ens, found: Written, layout: Layout, name: str) -> Any:
+    def _neurons(self, ens, found: Written, layout: ArrayLayout, name: str) -> Any:
         def shaped(value):
             full = np.broadcast_to(np.asarray(value, dtype=float), ens.n_neurons)
             return full[layout.order].reshape(layout.shape)
@@ -156,7 +156,7 @@ class Export:
             node.metadata = {NOTES: notes}
         return node
 
-    def _connect(self, ens, found: Written, name: str, layout: Layout) -> None:
+    def _connect(self, ens, found: Written, name: str, layout: ArrayLayout) -> None:
         bias = np.asarray(self.model.params[ens].bias)
         arriving = self._arriving(ens.neurons, ens.n_neurons)
         arriving = Sum(arriving.terms, arriving.constant + bias)
@@ -227,7 +227,7 @@ class Export:
         self.known[link] = Sum((Term(delay, layout, np.ones(())),), np.zeros(size))
         return link.conn, self._enter, link, name, layout, size
 
-    def _enter(self, link: Link, name: str, layout: Layout, size: int) -> None:
+    def _enter(self, link: Link, name: str, layout: ArrayLayout, size: int) -> None:
         label = f"{_label(link.pre)}_to_{_label(link.post)}"
         found = self.draft.through(self._signal(link.pre), link.map, size, label)
         self.draft.arrive(found, name, layout)
