@@ -161,7 +161,7 @@ def put_on_tiles(program: Program) -> Program:
         If an operator is no product that is known.
     """
     tiled = {
-        p.signal: (p.name, p.placement)
+        p.signal: (p.name, p.placement, p.placement.tile)
         for p in program.parameters
         if p.placement is not None and p.placement.tile is not None
     }
@@ -200,10 +200,14 @@ class _Tiling:
         self._squares: dict[Signal, Signal] = {}
 
     def put(
-        self, op: Operator, weights: Signal, name: str, placement: Placement
+        self,
+        op: Operator,
+        weights: Signal,
+        name: str,
+        placement: Placement,
+        tile: Tile,
     ) -> None:
         """Add a product on a tile."""
-        tile: Any = placement.tile
         layout = _layout(op)
         scale_axes = placement.shared_axes(1 if weights.sparse else weights.ndim)
         A, X = op.reads

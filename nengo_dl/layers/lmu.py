@@ -112,7 +112,7 @@ class LMU(NetworkLayer):
         return_sequences: bool = True,
         kernel_initializer: Any = "glorot_uniform",
         recurrent_initializer: Any = "orthogonal",
-        surrogate: Any = surrogates.DEFAULT,
+        surrogate: surrogates.Surrogate | str = surrogates.DEFAULT,
         dt: float = 0.001,
         **kwargs: Any,
     ):

@@ -60,5 +60,7 @@ class SharedNetwork:
         return _made_again, (self._network, {**self._arguments, **by_name})
 
 
-def _made_again(network: Any, arguments: dict[str, Any]) -> SharedNetwork:
+def _made_again(
+    network: nengo.Network | Callable[[], nengo.Network], arguments: dict[str, Any]
+) -> SharedNetwork:
     return SharedNetwork(network, **arguments)
