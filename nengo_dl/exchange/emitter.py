@@ -83,7 +83,7 @@ class Emitter:
         return self._parameters[operand.name]
 
     def constant(self, operand: Any) -> np.ndarray:
-        """Return a constant as an array; raise `InvalidValue` if it is none."""
+        """Return a constant as an array; raise `InvalidValue` for all else."""
         if isinstance(operand, Weight) and not operand.trainable:
             return operand.array
         if isinstance(operand, Value | Weight):

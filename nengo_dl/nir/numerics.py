@@ -134,7 +134,7 @@ def checked_notes(notes: Any) -> dict[str, Any]:
     Raises
     ------
     InvalidValue
-        If a value is none that `to_nir` writes.
+        If `to_nir` does not write such a value.
     """
     given = notes if isinstance(notes, Mapping) else {}
     return {key: CHECKS[key](given[key]) for key in CHECKS if key in given}
