@@ -1,7 +1,5 @@
 """Products with matrices."""
 
-from typing import Any
-
 import keras
 
 from nengo_dl.errors import InvalidValue
@@ -14,7 +12,11 @@ from nengo_dl.exchange.values import Value, plain_value
 
 
 def linear(
-    emit: Emitter, value: Value, weight: Any, bias: Any, is_transposed: bool = True
+    emit: Emitter,
+    value: Value,
+    weight: Weight | Value,
+    bias: Weight | Value | None,
+    is_transposed: bool = True,
 ) -> Value:
     """Multiply the last axis by a matrix.
 
