@@ -11,7 +11,7 @@ from nengo_dl.exchange.emitter import Emitter
 from nengo_dl.exchange.graph import Shape
 from nengo_dl.exchange.operators.axes import for_each_item, unsqueeze
 from nengo_dl.exchange.operators.conv import from_image, image
-from nengo_dl.exchange.operators.parts import take
+from nengo_dl.exchange.operators.indexing import take
 from nengo_dl.exchange.operators.product import as_value
 from nengo_dl.exchange.operators.reduction import without_axes
 from nengo_dl.exchange.values import Operand, Value, item_shape, plain_value

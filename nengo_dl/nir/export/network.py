@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import nengo
 import numpy as np
@@ -14,6 +14,7 @@ from nengo.exceptions import NengoException
 from nengo_dl.errors import InvalidValue
 from nengo_dl.nir.export.layouts import ArrayLayout, flat, layouts
 from nengo_dl.nir.export.links import (
+    Filter,
     Link,
     Matrix,
     Obj,
@@ -29,6 +30,8 @@ from nengo_dl.nir.export.writer import Draft, Sum, Term
 from nengo_dl.nir.numerics import NOTES
 from nengo_dl.nir.tree import nir_package
 from nengo_dl.nodes.array_node import ArrayNode, Constant, Scale
+
+T = TypeVar("T")
 
 
 @dataclass(eq=False)
@@ -63,7 +66,7 @@ class Export:
             self.into.setdefault(link.post, []).append(link)
         self._inputs()
         populations = [self._population(ens) for ens in self.network.all_ensembles]
-        filtered = [self._filter(link) for link in links if link.synapse is not None]
+        filtered = [self._filter(x, x.synapse) for x in links if x.synapse is not None]
         for finish in (*populations, *filtered):
             if finish is not None:
                 self._try(*finish)
@@ -74,7 +77,7 @@ class Export:
                 self._try("network", step, self.draft)
             drop_delays(self.draft, self.delays)
 
-    def _try(self, obj: Any, function: Callable, *args: Any) -> Any:
+    def _try(self, obj: Any, function: Callable[..., T], *args: Any) -> T | None:
         try:
             return function(*args)
         except InvalidValue as error:
@@ -123,7 +126,7 @@ class Export:
             term = Term(name, layout, np.ones(()))
             self.known[node] = Sum((term,), np.zeros(node.size_out))
 
-    def _population(self, ens: nengo.Ensemble) -> Any:
+    def _population(self, ens: nengo.Ensemble) -> tuple | None:
         """Make room for the node of neurons; return how to connect it."""
         label = ens.label or "neurons"
         found = self._try(ens, written, ens.neuron_type, self.dt)
@@ -204,11 +207,9 @@ class Export:
         spread[link.into, np.arange(n)] = 1
         return self.draft.through(found, Matrix(spread), size, label)
 
-    def _filter(self, link: Link) -> Any:
+    def _filter(self, link: Link, synapse: Filter) -> tuple:
         """Make room for a synapse: an integrator that leaks, and a delay of a step."""
-        nir, synapse = nir_package(), link.synapse
-        if synapse is None:
-            return None
+        nir = nir_package()
         size = link.post.size_in if link.into is None else len(link.into)
         layout = flat(size) if link.into is not None else self._layout(link.post, size)
         label = f"{_label(link.pre)}_to_{_label(link.post)}"
@@ -240,7 +241,7 @@ class Export:
         nir = nir_package()
         link = self._probed(probe)
         if link.synapse is not None:
-            found = self._filter(link)
+            found = self._filter(link, link.synapse)
             self._enter(*found[2:])
         self.into.setdefault(probe, []).append(link)
         size = link_size(link)

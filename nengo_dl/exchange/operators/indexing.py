@@ -1,4 +1,4 @@
-"""Parts of values: slices, elements by their indices, and pieces of an axis."""
+"""Slices of values, elements by their indices, and pieces of an axis."""
 
 from collections.abc import Sequence
 from dataclasses import replace
