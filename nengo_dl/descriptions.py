@@ -17,7 +17,8 @@ from nengo.params import FrozenObject
 
 MODULES = (
     *("nengo.dists", "nengo.neurons", "nengo.synapses"),
-    *("nengo_dl.dists", "nengo_dl.neurons", "nengo_dl.surrogates"),
+    *("nengo_dl.dists", "nengo_dl.neurons", "nengo_dl.stepped", "nengo_dl.loihi"),
+    "nengo_dl.surrogates",
     *("nengo_dl.converter.tuning", "nengo_dl.chips.pulses"),
 )
 

@@ -5,12 +5,11 @@
 
 from typing import Any
 
-import nengo
 import numpy as np
 from nengo.dists import Choice
 from nengo.params import NumberParam
 
-from nengo_dl.numbers_param import NumbersParam, WholeNumbersParam, check_length
+from nengo_dl.numbers_param import HeterogeneousNeuronType, WholeNumbersParam
 
 __all__ = ["LoihiLIF"]
 
@@ -32,7 +31,7 @@ def decayed(x, decay):
     return np.sign(x) * (high * kept + np.floor(low * kept / ONE))
 
 
-class LoihiLIF(nengo.neurons.NeuronType):
+class LoihiLIF(HeterogeneousNeuronType):
     r"""Leaky integrate-and-fire neurons with a synapse, in the integers of Loihi.
 
     .. math::
@@ -136,13 +135,6 @@ class LoihiLIF(nengo.neurons.NeuronType):
         self.bias = bias
         self.min_voltage = min_voltage
         self.amplitude = amplitude
-
-    def make_state(self, n_neurons, rng=np.random, dtype=None):
-        """Return arrays of the initial state of a population."""
-        for name, param in self._paramdict.items():
-            if isinstance(param, NumbersParam):
-                check_length(self, name, n_neurons)
-        return super().make_state(n_neurons, rng, dtype)
 
     def step(self, dt, J, output, voltage, current, refractory_time):
         """Set ``output`` to the spikes for inputs ``J``, and change the state."""

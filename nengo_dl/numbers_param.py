@@ -1,7 +1,6 @@
-"""Parameters of neuron types that may differ between the neurons of a population."""
+"""Parameters that may differ between neurons of a population, and types with them."""
 
-from typing import Any
-
+import nengo
 import numpy as np
 from nengo.exceptions import ValidationError
 from nengo.params import NdarrayParam
@@ -57,13 +56,23 @@ class WholeNumbersParam(NumbersParam):
         return super()._error(instance, value, kind)
 
 
-def check_length(neuron_type: Any, name: str, n_neurons: int) -> None:
-    """Raise an error if an array has not one number for each neuron."""
-    size = np.size(getattr(neuron_type, name))
-    if np.ndim(getattr(neuron_type, name)) and size != n_neurons:
-        raise ValidationError(
-            f"expected a number, or one for each of the {n_neurons} neurons (got an "
-            f"array of {size}). Pass an array of shape ({n_neurons},).",
-            attr=name,
-            obj=neuron_type,
-        )
+class HeterogeneousNeuronType(nengo.neurons.NeuronType):
+    """A neuron type with parameters that may differ between neurons."""
+
+    def make_state(self, n_neurons, rng=np.random, dtype=None):
+        """Return arrays of the initial state of a population."""
+        for name, param in self._paramdict.items():
+            if isinstance(param, NumbersParam):
+                self._check_length(name, n_neurons)
+        return super().make_state(n_neurons, rng, dtype)
+
+    def _check_length(self, name, n_neurons):
+        """Raise an error if an array has not one number for each neuron."""
+        numbers = getattr(self, name)
+        if np.ndim(numbers) and len(numbers) != n_neurons:
+            raise ValidationError(
+                f"expected a number, or one for each of the {n_neurons} neurons (got "
+                f"an array of {len(numbers)}). Pass an array of shape ({n_neurons},).",
+                attr=name,
+                obj=self,
+            )

@@ -8,13 +8,12 @@ steps.
 
 from typing import Any
 
-import nengo
 import numpy as np
 from nengo.dists import Choice
 from nengo.exceptions import ValidationError
 from nengo.params import BoolParam, EnumParam, NumberParam
 
-from nengo_dl.numbers_param import NumbersParam, check_length
+from nengo_dl.numbers_param import HeterogeneousNeuronType, NumbersParam
 
 __all__ = ["SteppedLI", "SteppedLIF"]
 
@@ -58,7 +57,7 @@ def decay(tau, length, discretization):
     return np.maximum(left, 0)
 
 
-class SteppedLI(nengo.neurons.NeuronType):
+class SteppedLI(HeterogeneousNeuronType):
     r"""Leaky integrators: voltages that are the output, without spikes.
 
     .. math::
@@ -141,13 +140,6 @@ class SteppedLI(nengo.neurons.NeuronType):
         self.discretization = discretization
         self.unit = unit
         self.amplitude = amplitude
-
-    def make_state(self, n_neurons, rng=np.random, dtype=None):
-        """Return arrays of the initial state of a population."""
-        for name, param in self._paramdict.items():
-            if isinstance(param, NumbersParam):
-                check_length(self, name, n_neurons)
-        return super().make_state(n_neurons, rng, dtype)
 
     def time_step(self, dt):
         """Return the length of a step in the unit of time."""

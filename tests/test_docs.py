@@ -135,6 +135,23 @@ def test_files_exist(name):
             assert (ROOT / path).exists(), path
 
 
+def change_requests():
+    """Yield the files of each row of the table of change requests."""
+    text = (ROOT / "docs" / "architecture.rst").read_text(encoding="utf-8")
+    section = text[text.index("\nWhere to change what\n") :]
+    _, _, body, _ = re.split(r"^=+  =+\n", section, maxsplit=3, flags=re.MULTILINE)
+    for row in re.split(r"\n(?=\S)", body):  # others go on with the row before
+        label = re.match(r"(?:\S+ )+", f"{row.splitlines()[0]} ")[0].strip()
+        yield pytest.param(re.findall(r"``([\w/]+(?:\.py|/))``", row), id=label)
+
+
+@pytest.mark.parametrize("files", change_requests())
+def test_change_requests_take_at_most_three_files(files):
+    assert 1 <= len(files) <= 3
+    for file in files:
+        assert (ROOT / "nengo_dl" / file).exists() or (ROOT / file).exists(), file
+
+
 def test_every_dependency_has_its_reason():
     config = configparser.ConfigParser(interpolation=None)
     config.read(ROOT / "setup.cfg", encoding="utf-8")

@@ -23,7 +23,7 @@ TERMS, LANES = 32, 32
 POWERS = np.ldexp(1.0, np.arange(-126, 128))
 
 
-class Library(NamedTuple):
+class ArrayLibrary(NamedTuple):
     """The operations that formulas are computed with.
 
     Parameters
@@ -38,11 +38,11 @@ class Library(NamedTuple):
     cast: Callable[[Any, Any], Any]
 
 
-NUMPY = Library(np, np.asarray)
+NUMPY = ArrayLibrary(np, np.asarray)
 
 
 def quantised(
-    values: Any, n: Any, model: Weights, axes: tuple[int, ...], library: Library
+    values: Any, n: Any, model: Weights, axes: tuple[int, ...], library: ArrayLibrary
 ) -> Any:
     """Round values to the levels that a model has.
 
@@ -57,7 +57,7 @@ def quantised(
         Has the scale and the exponent.
     axes : tuple of int
         The axes along which values share a scale.
-    library : `Library`
+    library : `ArrayLibrary`
         Computes it.
 
     Returns
@@ -81,13 +81,13 @@ def quantised(
     return xp.clip(xp.round(values / step), -n, n) * step
 
 
-def _divisor(scale: Any, library: Library) -> Any:
+def _divisor(scale: Any, library: ArrayLibrary) -> Any:
     """Return a scale, or 1 where there are no values but zeros."""
     return library.ops.where(scale > 0, scale, library.ops.ones_like(scale))
 
 
 def _best_fractions(
-    rows: Any, largest: Any, n: Any, model: Weights, library: Library
+    rows: Any, largest: Any, n: Any, model: Weights, library: ArrayLibrary
 ) -> Any:
     """Find the scale with the smallest error, as a part of the largest magnitude.
 
@@ -138,7 +138,7 @@ def _blocks(rows: Any, xp: ModuleType) -> Any:
     return xp.reshape(rows, (-1, n_blocks, n_terms, 1, n_lanes))
 
 
-def _squared_errors(blocks: Any, steps: Any, n: Any, library: Library) -> Any:
+def _squared_errors(blocks: Any, steps: Any, n: Any, library: ArrayLibrary) -> Any:
     """Add up the squared errors of rounding magnitudes, for each row and step size.
 
     There is no loop over steps: a block stays in the cache for all of them.
@@ -151,7 +151,7 @@ def _squared_errors(blocks: Any, steps: Any, n: Any, library: Library) -> Any:
         The sizes of steps, in the precision to compute with.
     n : scalar ndarray or tensor
         Number of steps up to the largest level.
-    library : `Library`
+    library : `ArrayLibrary`
         Computes it.
 
     Returns
@@ -170,7 +170,7 @@ def _squared_errors(blocks: Any, steps: Any, n: Any, library: Library) -> Any:
     return xp.sum(library.cast(xp.sum(errors, axis=-1), "float64"), axis=1)
 
 
-def _power_above(values: Any, library: Library) -> Any:
+def _power_above(values: Any, library: ArrayLibrary) -> Any:
     """Return the smallest powers of two that are not below some values."""
     xp = library.ops
     powers = library.cast(POWERS, values.dtype)

@@ -1,7 +1,7 @@
 """Rate codes: the number of spikes in some time tells a number."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -15,18 +15,36 @@ class _Rate:
 
     n_steps: int
     dt: float = 0.001
+    _most: ClassVar[float] = np.inf  # mean number of spikes in a step
 
     def __post_init__(self) -> None:
         checks.checked_fields(self, n_steps=checks.n_steps, dt=checks.positive)
 
-    def _per_step(self, rates: Any, most: float = np.inf) -> np.ndarray:
-        """Return the expected number of spikes in a step, with an axis for steps."""
-        with arguments_of(type(self)), argument("rates"):
-            array = checks.numbers(rates, 0, most / self.dt, " Hz")
-        return array[:, None] * self.dt
+    def encode(self, rates: Any) -> np.ndarray:
+        """Return numbers of spikes.
 
-    def _shape(self, per_step: np.ndarray) -> tuple[int, ...]:
-        return (per_step.shape[0], self.n_steps, *per_step.shape[2:])
+        Parameters
+        ----------
+        rates : array of shape (n_items, ...)
+            Firing rates in Hz, of at least 0; for `Bernoulli`, of at most ``1 / dt``.
+
+        Returns
+        -------
+        spikes : ndarray of float32, of shape (n_items, n_steps, ...)
+
+        Raises
+        ------
+        ValidationError
+            If rates are out of range or not finite.
+        """
+        with arguments_of(type(self)), argument("rates"):
+            array = checks.numbers(rates, 0, self._most / self.dt, " Hz")
+        shape = (array.shape[0], self.n_steps, *array.shape[1:])
+        return self._spikes(array[:, None] * self.dt, shape).astype(np.float32)
+
+    def _spikes(self, per_step: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        """Return spikes of a shape, for their mean numbers in each of the steps."""
+        raise NotImplementedError
 
     def decode(self, spikes: Any) -> np.ndarray:
         """Return the mean firing rates.
@@ -87,41 +105,23 @@ class Poisson(_Rate):
 
     seed: int | None = None
 
-    def encode(self, rates: Any) -> np.ndarray:
-        """Return numbers of spikes.
-
-        Parameters
-        ----------
-        rates : array of shape (n_items, ...)
-            Firing rates in Hz, of at least 0.
-
-        Returns
-        -------
-        spikes : ndarray of float32, of shape (n_items, n_steps, ...)
-
-        Raises
-        ------
-        ValidationError
-            If rates are negative or not finite.
-        """
-        mean = self._per_step(rates)
-        rng = np.random.default_rng(self.seed)
-        return rng.poisson(mean, self._shape(mean)).astype(np.float32)
+    def _spikes(self, per_step: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        return np.random.default_rng(self.seed).poisson(per_step, shape)
 
 
 @dataclass(frozen=True)
 class Bernoulli(_Rate):
     r"""Spikes at random times, at most one in each step.
 
-    A step has a spike with probability :math:`r\,dt`. With :math:`dt = 1`, rates are
-    probabilities, as in the rate codes of other libraries.
+    A step has a spike with probability :math:`r\,dt`.
 
     Parameters
     ----------
     n_steps : int
         Number of steps of a presentation.
     dt : float
-        Length of a step, in seconds.
+        Length of a step, in seconds. If it is 1, rates are probabilities, as in the
+        rate codes of other libraries.
     seed : int, optional
         Seed of the random numbers. Without one, each call draws others.
 
@@ -144,28 +144,10 @@ class Bernoulli(_Rate):
     """
 
     seed: int | None = None
+    _most: ClassVar[float] = 1
 
-    def encode(self, rates: Any) -> np.ndarray:
-        """Return whether there are spikes.
-
-        Parameters
-        ----------
-        rates : array of shape (n_items, ...)
-            Firing rates in Hz, from 0 to ``1 / dt``.
-
-        Returns
-        -------
-        spikes : ndarray of float32, of shape (n_items, n_steps, ...)
-            1 for a spike, and 0 for none.
-
-        Raises
-        ------
-        ValidationError
-            If rates are out of range.
-        """
-        probability = self._per_step(rates, most=1)
-        rng = np.random.default_rng(self.seed)
-        return (rng.random(self._shape(probability)) < probability).astype(np.float32)
+    def _spikes(self, per_step: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        return np.random.default_rng(self.seed).random(shape) < per_step
 
 
 @dataclass(frozen=True)
@@ -209,28 +191,11 @@ class Regular(_Rate):
         super().__post_init__()
         checks.checked_fields(self, phase=_phase)
 
-    def encode(self, rates: Any) -> np.ndarray:
-        """Return numbers of spikes.
-
-        Parameters
-        ----------
-        rates : array of shape (n_items, ...)
-            Firing rates in Hz, of at least 0.
-
-        Returns
-        -------
-        spikes : ndarray of float32, of shape (n_items, n_steps, ...)
-
-        Raises
-        ------
-        ValidationError
-            If rates are negative or not finite.
-        """
-        per_step = self._per_step(rates)
-        steps = np.arange(self.n_steps + 1).reshape(1, -1, *[1] * (per_step.ndim - 2))
+    def _spikes(self, per_step: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        steps = np.arange(self.n_steps + 1).reshape(1, -1, *[1] * (len(shape) - 2))
         # a billionth, so that 10 intervals of a tenth are one
         counts = np.floor(self.phase + per_step * steps + 1e-9)
-        return np.diff(counts, axis=1).astype(np.float32)
+        return np.diff(counts, axis=1)
 
 
 def _phase(value: Any) -> float:

@@ -222,7 +222,8 @@ class Converter(RunMethods, CheckMethods, ExportMethods):
         conversion = make(self.tunings, synapse)
         RunMethods.__init__(self, conversion, data)
         CheckMethods.__init__(self, conversion)
-        self.synapse, self.net = synapse, conversion.net
+        ExportMethods.__init__(self, conversion.net)
+        self.synapse = synapse
         warn_of_options(conversion)
         self.inputs, self.outputs, self.layers = maps(conversion)
 

@@ -9,7 +9,7 @@ import nengo
 from nengo_dl.converter import activations
 from nengo_dl.converter.conversion import Decision, EachOf, OneOf
 from nengo_dl.converter.forms import SoftmaxOver
-from nengo_dl.converter.plan import Plan, Step
+from nengo_dl.converter.plan import ConversionStep, Plan
 
 # Names in ``keras.losses``, of classes and functions alike without their underscores
 OF_CLASSES = (
@@ -69,7 +69,7 @@ def _by_activation(layer: keras.Operation | None) -> Decision | None:
 
 
 def _layer_of(
-    tensor: keras.KerasTensor, steps: tuple[Step, ...]
+    tensor: keras.KerasTensor, steps: tuple[ConversionStep, ...]
 ) -> keras.Operation | None:
     """Return the layer, or the one in a nested model, that a tensor comes from."""
     for step in steps:

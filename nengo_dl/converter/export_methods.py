@@ -8,9 +8,16 @@ from nengo_dl.nir import ExportReport, to_nir
 
 
 class ExportMethods:
-    """Writes a converted network in other formats."""
+    """Public methods on a network, which is all that they need.
 
-    net: nengo.Network
+    Parameters
+    ----------
+    net : Network
+        Is written in other formats.
+    """
+
+    def __init__(self, net: nengo.Network):
+        self.net = net
 
     def to_nir(self, dt: float, **options: Any) -> tuple[Any, ExportReport]:
         """Make a NIR graph of the network, and report what is not in it.

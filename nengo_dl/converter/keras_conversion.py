@@ -16,7 +16,7 @@ from nengo_dl.converter.keras_source import KerasSource
 from nengo_dl.converter.layer_converter import LayerConverter
 from nengo_dl.converter.objects import AnySynapse, Objects
 from nengo_dl.converter.options import Options
-from nengo_dl.converter.plan import Plan, Step, flattened
+from nengo_dl.converter.plan import ConversionStep, Plan, flattened
 from nengo_dl.converter.populations import Obj, Population
 from nengo_dl.converter.rules import Rule
 from nengo_dl.converter.swaps import Swap
@@ -29,7 +29,9 @@ class KerasConversion(Conversion):
     """The conversion of a Keras model."""
 
     plan: Plan
-    step_outputs: Mapping[Step, tuple[Obj, ...]]  # those of nested models included
+    step_outputs: Mapping[
+        ConversionStep, tuple[Obj, ...]
+    ]  # those of nested models included
     converters: Mapping[int, LayerConverter]  # by the ids of layers that have one
     used_swaps: set[Swap]  # replacements that were needed
 
@@ -69,10 +71,13 @@ class _Run:
     def __init__(self, objects: Objects, options: Options):
         self._objects, self._options = objects, options
         self.shared = Shared()
-        self.outputs: dict[Step, tuple[Obj, ...]] = {}
+        self.outputs: dict[ConversionStep, tuple[Obj, ...]] = {}
 
     def convert(
-        self, steps: tuple[Step, ...], objs: dict[int, Obj], wanted: Container[int]
+        self,
+        steps: tuple[ConversionStep, ...],
+        objs: dict[int, Obj],
+        wanted: Container[int],
     ) -> None:
         """Convert steps, with objects by the ids of tensors, and ids of outputs."""
         for step in steps:
@@ -85,7 +90,11 @@ class _Run:
             objs.update(zip(map(id, step.call.outputs), outputs, strict=True))
 
     def _called(
-        self, step: Step, rule: Rule, inputs: list[Obj], wanted: Container[int]
+        self,
+        step: ConversionStep,
+        rule: Rule,
+        inputs: list[Obj],
+        wanted: Container[int],
     ) -> tuple[Obj, ...]:
         build = Build(self._objects, step.call, self._options, inputs, self.shared)
         return self._objects.make(
@@ -98,7 +107,7 @@ class _Run:
         )
 
     def _nested(
-        self, step: Step, inputs: list[Obj], wanted: Container[int]
+        self, step: ConversionStep, inputs: list[Obj], wanted: Container[int]
     ) -> tuple[Obj, ...]:
         model = step.call.layer
         inner = dict(zip(map(id, model.inputs), inputs, strict=True))

@@ -11,7 +11,7 @@ from nengo_dl.converter.conversion import SourceLayer, TensorSpec
 from nengo_dl.converter.decisions import decisions
 from nengo_dl.converter.keras_graph import is_graph
 from nengo_dl.converter.options import Options
-from nengo_dl.converter.plan import Plan, Step, outer_axes
+from nengo_dl.converter.plan import ConversionStep, Plan, outer_axes
 
 Arrays = list[np.ndarray]
 
@@ -84,7 +84,7 @@ def input_specs(options: Options) -> tuple[TensorSpec, ...]:
     return tuple(TensorSpec(x.name, tuple(x.shape), n) for x in inputs)
 
 
-def _nested(step: Step, arguments: list, walk) -> list:
+def _nested(step: ConversionStep, arguments: list, walk) -> list:
     """Compute the layers inside of a model, for all time steps at once."""
     model, outer = step.call.layer, arguments[0].shape[:2]
     if step.wrapper is not None:
@@ -97,16 +97,18 @@ def _nested(step: Step, arguments: list, walk) -> list:
     return outputs
 
 
-def _layers(model: keras.Model, steps: tuple[Step, ...]) -> tuple[SourceLayer, ...]:
+def _layers(
+    model: keras.Model, steps: tuple[ConversionStep, ...]
+) -> tuple[SourceLayer, ...]:
     """List the layers of a model, in the order in which Keras lists them."""
-    found: dict[int, list[tuple[str, Step]]] = {}
+    found: dict[int, list[tuple[str, ConversionStep]]] = {}
     for name, step in _named(steps):
         found.setdefault(id(step.layer), []).append((name, step))
     listed = dict.fromkeys(_listed(model))
     return tuple(_layer(found[key]) for key in listed if key in found)
 
 
-def _layer(calls: list[tuple[str, Step]]) -> SourceLayer:
+def _layer(calls: list[tuple[str, ConversionStep]]) -> SourceLayer:
     (name, first), steps = calls[0], tuple(step for _, step in calls)
     weights = getattr(first.layer, "weights", ())
     return SourceLayer(
@@ -118,12 +120,14 @@ def _layer(calls: list[tuple[str, Step]]) -> SourceLayer:
     )
 
 
-def _keeps_time(step: Step) -> bool:
+def _keeps_time(step: ConversionStep) -> bool:
     call = step.call
     return step.wrapper is not None or min(call.outer_axes) == call.n_outer_axes
 
 
-def _named(steps: tuple[Step, ...], prefix: str = "") -> Iterator[tuple[str, Step]]:
+def _named(
+    steps: tuple[ConversionStep, ...], prefix: str = ""
+) -> Iterator[tuple[str, ConversionStep]]:
     """Yield names and steps, in the order in which they were converted."""
     for step in steps:
         name = prefix + step.layer.name

@@ -161,7 +161,7 @@ class LayerConverter:
         conn : Connection
         """
         build = self._builds[node_id]
-        # weights that are frozen are weights still, and what is never trained is none
+        # frozen weights still count as weights, and constants do not
         trains = self.layer.trainable if trainable else None
         return build.connect(obj, input_idx, trainable=trains, **kwargs)
 

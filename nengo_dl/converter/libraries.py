@@ -11,7 +11,7 @@ import keras
 
 
 @dataclass(frozen=True)
-class Library:
+class ModelLibrary:
     """A kind of models.
 
     Parameters
@@ -27,14 +27,14 @@ class Library:
     to_keras: Callable[[Any, Any, str], keras.Model]
 
 
-LIBRARIES: dict[str, Library] = {}
+LIBRARIES: dict[str, ModelLibrary] = {}
 
 
 def register_library(name: str, owns: Callable[[Any], bool]) -> Callable:
-    """Register the decorated function as ``to_keras`` of a `Library`."""
+    """Register the decorated function as ``to_keras`` of a `ModelLibrary`."""
 
     def decorate(to_keras: Callable) -> Callable:
-        LIBRARIES[name] = Library(owns, to_keras)
+        LIBRARIES[name] = ModelLibrary(owns, to_keras)
         return to_keras
 
     return decorate

@@ -310,7 +310,7 @@ class Objects:
         if self._averages and self.is_spiking(node):
             size, name = node.size_out, _joined(label, "mean")
             mean = nengo.Node(RunningMean(), size_in=size, size_out=size, label=name)
-            # the mean of spikes is none, so it is not linked as one
+            # the mean of spikes does not spike, so it is not linked as if it did
             conn = nengo.Connection(node, mean, synapse=None, label=name)
             set_trainable(self.net, conn, False)
             set_wiring(self.net, conn)

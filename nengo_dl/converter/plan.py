@@ -24,12 +24,12 @@ from nengo_dl.simulator.stacklevel import user_level
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
+class ConversionStep:
     """How one call is converted."""
 
     call: LayerCall
     rule: Rule | None  # None for a nested model
-    inner: tuple["Step", ...] = ()  # the calls in a nested model
+    inner: tuple["ConversionStep", ...] = ()  # the calls in a nested model
     # the layer that the call is inside of, with the same output
     wrapper: keras.Layer | None = None
     reason: str = ""  # why it falls back to a TensorNode, if it does
@@ -45,7 +45,7 @@ class Plan:
     """How a model is converted: steps in the order in which they can be taken."""
 
     options: Options
-    steps: tuple[Step, ...]
+    steps: tuple[ConversionStep, ...]
 
 
 @dataclass
@@ -83,14 +83,14 @@ def plan(options: Options, registry: Registry) -> Plan:
     return Plan(options, steps)
 
 
-def flattened(steps: tuple[Step, ...]) -> Iterator[Step]:
+def flattened(steps: tuple[ConversionStep, ...]) -> Iterator[ConversionStep]:
     """Yield steps and those inside of them."""
     for step in steps:
         yield step
         yield from flattened(step.inner)
 
 
-def outer_axes(steps: tuple[Step, ...]) -> dict[int, int]:
+def outer_axes(steps: tuple[ConversionStep, ...]) -> dict[int, int]:
     """Return the number of outer axes of what calls put out, by the tensors' ids."""
     return {
         id(tensor): n
@@ -107,7 +107,9 @@ class Planner:
         self._fallback = registry.get(ANY_LAYER)
         self.findings = Findings()
 
-    def steps(self, model: keras.Model, outer: Sequence[int]) -> tuple[Step, ...]:
+    def steps(
+        self, model: keras.Model, outer: Sequence[int]
+    ) -> tuple[ConversionStep, ...]:
         """Plan the calls in a model; ``outer`` has the outer axes of its inputs."""
         known = dict(zip(map(id, model.inputs), outer, strict=True))
         steps = []
@@ -122,7 +124,9 @@ class Planner:
             steps.append(step)
         return tuple(steps)
 
-    def _step(self, call: LayerCall, wrapper: keras.Layer | None = None) -> Step:
+    def _step(
+        self, call: LayerCall, wrapper: keras.Layer | None = None
+    ) -> ConversionStep:
         layer, rule = call.layer, find_rule(self._registry, keys_of(call.layer))
         is_distributed = type(layer) is keras.layers.TimeDistributed
         if is_distributed and wrapper is None and rule is not None:
@@ -137,7 +141,7 @@ class Planner:
         reason = self._reason(rule, call)
         if reason and rule is not None and not rule.allow_fallback:
             self._refuse(TypeError, f"{title(layer)}: {reason}.")
-            return Step(call, rule, wrapper=wrapper, reason=reason)
+            return ConversionStep(call, rule, wrapper=wrapper, reason=reason)
         if reason and call.n_outer_axes > 1 and wrapper is None:
             call, reason = self._by_step(call, rule, reason)
         if reason:
@@ -146,9 +150,9 @@ class Planner:
             rule = self._fallback
         else:
             self._check_activation(call)
-        return Step(call, rule, wrapper=wrapper, reason=reason)
+        return ConversionStep(call, rule, wrapper=wrapper, reason=reason)
 
-    def _nested(self, call: LayerCall, wrapper: keras.Layer | None) -> Step:
+    def _nested(self, call: LayerCall, wrapper: keras.Layer | None) -> ConversionStep:
         n_outer_axes = 1 if wrapper is not None else call.n_outer_axes
         inner = self.steps(call.layer, (n_outer_axes,) * len(call.inputs))
         if wrapper is None:
@@ -156,7 +160,7 @@ class Planner:
             known.update(outer_axes(inner))
             outer = tuple(known[id(tensor)] for tensor in call.layer.outputs)
             call = replace(call, outer_axes=outer)
-        return Step(call, None, inner, wrapper)
+        return ConversionStep(call, None, inner, wrapper)
 
     def _by_step(
         self, call: LayerCall, rule: Rule | None, reason: str
@@ -276,7 +280,7 @@ class Planner:
                     f"the minibatch (got {shape}). {hint}.",
                 )
 
-    def check_shared(self, steps: tuple[Step, ...]) -> None:
+    def check_shared(self, steps: tuple[ConversionStep, ...]) -> None:
         """Check that layers with weights are called once."""
         counts: dict[int, int] = {}
         for step in flattened(steps):

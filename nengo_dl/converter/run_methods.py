@@ -243,21 +243,30 @@ class RunMethods:
         --------
         .. testcode::
 
-           inputs = keras.Input((4,))
-           hidden = keras.layers.Dense(20, activation="relu")(inputs)
-           model = keras.Model(inputs, keras.layers.Dense(3)(hidden))
-           x = np.random.RandomState(0).uniform(size=(64, 4))
-           converter = nengo_dl.Converter(
-               model,
-               swap_activations={"relu": nengo_dl.IntegrateAndFire()},
-               calibration_data=x,
+           model = keras.Sequential(
+               [
+                   keras.Input((4,)),
+                   keras.layers.Dense(20, activation="relu"),
+                   keras.layers.Dense(3),
+               ]
            )
-           history = converter.tune(x, epochs=2, n_steps=4)
-           print(list(history.history), converter.predict(x, n_steps=4).shape)
+           x = np.random.RandomState(0).uniform(size=(64, 4))
+           spiking = {"relu": nengo_dl.IntegrateAndFire()}
+           converter = nengo_dl.Converter(
+               model, swap_activations=spiking, calibration_data=x
+           )
+           expected = model.predict(x, verbose=0)
+
+           def error():
+               return np.mean(np.abs(converter.predict(x, n_steps=4) - expected))
+
+           before = error()
+           history = converter.tune(x, epochs=20, n_steps=4)
+           print(len(history.history["loss"]), error() < before)
 
         .. testoutput::
 
-           ['loss', 'probe_loss'] (64, 3)
+           20 True
         """
         where, source = "Converter.tune", self.conversion.source
         inputs = checked_inputs(where, source.inputs, x)

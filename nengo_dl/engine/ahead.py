@@ -16,7 +16,7 @@ class Ahead:
     ----------
     function : callable
         See `Kernel.python`. It treats each row by itself, and takes no notice of time.
-    access : tuple of `Part`
+    access : tuple of `BlockPart`
         The parts of feeds that it reads.
     layout : `Layout`
         The blocks of the memory.

@@ -18,7 +18,7 @@ class Bound(NamedTuple):
         Position among all kernels.
     kernel : `Kernel`
         The kernel.
-    reads, writes : tuple of tuple of `Part`
+    reads, writes : tuple of tuple of `BlockPart`
         One access for each argument, and for each result.
     fixed : tuple of bool
         For each argument, whether it follows from parameters and held inputs alone.
@@ -45,7 +45,7 @@ def bind(
         In the order of execution.
     layout : `Layout`
         The places of all signals.
-    held : tuple of `Part`
+    held : tuple of `BlockPart`
         Feeds whose values are the same in all steps.
 
     Returns

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from nengo_dl.graph.layout import Access, Layout, Part
+from nengo_dl.graph.layout import Access, BlockPart, Layout
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +51,7 @@ class Cuts:
     ----------
     layout : `Layout`
         The memory.
-    accesses : iterable of tuple of `Part`
+    accesses : iterable of tuple of `BlockPart`
         All that is read and written.
     """
 
@@ -74,10 +74,12 @@ class Cuts:
 
 def split(value: tf.Tensor, ranges: Sequence[Any]) -> list[tf.Tensor]:
     """Cut a tensor into one part for each of several ranges, in order."""
-    return tf.split(value, [x.size for x in ranges]) if len(ranges) > 1 else [value]
+    if len(ranges) < 2:
+        return [value] * len(ranges)
+    return tf.split(value, [x.size for x in ranges])
 
 
-def _ranges(part: Part) -> Iterable[tuple[int, int]]:
+def _ranges(part: BlockPart) -> Iterable[tuple[int, int]]:
     if part.index is None:
         return [(part.start, part.stop)]
     if part.boxes is not None:

@@ -40,7 +40,7 @@ def joined(
         All kernels in order.
     layout : `Layout`
         The places of signals.
-    probes : iterable of tuple of `Part`
+    probes : iterable of tuple of `BlockPart`
         What is read at the end of steps.
     is_held : bool
         Whether there are held feeds. What follows from them has one value for each

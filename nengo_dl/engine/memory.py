@@ -15,7 +15,7 @@ import tensorflow as tf
 from nengo_dl.engine.boxed import read_box, write_box
 from nengo_dl.engine.cuts import Cuts, Parts, split
 from nengo_dl.graph.boxes import Box
-from nengo_dl.graph.layout import MAX_RANGES, Access, Layout, Part, gather
+from nengo_dl.graph.layout import MAX_RANGES, Access, BlockPart, Layout, gather
 
 MAX_JOINED = 8  # parts of a tensor; a range of more is cut out of it again
 
@@ -76,7 +76,7 @@ class Memory:
         """Replace a whole block."""
         self._pieces[number] = (Piece(0, self._pieces[number][-1].stop, values),)
 
-    def put(self, part: Part, values: tf.Tensor) -> None:
+    def put(self, part: BlockPart, values: tf.Tensor) -> None:
         """Replace a range of a block."""
         self._set(part.block, part.start, part.stop, values)
 
@@ -109,7 +109,7 @@ class Memory:
 
         Parameters
         ----------
-        access : tuple of `Part`
+        access : tuple of `BlockPart`
             The elements.
         mode : "set" or "inc"
             An increment may name an element more than once.
@@ -137,7 +137,7 @@ class Memory:
                 values = tf.fill((part.size, 1), tf.cast(value, self._dtype))
                 self._scatter(part.block, part.index, "set", values)
 
-    def _read(self, part: Part) -> tf.Tensor:
+    def _read(self, part: BlockPart) -> tf.Tensor:
         if part.index is None:
             return self._range(part.block, part.start, part.stop)
         if part.boxes is not None:
@@ -212,7 +212,7 @@ class Memory:
             value = self._range(block, start, stop) + value
         self._set(block, start, stop, value)
 
-    def _write_boxes(self, part: Part, mode: str, value: tf.Tensor) -> None:
+    def _write_boxes(self, part: BlockPart, mode: str, value: tf.Tensor) -> None:
         boxes = part.boxes or ()
         for box, values in zip(boxes, split(value, boxes), strict=True):
             self._write_box(part.block, box, mode, values)
@@ -253,7 +253,7 @@ def _by_block(access: Access) -> tuple[Access, np.ndarray | None]:
 
     Returns
     -------
-    parts : tuple of `Part`
+    parts : tuple of `BlockPart`
         The same elements, with one part for each block.
     order : ndarray of int, or None
         Which element of the access each element of the parts is; None if the parts are
@@ -262,7 +262,7 @@ def _by_block(access: Access) -> tuple[Access, np.ndarray | None]:
     if len(access) <= MAX_RANGES:
         return access, None
     stops = np.cumsum([part.size for part in access])
-    found: dict[int, list[tuple[Part, np.ndarray]]] = {}
+    found: dict[int, list[tuple[BlockPart, np.ndarray]]] = {}
     for part, stop in zip(access, stops, strict=True):
         positions = np.arange(stop - part.size, stop, dtype=np.int32)
         found.setdefault(part.block, []).append((part, positions))

@@ -86,7 +86,7 @@ class Packing:
         ]
 
 
-class Unpacked(Sequence[tf.Tensor]):
+class LazilyUnpacked(Sequence[tf.Tensor]):
     """Tensors that are made of what they are packed into when one is first read.
 
     Parameters

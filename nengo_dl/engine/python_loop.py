@@ -15,7 +15,7 @@ import tensorflow as tf
 from nengo_dl.engine.ahead import Ahead
 from nengo_dl.engine.binding import Bound
 from nengo_dl.engine.execution import Tensors
-from nengo_dl.engine.packing import Place, Unpacked
+from nengo_dl.engine.packing import LazilyUnpacked, Place
 from nengo_dl.engine.raw_call import RawCall
 from nengo_dl.engine.segments import Segments
 from nengo_dl.engine.shapes import LoopShapes
@@ -96,7 +96,7 @@ class PythonLoop:
         self._prepare(params)
         if self._traced is None:
             self._traced = self._trace(state)
-        if isinstance(state, Unpacked) and state.packed is self._packed:
+        if isinstance(state, LazilyUnpacked) and state.packed is self._packed:
             start = self._packed
         else:
             start = self._traced.start(state)
@@ -107,7 +107,7 @@ class PythonLoop:
             self._packed, outputs = self._loop(
                 self._traced, packed, feeds, first_step, n_steps
             )
-        return Unpacked(self._packed, self._traced.state), outputs
+        return LazilyUnpacked(self._packed, self._traced.state), outputs
 
     def _begin(
         self, traced: "_Traced", feeds: Sequence[np.ndarray], n_steps: int

@@ -23,7 +23,7 @@ MAX_FUNCTIONS = 32
 MAX_BYTES = 64 * 2**20
 
 
-class _Kept(NamedTuple):
+class _SharedFunction(NamedTuple):
     """A function, and the size of its constants."""
 
     function: Any
@@ -34,7 +34,7 @@ class SharedFunctions:
     """Functions that were traced, by the fingerprint of what they compute."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple, _Kept] = OrderedDict()
+        self._kept: OrderedDict[tuple, _SharedFunction] = OrderedDict()
         self._lock = threading.Lock()
 
     def get(self, content: Any, arguments: Any, trace: Callable[[], Any]) -> Any:
@@ -61,7 +61,7 @@ class SharedFunctions:
                 return self._kept[key].function
         function = trace()
         with self._lock:
-            self._kept[key] = _Kept(function, fingerprints.nbytes)
+            self._kept[key] = _SharedFunction(function, fingerprints.nbytes)
             while len(self._kept) > MAX_FUNCTIONS or self._nbytes() > MAX_BYTES:
                 self._kept.popitem(last=False)
         return function

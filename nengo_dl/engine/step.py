@@ -25,7 +25,7 @@ from nengo_dl.engine.execution import (
 from nengo_dl.engine.joining import all_items, joined, one_by_one, side_by_side
 from nengo_dl.engine.memory import Memory
 from nengo_dl.graph.kernel import Kernel, view
-from nengo_dl.graph.layout import Access, Layout, Part
+from nengo_dl.graph.layout import Access, BlockPart, Layout
 from nengo_dl.graph.program import Program
 
 
@@ -35,9 +35,9 @@ class FeedRanges:
 
     Parameters
     ----------
-    varying : tuple of `Part`
+    varying : tuple of `BlockPart`
         Those with other values in each step.
-    held : tuple of `Part`
+    held : tuple of `BlockPart`
         Those whose values are the same in all steps.
     """
 
@@ -48,7 +48,7 @@ class FeedRanges:
 def whole_blocks(layout: Layout) -> FeedRanges:
     """Return all blocks of feeds, with other values in each step."""
     return FeedRanges(
-        tuple(Part(n, 0, layout.blocks[n].size) for n in layout.of_kind("feed"))
+        tuple(BlockPart(n, 0, layout.blocks[n].size) for n in layout.of_kind("feed"))
     )
 
 
@@ -104,7 +104,7 @@ class Step:
         The blocks of the state.
     n_state : int
         Their number.
-    probes : list of tuple of `Part`
+    probes : list of tuple of `BlockPart`
         The memory that outputs are read from.
     """
 

@@ -13,7 +13,7 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Form:
+class ArrayForm:
     """How an array of the source becomes that of a variable.
 
     The rows ``start:stop`` of the first axis are taken, reshaped to ``split``, their
@@ -45,7 +45,7 @@ class Form:
         target[...] = array.reshape(target.shape)
 
 
-AS_IT_IS = Form()
+AS_IT_IS = ArrayForm()
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Binding:
     shape: tuple[int, ...]  # of the weight in the source
     layer: str
     attribute: str
-    form: Form = AS_IT_IS
+    form: ArrayForm = AS_IT_IS
     trainable: bool = True
 
     def variable(self, model: keras.Model) -> keras.Variable:
@@ -76,7 +76,7 @@ def from_config(config: Sequence[Mapping[str, Any]]) -> tuple[Binding, ...]:
 
 def _binding(shape, form, **fields: Any) -> Binding:
     parts = {k: None if v is None else tuple(v) for k, v in form.items()}
-    return Binding(shape=tuple(shape), form=Form(**parts), **fields)
+    return Binding(shape=tuple(shape), form=ArrayForm(**parts), **fields)
 
 
 def collect(model: keras.Model, bindings: Sequence[Binding]) -> dict[str, np.ndarray]:

@@ -1,18 +1,16 @@
 """The emitter: makes layers of Keras for one node of a graph after the other."""
 
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import keras
 import numpy as np
 
 from nengo_dl.errors import InvalidValue
-from nengo_dl.exchange.bindings import AS_IT_IS, Binding, Form
+from nengo_dl.exchange.bindings import AS_IT_IS, ArrayForm, Binding
 from nengo_dl.exchange.graph import Graph, Node, Ref, Weight
 from nengo_dl.exchange.layers import Parameter
-from nengo_dl.exchange.values import Value, plain_value
-
-Operand: TypeAlias = "Value | Weight | np.ndarray | float | bool"
+from nengo_dl.exchange.values import Operand, Value, plain_value
 
 
 class Emitter:
@@ -39,7 +37,7 @@ class Emitter:
 
     def __init__(self, graph: Graph, inputs: Sequence[keras.KerasTensor]):
         self.graph, self.source = graph, inputs[0]
-        self.values: dict[str, Any] = {
+        self.values: dict[str, Operand] = {
             given.name: plain_value(tensor)
             if given.has_items
             else plain_value(keras.ops.expand_dims(tensor, 0), None)
@@ -66,7 +64,7 @@ class Emitter:
             return type(argument)(self.resolved(part) for part in argument)
         return argument
 
-    def value(self, operand: Any) -> Value:
+    def value(self, operand: Operand) -> Value:
         """Return a value, or a weight as one; raise `InvalidValue` for all else."""
         if isinstance(operand, Value):
             return operand
@@ -82,8 +80,8 @@ class Emitter:
             self._parameters[operand.name] = plain_value(tensor, None)
         return self._parameters[operand.name]
 
-    def constant(self, operand: Any) -> np.ndarray:
-        """Return a constant as an array; raise `InvalidValue` if it is none."""
+    def constant(self, operand: Operand) -> np.ndarray:
+        """Return a constant as an array; raise `InvalidValue` for all else."""
         if isinstance(operand, Weight) and not operand.trainable:
             return operand.array
         if isinstance(operand, Value | Weight):
@@ -129,7 +127,7 @@ class Emitter:
         self,
         kind: type[keras.Layer],
         inputs: Any,
-        weights: Mapping[str, Any],
+        weights: Mapping[str, tuple[Weight, ArrayForm]],
         suffix: str = "",
         **config: Any,
     ) -> Any:
@@ -141,7 +139,7 @@ class Emitter:
             Of the layer.
         inputs : KerasTensor or list of KerasTensor
             It is called on.
-        weights : mapping of str to (Weight, Form)
+        weights : mapping of str to (Weight, ArrayForm)
             By attributes of the layer. Weights that are not there are left out.
         suffix : str
             Tells the layer from others of the node.
@@ -173,7 +171,9 @@ class Emitter:
         self._names.add(candidate)
         return candidate
 
-    def _bind(self, layer: Any, attribute: str, weight: Weight, form: Form) -> None:
+    def _bind(
+        self, layer: Any, attribute: str, weight: Weight, form: ArrayForm
+    ) -> None:
         variable = vars(layer)[attribute] if attribute in vars(layer) else None
         variable = getattr(layer, attribute) if variable is None else variable
         variable.assign(form.to_variable(weight.array, variable.shape))
@@ -227,6 +227,6 @@ def _frozen(argument: Any) -> Hashable:
     return argument if isinstance(argument, Hashable) else id(argument)
 
 
-def _shown(operand: Any) -> str:
+def _shown(operand: Operand) -> str:
     array = np.asarray(operand)
     return str(operand) if array.size == 1 else f"of shape {array.shape}"

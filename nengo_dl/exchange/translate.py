@@ -2,7 +2,7 @@
 
 import inspect
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -155,13 +155,16 @@ def attempt(graph: Graph) -> tuple[TranslatedModel | None, Coverage]:
     covered = Coverage(tuple(uses))
     if not covered.is_complete:
         return None, covered
-    outputs = outputs[0] if len(outputs) == 1 else outputs
-    inputs = inputs[0] if len(inputs) == 1 else inputs
-    model = TranslatedModel(inputs, outputs, name=graph.name)
+    model = TranslatedModel(_alone(inputs), _alone(outputs), name=graph.name)
     bindings = [each for found in emit.bindings for each in _aliased(found, graph)]
     bound = {binding.weight for binding in bindings}
     model.bind(bindings, {n: a for n, a in _arrays(graph) if n not in bound})
     return model, covered
+
+
+def _alone(tensors: list[Any]) -> Any:
+    """Return the only tensor, or the list of several."""
+    return tensors[0] if len(tensors) == 1 else tensors
 
 
 def _aliased(binding: Binding, graph: Graph) -> Iterator[Binding]:
@@ -200,7 +203,7 @@ def _emit(emit: Emitter, node: Node) -> Iterator[OperatorUse]:
     yield OperatorUse(node.path, node.operator, reason)
 
 
-def _call(emit: Emitter, node: Node, convert: Any) -> None:
+def _call(emit: Emitter, node: Node, convert: Callable[..., Any]) -> None:
     arguments = [emit.resolved(argument) for argument in node.arguments]
     keywords = {key: emit.resolved(value) for key, value in node.keywords.items()}
     try:
@@ -238,7 +241,7 @@ def _stand_in(shape: Shape, dtype: str) -> Value:
     return plain_value(keras.Input(batch_shape=(1, *shape), dtype=dtype), None)
 
 
-def _output(emit: Emitter, name: str) -> Any:
+def _output(emit: Emitter, name: str) -> keras.KerasTensor | OperatorUse | None:
     """Return an output of the model, or why there is none."""
     emit.node = Node("output", name, name, ())
     try:
@@ -255,6 +258,7 @@ def _output(emit: Emitter, name: str) -> Any:
     except KeyError:
         return None  # it comes after what cannot be translated
     tensor = emit.plain(value)
-    if any(tensor is emit.values[given.name].tensor for given in emit.graph.inputs):
+    given = [emit.value(emit.values[x.name]) for x in emit.graph.inputs]
+    if any(tensor is x.tensor for x in given):
         return emit.layer(keras.layers.Identity, tensor)
     return tensor

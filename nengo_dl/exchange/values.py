@@ -7,12 +7,12 @@ transposing a value moves no elements.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from nengo_dl.errors import InvalidValue
-from nengo_dl.exchange.graph import OTHER, Shape
+from nengo_dl.exchange.graph import OTHER, Shape, Weight
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +96,10 @@ class Value:
         order = tuple(to[axis] for axis in self.order)
         batch = None if self.batch is None else to[self.batch]
         return replace(self, order=order, batch=batch)
+
+
+# What operators compute with: constants are arrays and numbers
+Operand: TypeAlias = Value | Weight | np.ndarray | float
 
 
 def plain_value(tensor: Any, batch: int | None = 0, **fields: Any) -> Value:

@@ -50,7 +50,7 @@ class Block:
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class BlockPart:
     """Elements of one block: a range, or an index where they are not one."""
 
     block: int
@@ -71,7 +71,7 @@ class Part:
         return boxes(self.index)
 
 
-Access = tuple[Part, ...]
+Access = tuple[BlockPart, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +101,7 @@ class Layout:
         return self._accesses[slot]
 
     def _find(self, slot: Slot) -> Access:
-        parts: list[Part] = []
+        parts: list[BlockPart] = []
         for piece in slot:
             if piece.size > 0:
                 _append(parts, self._part(piece))
@@ -120,33 +120,33 @@ class Layout:
             found[block].append((offset, base))
         return found
 
-    def _part(self, piece: View) -> Part:
+    def _part(self, piece: View) -> BlockPart:
         block, offset = self.places[piece.base]
         index = None if piece.index is None else piece.index + offset
-        return Part(block, piece.start + offset, piece.stop + offset, index)
+        return BlockPart(block, piece.start + offset, piece.stop + offset, index)
 
 
-def _append(parts: list[Part], part: Part) -> None:
+def _append(parts: list[BlockPart], part: BlockPart) -> None:
     """Add a part, or prolong the last one where it goes on without a gap."""
     if parts and part.index is None:
         last = parts[-1]
         if last.index is None and (last.block, last.stop) == (part.block, part.start):
-            parts[-1] = Part(last.block, last.start, part.stop)
+            parts[-1] = BlockPart(last.block, last.start, part.stop)
             return
     parts.append(part)
 
 
-def _gathers(parts: list[Part]) -> Iterable[Part]:
+def _gathers(parts: list[BlockPart]) -> Iterable[BlockPart]:
     """Turn runs of parts in the same block into one index each."""
     for _, run in itertools.groupby(parts, lambda part: part.block):
         first, *others = run
         yield gather([first, *others]) if others else first
 
 
-def gather(run: list[Part]) -> Part:
+def gather(run: list[BlockPart]) -> BlockPart:
     """Make one index of parts of the same block."""
     index = [np.arange(p.start, p.stop) if p.index is None else p.index for p in run]
-    return Part(run[0].block, 0, 0, index=np.concatenate(index))
+    return BlockPart(run[0].block, 0, 0, index=np.concatenate(index))
 
 
 def kinds(program: Program, kernels: Iterable[Kernel]) -> dict[Signal, str]:

@@ -23,7 +23,7 @@ from nengo_dl.graph.program import Program
 
 
 @dataclass(frozen=True)
-class Form:
+class FactoredForm:
     """A learning rule as the factors of its change.
 
     Parameters
@@ -101,22 +101,24 @@ def _voja(pre, post, learning, alpha, scale):
     return scale * moved, pre, moved
 
 
-FORMS: Mapping[type[Operator], Form] = {
-    SimPES: Form("PES", {"error": "post", "pre_filtered": "pre"}, _pes_constants, _pes),
-    SimBCM: Form(
+FORMS: Mapping[type[Operator], FactoredForm] = {
+    SimPES: FactoredForm(
+        "PES", {"error": "post", "pre_filtered": "pre"}, _pes_constants, _pes
+    ),
+    SimBCM: FactoredForm(
         "BCM",
         {"pre_filtered": "pre", "post_filtered": "post", "theta": "post"},
         _rate,
         _bcm,
     ),
-    SimOja: Form(
+    SimOja: FactoredForm(
         "Oja",
         {"pre_filtered": "pre", "post_filtered": "post"},
         _oja_constants,
         _oja,
         "weights",
     ),
-    SimVoja: Form(
+    SimVoja: FactoredForm(
         "Voja",
         {"pre_decoded": "pre", "post_filtered": "post", "learning_signal": "one"},
         _voja_constants,

@@ -124,8 +124,8 @@ class Program:
 def input_nodes(network: Network | None) -> tuple[Node, ...]:
     """List the nodes without input, in the order of ``network.all_nodes``.
 
-    Nodes of a type with a build function of its own, like a TensorNode, are none: what
-    they put out is computed in every step.
+    Nodes of a type with a build function of its own, like a TensorNode, are left out:
+    what they put out is computed in every step.
     """
     nodes = () if network is None else network.all_nodes
     return tuple(n for n in nodes if n.size_in == 0 and _built_as(type(n)) is Node)

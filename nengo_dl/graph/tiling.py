@@ -21,12 +21,12 @@ from nengo_dl.graph.on_chip import OnChip, Placement
 from nengo_dl.graph.program import Program
 from nengo_dl.graph.tiles import Adc, Dac, InputRange, ManagedRange
 
-Layout = tuple[int, int, int]
+ProductLayout = tuple[int, int, int]
 # What reads weights without multiplying them with a vector: diagonals, and probes
 DIGITAL = (OnChip, ElementwiseInc, SimProcess)
 
 
-class Input(NamedTuple):
+class TileInput(NamedTuple):
     """A vector as a tile is given it.
 
     Parameters
@@ -42,7 +42,7 @@ class Input(NamedTuple):
 
 
 @functools.singledispatch
-def product_layout(op: Operator) -> Layout:
+def product_layout(op: Operator) -> ProductLayout:
     """Return how many products there are before, of, and behind output channels.
 
     Parameters
@@ -65,13 +65,13 @@ def product_layout(op: Operator) -> Layout:
 
 
 @product_layout.register(DotInc)
-def _rows(op: DotInc) -> Layout:
+def _rows(op: DotInc) -> ProductLayout:
     return 1, op.Y.size, 1
 
 
 @product_layout.register(ConvInc)
 @product_layout.register(ConvTransposeInc)
-def _filters(op: ConvInc | ConvTransposeInc) -> Layout:
+def _filters(op: ConvInc | ConvTransposeInc) -> ProductLayout:
     shape: ChannelShape = op.conv.output_shape
     n_filters = shape.n_channels
     n_positions = shape.size // n_filters
@@ -161,7 +161,7 @@ def put_on_tiles(program: Program) -> Program:
         If an operator is no product that is known.
     """
     tiled = {
-        p.signal: (p.name, p.placement)
+        p.signal: (p.name, p.placement, p.placement.tile)
         for p in program.parameters
         if p.placement is not None and p.placement.tile is not None
     }
@@ -196,14 +196,18 @@ class _Tiling:
     def __init__(self):
         self.operators: list[Operator] = []
         self.sums: list[Signal] = []
-        self._inputs: dict[Hashable, Input] = {}
+        self._inputs: dict[Hashable, TileInput] = {}
         self._squares: dict[Signal, Signal] = {}
 
     def put(
-        self, op: Operator, weights: Signal, name: str, placement: Placement
+        self,
+        op: Operator,
+        weights: Signal,
+        name: str,
+        placement: Placement,
+        tile: Tile,
     ) -> None:
         """Add a product on a tile."""
-        tile: Any = placement.tile
         layout = _layout(op)
         scale_axes = placement.shared_axes(1 if weights.sparse else weights.ndim)
         A, X = op.reads
@@ -234,7 +238,7 @@ class _Tiling:
             )
         )
 
-    def _input(self, tile: Tile, X: Signal) -> Input:
+    def _input(self, tile: Tile, X: Signal) -> TileInput:
         """Return what tiles are given of a vector; the same for equal DACs."""
         key = (X, tile.input_bits, tile.input_bound)
         if key not in self._inputs:
@@ -244,7 +248,7 @@ class _Tiling:
             else:
                 bound = np.full(1, tile.input_bound, X.initial_value.dtype)
                 s = _constant(bound)
-            self._inputs[key] = Input(self._given(tile, X, s), s)
+            self._inputs[key] = TileInput(self._given(tile, X, s), s)
         return self._inputs[key]
 
     def _given(self, tile: Tile, X: Signal, s: Signal) -> Signal:
@@ -271,7 +275,7 @@ class _Tiling:
         return signal
 
 
-def _layout(op: Operator) -> Layout:
+def _layout(op: Operator) -> ProductLayout:
     try:
         before, n_channels, behind = map(int, product_layout(op))
     except NotImplementedError:

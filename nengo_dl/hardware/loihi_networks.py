@@ -15,7 +15,7 @@ from nengo_dl.chips.limits import LOIHI
 from nengo_dl.errors import InvalidValue, argument
 from nengo_dl.graph.nengo_model import build_model
 from nengo_dl.hardware.paths import Path, Paths
-from nengo_dl.hardware.rewiring import Population, rewire
+from nengo_dl.hardware.rewiring import LoihiPopulation, rewire
 from nengo_dl.loihi import MAX_BIAS, MAX_REFRACTORY, ONE, UNIT, LoihiLIF
 from nengo_dl.neurons import IntegrateAndFire
 
@@ -164,7 +164,7 @@ def loihi(net: nengo.Network, dt: float = 0.001) -> nengo.Network:
     return net
 
 
-def _settled(net: nengo.Network, dt: float) -> dict[nengo.Ensemble, Population]:
+def _settled(net: nengo.Network, dt: float) -> dict[nengo.Ensemble, LoihiPopulation]:
     """Give all ensembles the neurons of Loihi, with connections as they were."""
     model = build_model(net, dt, "float64")
     paths = Paths(net, model)
@@ -187,7 +187,7 @@ def _settled(net: nengo.Network, dt: float) -> dict[nengo.Ensemble, Population]:
         ens.gain, ens.bias = scale * built.gain, np.zeros(ens.n_neurons)
     for conn in net.all_connections:
         conn.seed = model.seeds[conn]
-    return {ens: Population(ens, kinds[ens][0], ens in readers) for ens in kinds}
+    return {ens: LoihiPopulation(ens, kinds[ens][0], ens in readers) for ens in kinds}
 
 
 def _kind(

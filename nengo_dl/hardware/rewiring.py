@@ -16,7 +16,7 @@ MAX_DENSE = 2**22  # weights; more are sparse
 
 
 @dataclass(frozen=True, eq=False)
-class Population:
+class LoihiPopulation:
     """An ensemble of Loihi's neurons, and whether something reads its decoded value."""
 
     ensemble: nengo.Ensemble
@@ -25,7 +25,7 @@ class Population:
 
 
 def rewire(
-    net: nengo.Network, population: Population, paths: list[Path], model: Model
+    net: nengo.Network, population: LoihiPopulation, paths: list[Path], model: Model
 ) -> None:
     """Replace all connections to a population by those that the chip can have.
 
@@ -33,7 +33,7 @@ def rewire(
     ----------
     net : Network
         The network, which is changed. All of its ensembles have Loihi's neurons.
-    population : `Population`
+    population : `LoihiPopulation`
         The end of the connections.
     paths : list of `Path`
         All that arrives, as currents in Loihi's integers.

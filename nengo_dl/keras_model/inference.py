@@ -40,7 +40,7 @@ def is_without_gradients() -> bool:
     return getattr(_scope, "active", False)
 
 
-class Loops:
+class InferenceLoops:
     """Loops over time of a few lengths, each compiled with XLA.
 
     Parameters

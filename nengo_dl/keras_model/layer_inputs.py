@@ -16,7 +16,7 @@ from nengo_dl.engine.execution import Clock, Tensors
 from nengo_dl.engine.feeds import FeedRunner
 from nengo_dl.engine.step import FeedRanges
 from nengo_dl.graph.kernel import size_of
-from nengo_dl.graph.layout import Layout, Part
+from nengo_dl.graph.layout import BlockPart, Layout
 from nengo_dl.graph.program import Feed
 from nengo_dl.keras_model.steps_to_run import Length
 from nengo_dl.names import listing, suggestion, unused_name
@@ -192,7 +192,7 @@ class LayerInputs:
                 values[feed.signal.base] = tf.transpose(tf.cast(x, dtype), (1, 2, 0))
         values |= self._generate(missing, clock, items, n_steps)
 
-        def read(part: Part) -> tf.Tensor:
+        def read(part: BlockPart) -> tf.Tensor:
             bases = _bases(self._engine.layout, part)
             return tf.concat([values[base] for base in bases], 1)
 
@@ -313,18 +313,18 @@ def _offset(pair: tuple[int, Signal]) -> int:
 
 def _ranges(layout: Layout, held: frozenset[Signal]) -> FeedRanges:
     """Cut the blocks of feeds where what is held begins or ends."""
-    found: dict[bool, list[Part]] = {True: [], False: []}
+    found: dict[bool, list[BlockPart]] = {True: [], False: []}
     for number in layout.of_kind("feed"):
         bases = sorted(layout.bases(number), key=_offset)
         for is_held, run in itertools.groupby(bases, lambda pair: pair[1] in held):
             members = list(run)
             last, base = members[-1]
-            part = Part(number, members[0][0], last + size_of(base))
+            part = BlockPart(number, members[0][0], last + size_of(base))
             found[is_held].append(part)
     return FeedRanges(tuple(found[False]), tuple(found[True]))
 
 
-def _bases(layout: Layout, part: Part) -> list[Signal]:
+def _bases(layout: Layout, part: BlockPart) -> list[Signal]:
     """Return the signals in a range of a block, in order."""
     bases = sorted(layout.bases(part.block), key=_offset)
     return [base for offset, base in bases if part.start <= offset < part.stop]

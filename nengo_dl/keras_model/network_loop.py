@@ -13,7 +13,7 @@ from nengo import Probe
 from nengo_dl.engine.engine import Engine
 from nengo_dl.engine.execution import Clock
 from nengo_dl.engine.loop import History, unfold
-from nengo_dl.keras_model.inference import Loops, is_without_gradients
+from nengo_dl.keras_model.inference import InferenceLoops, is_without_gradients
 from nengo_dl.keras_model.layer_inputs import LayerInputs
 from nengo_dl.keras_model.parameter_weights import ParameterWeights
 from nengo_dl.keras_model.steps_to_run import Length
@@ -49,7 +49,7 @@ class NetworkLoop:
         }
         compiles = engine.jit_compile and not inputs.calls_python
         self._compiled = {
-            training: Loops(
+            training: InferenceLoops(
                 functools.partial(self._run_compiled, training),
                 tuple(history.last_only for history in self._histories),
                 engine.chunk,
@@ -112,7 +112,7 @@ class NetworkLoop:
     def _run_compiled(
         self, training, length, params, state, inputs, seed, start, n_steps
     ):
-        """Run at most `length` steps of inputs of that length, for `Loops`."""
+        """Run at most `length` steps of inputs of that length, for `InferenceLoops`."""
         engine = self._engine
         items = engine.minibatch_size
         clock = Clock(seed, start, tf.zeros((1, items), engine.dtype))

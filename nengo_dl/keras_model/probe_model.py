@@ -230,7 +230,7 @@ class ProbeModel(keras.Model):
     def _uncompiled(self) -> Iterator[None]:
         """Let Keras make functions that are not compiled with XLA as a whole.
 
-        The loops over time in them are, see `.Loops`.
+        The loops over time in them are, see `.InferenceLoops`.
         """
         with _MAKING:
             jit_compile = self.jit_compile

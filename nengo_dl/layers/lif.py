@@ -6,6 +6,7 @@ import nengo
 import numpy as np
 from keras.saving import register_keras_serializable
 from nengo.dists import Choice
+from nengo.ensemble import Neurons
 
 from nengo_dl import surrogates
 from nengo_dl.layers.lif_cell import LIFCell
@@ -57,7 +58,7 @@ class LIF(NetworkLayer):
     Raises
     ------
     ValidationError
-        If an argument is invalid.
+        If `units` is no positive whole number, or a time is out of range.
 
     Notes
     -----
@@ -98,7 +99,7 @@ class LIF(NetworkLayer):
         return_sequences: bool = True,
         kernel_initializer: Any = "glorot_uniform",
         bias_initializer: Any = "ones",
-        surrogate: Any = surrogates.DEFAULT,
+        surrogate: surrogates.Surrogate | str = surrogates.DEFAULT,
         dt: float = 0.001,
         **kwargs: Any,
     ):
@@ -121,10 +122,10 @@ class LIF(NetworkLayer):
         self._connect(neurons)
         nengo.Probe(neurons, synapse=self.synapse)
 
-    def _connect(self, neurons: Any) -> None:
+    def _connect(self, neurons: Neurons | TensorNode) -> None:
         """Connect neurons with each other, in subclasses."""
 
-    def _neurons(self) -> Any:
+    def _neurons(self) -> Neurons | TensorNode:
         kind = self._neuron_type
         bias = weights(self.bias_initializer, (self.units,))
         if not self.trainable_tau:
@@ -165,7 +166,7 @@ class RecurrentLIF(LIF):
     Raises
     ------
     ValidationError
-        If an argument is invalid.
+        If `units` is no positive whole number, or a time is out of range.
 
     Notes
     -----
@@ -200,7 +201,7 @@ class RecurrentLIF(LIF):
         initializer = serialized(self.recurrent_initializer)
         return {**super().get_config(), "recurrent_initializer": initializer}
 
-    def _connect(self, neurons: Any) -> None:
+    def _connect(self, neurons: Neurons | TensorNode) -> None:
         kernel = weights(self.recurrent_initializer, (self.units, self.units))
         nengo.Connection(
             neurons,

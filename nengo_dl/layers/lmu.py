@@ -79,7 +79,8 @@ class LMU(NetworkLayer):
     Raises
     ------
     ValidationError
-        If an argument is invalid.
+        If `units`, `order` or `memory_d` is no positive whole number, `theta` is less
+        than a step, or `dt` is not positive.
 
     Notes
     -----
@@ -111,7 +112,7 @@ class LMU(NetworkLayer):
         return_sequences: bool = True,
         kernel_initializer: Any = "glorot_uniform",
         recurrent_initializer: Any = "orthogonal",
-        surrogate: Any = surrogates.DEFAULT,
+        surrogate: surrogates.Surrogate | str = surrogates.DEFAULT,
         dt: float = 0.001,
         **kwargs: Any,
     ):
@@ -194,17 +195,6 @@ class LMU(NetworkLayer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "LMU":
-        """Make a layer from the result of `get_config`.
-
-        Parameters
-        ----------
-        config : dict
-            The arguments of the class.
-
-        Returns
-        -------
-        layer : `LMU`
-            A layer with new weights.
-        """
+        """Make a layer from the result of `get_config`."""
         neuron_type = restored(config["neuron_type"])
         return super().from_config({**config, "neuron_type": neuron_type})

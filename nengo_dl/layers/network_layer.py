@@ -16,8 +16,7 @@ from nengo_dl.errors import argument, arguments_of
 from nengo_dl.keras_model.nengo_layer import NengoLayer
 from nengo_dl.over_time import reduce_steps, relative, weights_of_steps
 from nengo_dl.silence import warnings_ignored
-
-Surrogate = Any  # its name, or a function: see `nengo_dl.surrogates`
+from nengo_dl.surrogates import Surrogate
 
 
 class NetworkLayer(keras.layers.Layer):
@@ -28,8 +27,15 @@ class NetworkLayer(keras.layers.Layer):
     node and one probe.
     """
 
+    network_layer: NengoLayer  # when the layer is built
+
     def __init__(
-        self, units: int, return_sequences: bool, dt: float, surrogate: Any, **kwargs
+        self,
+        units: int,
+        return_sequences: bool,
+        dt: float,
+        surrogate: Surrogate | str,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         with arguments_of(type(self)):
@@ -37,9 +43,8 @@ class NetworkLayer(keras.layers.Layer):
             with argument("units"):
                 self.units = whole(units, 1)
         self.return_sequences, self.dt = return_sequences, dt
-        self.surrogate = surrogate
+        self.surrogate: Any = surrogate  # which `configure_settings` checks
         self.supports_masking = True
-        self.network_layer: Any = None  # until the layer is built
 
     def make_network(self, size_in: int) -> None:
         """Make the objects of the network, for an input of some size."""
@@ -85,18 +90,7 @@ class NetworkLayer(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "NetworkLayer":
-        """Make a layer from the result of `get_config`.
-
-        Parameters
-        ----------
-        config : dict
-            The arguments of the class.
-
-        Returns
-        -------
-        layer : `NetworkLayer`
-            A layer with new weights.
-        """
+        """Make a layer from the result of `get_config`."""
         surrogate = config["surrogate"]
         is_function = isinstance(surrogate, dict) and "class_name" in surrogate
         restore = keras.saving.deserialize_keras_object if is_function else restored

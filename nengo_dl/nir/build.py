@@ -15,7 +15,7 @@ from nengo.ensemble import Neurons
 from nengo_dl.biases import set_biases
 from nengo_dl.nir.kinds import Windows, windows
 from nengo_dl.nir.normal import Graph, Part
-from nengo_dl.nir.numerics import Numerics, Step, noted, step_of
+from nengo_dl.nir.numerics import Numerics, Recursion, noted, recursion_of
 from nengo_dl.nodes.array_node import ArrayNode, Constant
 from nengo_dl.nodes.stencil import Stencil
 from nengo_dl.stepped import SteppedLI, SteppedLIF
@@ -260,15 +260,15 @@ def _bias(
 def build_neurons(part: Part, b: Build) -> Made:
     """Make an ensemble."""
     how = noted(b.how, part.notes)
-    step = step_of(part.kind, part.values, b.dt, how, part.notes)
+    recursion = recursion_of(part.kind, part.values, b.dt, how, part.notes)
     ensemble = nengo.Ensemble(
         part.size_in,
         1,
-        neuron_type=_neuron_type(part, step, how),
+        neuron_type=_neuron_type(part, recursion, how),
         encoders=np.ones((part.size_in, 1)),
         eval_points=np.zeros((1, 1)),
-        gain=np.array(part.full(step.gain), dtype=float),
-        bias=np.array(part.full(step.current_leak), dtype=float),
+        gain=np.array(part.full(recursion.gain), dtype=float),
+        bias=np.array(part.full(recursion.current_leak), dtype=float),
         label=part.name,
     )
     set_biases(b.net, ensemble, ())
@@ -276,7 +276,7 @@ def build_neurons(part: Part, b: Build) -> Made:
     return Made(ensemble.neurons, ensemble.neurons)
 
 
-def _neuron_type(part: Part, step: Step, how: Numerics) -> SteppedLI:
+def _neuron_type(part: Part, recursion: Recursion, how: Numerics) -> SteppedLI:
     """Return the neuron type of a recursion; its decays are those of the recursion."""
 
     def of(values):
@@ -287,15 +287,16 @@ def _neuron_type(part: Part, step: Step, how: Numerics) -> SteppedLI:
         with np.errstate(divide="ignore"):
             return of(1 / (1 - np.asarray(left, dtype=float)))
 
-    tau_rc, tau_syn = tau(step.b), 0.0 if step.a is None else tau(step.a)
+    tau_rc, tau_syn = tau(recursion.b), 0.0 if recursion.a is None else tau(recursion.a)
     # in each step, this part of the leak voltage is added
     gone = part.full(np.where(np.isinf(tau_rc), 1, 1 / np.asarray(tau_rc)))
-    v_leak = of(part.full(step.leak) / gone)
+    v_leak = of(part.full(recursion.leak) / gone)
     state = {}
-    for name, values in (("voltage", step.voltage), ("current", step.current)):
+    initial = {"voltage": recursion.voltage, "current": recursion.current}
+    for name, values in initial.items():
         if np.any(values):
             state[name] = np.array(part.full(values), dtype=float)
-    if not step.spikes:
+    if not recursion.spikes:
         return SteppedLI(
             tau_rc, tau_syn, v_leak, unit="step", initial_state=state or None
         )
@@ -304,12 +305,12 @@ def _neuron_type(part: Part, step: Step, how: Numerics) -> SteppedLI:
     return SteppedLIF(
         tau_rc,
         tau_syn,
-        of(step.threshold),
-        of(step.v_reset),
+        of(recursion.threshold),
+        of(recursion.v_reset),
         v_leak,
         "zero" if is_threshold or how.reset == "zero" else subtracted,
         1 if is_threshold else how.max_spikes,
-        of(step.min_voltage),
+        of(recursion.min_voltage),
         is_threshold or how.strict,
         unit="step",
         initial_state=state or None,

@@ -49,7 +49,7 @@ def late_edges(
 def _cycles(names: tuple[str, ...], after: dict[str, list[str]]) -> list[list[str]]:
     """Return cycles, each as the nodes from where it is entered, depth first.
 
-    There is none only if the graph has none.
+    At least one is found if the graph has any.
     """
     done: set[str] = set()
     found: list[list[str]] = []

@@ -44,7 +44,7 @@ def read(path: str | Path, max_bytes: int = MAX_BYTES) -> Tree:
     except (OSError, RuntimeError, KeyError, TypeError, UnicodeDecodeError) as error:
         if isinstance(error, FileNotFoundError):
             raise InvalidValue(
-                f"expected a file (got {path}, which is none). Check the path."
+                f"expected a file (got {path}, which does not exist). Check the path."
             ) from error
         raise InvalidValue(
             f"expected a whole HDF5 file (got {path}, of which HDF5 says: {error}). It "

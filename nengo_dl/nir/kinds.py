@@ -258,7 +258,7 @@ def _each(numbers: Shape, n: int) -> Shape:
 
 
 def _spatial(values: Values, arriving: Shape | None, n: int) -> Shape | None:
-    """Return channels and space of what arrives; leading axes of length 1 are none."""
+    """Return channels and space of what arrives, without leading axes of length 1."""
     declared = values.get("input_shape")
     if arriving is None:
         if declared is None or "weight" not in values:

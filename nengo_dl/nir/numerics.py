@@ -1,8 +1,8 @@
 """How graphs are stepped: what NIR leaves open, and how each framework decides it.
 
 NIR writes differential equations. A framework that reads them steps them in its own
-way, and its networks have been trained with that. `Numerics` says how, as data; `Step`
-is what becomes of one population.
+way, and its networks have been trained with that. `Numerics` says how, as data;
+`Recursion` is what becomes of one population.
 """
 
 from collections.abc import Callable, Mapping
@@ -134,7 +134,7 @@ def checked_notes(notes: Any) -> dict[str, Any]:
     Raises
     ------
     InvalidValue
-        If a value is none that `to_nir` writes.
+        If `to_nir` does not write such a value.
     """
     given = notes if isinstance(notes, Mapping) else {}
     return {key: CHECKS[key](given[key]) for key in CHECKS if key in given}
@@ -175,7 +175,7 @@ CHECKS: dict[str, Callable[[Any], Any]] = {
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
+class Recursion:
     """The recursion of a population, in steps.
 
     All numbers are floats, or arrays of the shape of the population.
@@ -194,9 +194,9 @@ class Step:
     current: Any = 0.0
 
 
-def step_of(
+def recursion_of(
     kind: str, values: Mapping[str, Any], dt: float, how: Numerics, notes: Mapping
-) -> Step:
+) -> Recursion:
     """Return the recursion of a population of a kind of NIR node.
 
     Arithmetic is that of the types of the values: a graph in single precision gives the
@@ -205,34 +205,34 @@ def step_of(
     spikes = kind in ("IF", "LIF", "CubaLIF", "Threshold")
     if kind in ("I", "IF"):
         gain, b = _near_one(values["r"], how), np.ones_like(values["r"])
-        step = Step(spikes, b, gain)
+        recursion = Recursion(spikes, b, gain)
     elif kind == "Threshold":
-        return Step(
+        return Recursion(
             True, np.zeros_like(values["threshold"]), threshold=values["threshold"]
         )
     elif kind in ("LI", "LIF"):
-        step = _leaky(spikes, values, dt, how)
+        recursion = _leaky(spikes, values, dt, how)
     else:
-        step = _with_synapse(spikes, values, dt, how)
+        recursion = _with_synapse(spikes, values, dt, how)
     if how.starts_at_leak and "v_leak" in values:
-        step = replace(step, voltage=values["v_leak"])
+        recursion = replace(recursion, voltage=values["v_leak"])
     if not spikes:
-        return step
+        return recursion
     threshold = values["v_threshold"]
     lowest = -threshold if how.floor and kind == "IF" else -np.inf
-    step = replace(
-        step, threshold=threshold, v_reset=values["v_reset"], min_voltage=lowest
+    recursion = replace(
+        recursion, threshold=threshold, v_reset=values["v_reset"], min_voltage=lowest
     )
     for key in ("voltage", "current"):
         if f"initial_{key}" in notes:
-            step = replace(step, **{key: notes[f"initial_{key}"]})
-    return _in_units_of_input(step) if how.in_units_of_input else step
+            recursion = replace(recursion, **{key: notes[f"initial_{key}"]})
+    return _in_units_of_input(recursion) if how.in_units_of_input else recursion
 
 
 def _leaky(spikes, values, dt, how):
     b, moved = _decay(values["tau"], dt, how)
     gain = _near_one(values["r"] * dt / values["tau"], how) if how.scaled else 1.0
-    return Step(spikes, b, gain, leak=moved * values["v_leak"])
+    return Recursion(spikes, b, gain, leak=moved * values["v_leak"])
 
 
 def _with_synapse(spikes, values, dt, how):
@@ -244,11 +244,13 @@ def _with_synapse(spikes, values, dt, how):
         into_voltage = _near_one(values["r"] * dt / values["tau_mem"], how)
     v_leak = values["v_leak"]
     # the current is stored as what it adds to the voltage
-    step = Step(spikes, b, into_current * into_voltage, a, leak=moved * v_leak)
+    recursion = Recursion(
+        spikes, b, into_current * into_voltage, a, leak=moved * v_leak
+    )
     if how.leaks_into_current:
         current = into_voltage * v_leak
-        step = replace(step, current_leak=current * (1 - a), current=current)
-    return step
+        recursion = replace(recursion, current_leak=current * (1 - a), current=current)
+    return recursion
 
 
 def _decay(tau, dt, how):
@@ -266,12 +268,12 @@ def _near_one(factor, how):
     return np.where(np.abs(factor - 1) <= tolerance, np.ones_like(factor), factor)
 
 
-def _in_units_of_input(step: Step) -> Step:
+def _in_units_of_input(recursion: Recursion) -> Recursion:
     """Return the same neurons with other voltages: their unit is that of inputs."""
-    gain = np.asarray(step.gain)
+    gain = np.asarray(recursion.gain)
     if np.all(gain == 1) or np.any(gain <= 0):
-        return step
+        return recursion
     names = ["leak", "current_leak", "threshold", "v_reset", "min_voltage"]
     names += ["voltage", "current"]
-    divided = {name: getattr(step, name) / gain for name in names}
-    return replace(step, gain=1.0, **divided)
+    divided = {name: getattr(recursion, name) / gain for name in names}
+    return replace(recursion, gain=1.0, **divided)

@@ -8,7 +8,7 @@ import numpy as np
 from nengo_dl.errors import InvalidValue, argument
 from nengo_dl.nir.kinds import windows
 from nengo_dl.nir.normal import Graph, Part, normalize
-from nengo_dl.nir.numerics import Numerics, Step, chosen, noted, step_of
+from nengo_dl.nir.numerics import Numerics, Recursion, chosen, noted, recursion_of
 from nengo_dl.nir.reading import check_dt, tree_from
 
 
@@ -169,8 +169,8 @@ def _stepper(part: Part, dt: float, how: Numerics, dtype) -> Any:
     if part.kind in ("Input", "Output", "Flatten"):
         return lambda x: x
     how = noted(how, part.notes)
-    step = step_of(part.kind, v, dt, how, part.notes)
-    return _neurons(part, step, how, cast)
+    recursion = recursion_of(part.kind, v, dt, how, part.notes)
+    return _neurons(part, recursion, how, cast)
 
 
 def _windowed(part: Part, cast: Callable) -> Callable:
@@ -227,7 +227,7 @@ class _Delay:
         return self.leaving(len(self.arrived) - 1, np.zeros_like(x))
 
 
-def _neurons(part: Part, s: Step, how: Numerics, cast: Callable) -> Callable:
+def _neurons(part: Part, s: Recursion, how: Numerics, cast: Callable) -> Callable:
     def of(x):
         return cast(part.full(x))
 

@@ -23,7 +23,7 @@ def tree_from(graph: Any, max_bytes: int = MAX_BYTES) -> Tree:
 
 
 def check_dt(dt: Any) -> None:
-    """Raise InvalidValue if a time step is none."""
+    """Raise InvalidValue if a time step is not a positive number."""
     if not isinstance(dt, Real) or not 0 < float(dt) < float("inf"):
         raise InvalidValue(
             f"expected dt as a positive number (got {dt!r}). It is the length of a "

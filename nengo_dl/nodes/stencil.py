@@ -16,7 +16,7 @@ from nengo.transforms import Transform
 from numpy.typing import ArrayLike
 
 from nengo_dl.graph.on_chip import channel_axis
-from nengo_dl.graph.tiling import Layout, product_layout
+from nengo_dl.graph.tiling import ProductLayout, product_layout
 
 
 class Stencil(Transform):
@@ -206,7 +206,7 @@ def _last_axis(transform: Stencil) -> int:
 
 
 @product_layout.register(StencilInc)
-def _filters(op: StencilInc) -> Layout:
+def _filters(op: StencilInc) -> ProductLayout:
     n_positions, n_filters = op.stencil.index.shape[0], op.W.shape[-1]
     is_last = op.stencil.channels_last
     return (n_positions, n_filters, 1) if is_last else (1, n_filters, n_positions)

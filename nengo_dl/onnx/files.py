@@ -118,7 +118,7 @@ def _check_location(tensor: Any, path: Path | None) -> None:
     if not location or not target.is_relative_to(folder) or not target.is_file():
         raise InvalidValue(
             f"expected arrays in files beside the model (got {location!r} for "
-            f"{tensor.name!r}, which is none)"
+            f"{tensor.name!r}, which is no such file)"
         )
 
 

@@ -7,13 +7,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from nengo_dl.chips.quantisation import Library, quantised
+from nengo_dl.chips.quantisation import ArrayLibrary, quantised
 from nengo_dl.graph.kernel import Kernel, Write, constant, slot
 from nengo_dl.graph.on_chip import OnChip
 from nengo_dl.ops.random import gaussian, uniform
 from nengo_dl.ops.registry import Builder
 
-TENSORFLOW = Library(keras.ops, keras.ops.cast)
+TENSORFLOW = ArrayLibrary(keras.ops, keras.ops.cast)
 
 
 @Builder.register(OnChip, merge_key=lambda op: (op.shape, op.placement))

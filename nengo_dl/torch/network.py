@@ -19,7 +19,7 @@ from nengo_dl.keras_model.nengo_layer import NengoLayer
 from nengo_dl.torch.compiled import Call, CompiledNetwork, Results
 from nengo_dl.torch.module_weights import add_weight, find_weight
 from nengo_dl.torch.outputs import Outputs
-from nengo_dl.torch.program import Program
+from nengo_dl.torch.shared_network import SharedNetwork
 from nengo_dl.torch.sizes import Sizes
 from nengo_dl.torch.tensors import (
     check_tensor,
@@ -123,7 +123,7 @@ class Network(torch.nn.Module):
         minibatch_size: int | None = None,
     ):
         super().__init__()
-        self._program = Program(
+        self._shared = SharedNetwork(
             network,
             dt=dt,
             seed=seed,
@@ -132,7 +132,7 @@ class Network(torch.nn.Module):
             stateful=stateful,
             minibatch_size=minibatch_size,
         )
-        compiled = self._program.compiled()
+        compiled = self._shared.compiled()
         self._trained = tuple(self._add(v, True) for v in compiled.trained)
         self._buffered = tuple(self._add(v, False) for v in compiled.buffers)
         self._sizes = Sizes()
@@ -143,17 +143,17 @@ class Network(torch.nn.Module):
     @property
     def network(self) -> nengo.Network:
         """(nengo.Network) The network that the module runs."""
-        return self._program.layer.network
+        return self._shared.layer.network
 
     @property
     def input_names(self) -> tuple[str, ...]:
         """(tuple of str) Names of the inputs, in the order of arguments."""
-        return tuple(self._program.layer.input_names.values())
+        return tuple(self._shared.layer.input_names.values())
 
     @property
     def output_names(self) -> tuple[str, ...]:
         """(tuple of str) Names of the outputs, in their order."""
-        return tuple(self._program.layer.output_names.values())
+        return tuple(self._shared.layer.output_names.values())
 
     def reset_state(self) -> None:
         """Let the next call of a stateful module start from the initial state.
@@ -161,10 +161,10 @@ class Network(torch.nn.Module):
         Values that learning rules have changed are reset, too, but not parameters.
         """
         self._state, self._start = None, 0
-        self._program.layer.reset_state()  # calls leave their values in variables
-        learned = self._program.layer.learned.variables
+        self._shared.layer.reset_state()  # calls leave their values in variables
+        learned = self._shared.layer.learned.variables
         for name, variable in zip(
-            self._buffered, self._program.compiled().buffers, strict=True
+            self._buffered, self._shared.compiled().buffers, strict=True
         ):
             if any(variable is other for other in learned):
                 value = torch.from_numpy(keras.ops.convert_to_numpy(variable).copy())
@@ -203,7 +203,7 @@ class Network(torch.nn.Module):
         with arguments_of(type(self)):
             given, n_steps = self._by_name(inputs, n_steps)
             weights = self._weights()
-            compiled = self._program.compiled(precision_of(weights))
+            compiled = self._shared.compiled(precision_of(weights))
         n_items = len(next(iter(given.values())))
         lengths = tuple(x.shape[1] for x in given.values())
         size = max(n_items, 1)
@@ -225,7 +225,7 @@ class Network(torch.nn.Module):
         layer : `nengo_dl.NengoLayer`
             One for this module and its copies, which gets the weights of this one.
         """
-        layer, compiled = self._program.layer, self._program.compiled()
+        layer, compiled = self._shared.layer, self._shared.compiled()
         for variables, names in (
             (compiled.trained, self._trained),
             (compiled.buffers, self._buffered),
@@ -240,7 +240,7 @@ class Network(torch.nn.Module):
 
     def _add(self, variable: keras.Variable, is_parameter: bool) -> str:
         """Add a weight of the network, named by its object, or else by its layer."""
-        layer = self._program.layer
+        layer = self._shared.layer
         own = (*layer.parameters.variables, *layer.learned.variables)
         is_own = any(variable is other for other in own)
         name = variable.name if is_own else variable.path.replace("/", ".")
@@ -249,7 +249,7 @@ class Network(torch.nn.Module):
     def _weights(self) -> list[torch.Tensor]:
         """Return the values of the trained weights."""
         found = []
-        variables = self._program.compiled().trained
+        variables = self._shared.compiled().trained
         for name, variable in zip(self._trained, variables, strict=True):
             with argument(name):
                 weight = check_tensor(find_weight(self, name))
@@ -267,7 +267,7 @@ class Network(torch.nn.Module):
         """Return the inputs by name, and the number of steps, all checked."""
         if len(inputs) == 1 and isinstance(inputs[0], Mapping | list | tuple):
             (inputs,) = inputs
-        layer = self._program.layer
+        layer = self._shared.layer
         if n_steps is not None:
             with argument("n_steps"):
                 n_steps = whole(n_steps, 1)
@@ -293,7 +293,7 @@ class Network(torch.nn.Module):
     def _call(
         self, compiled: CompiledNetwork, names: tuple[str, ...], n_steps: int
     ) -> Call:
-        engine, seed, state = compiled.layer.engine, self._program.layer.seed, None
+        engine, seed, state = compiled.layer.engine, self._shared.layer.seed, None
         if compiled.draws_in_training and engine.settings.is_training(self.training):
             self._draws += 1
             seed += self._draws
@@ -320,7 +320,7 @@ class Network(torch.nn.Module):
         """Keep what a call has changed."""
         for name, value in zip(self._buffered, results.buffers, strict=True):
             find_weight(self, name).copy_(to_torch(value))
-        if self._program.layer.stateful:
+        if self._shared.layer.stateful:
             self._state = tuple(results.state)
             self._start += call.n_steps
 

@@ -219,7 +219,7 @@ def _masks(
 
 
 def _layer(
-    network: Any,
+    network: nengo.Network | Callable[[], nengo.Network],
     arguments: Mapping[str, Any],
     nodes: Sequence[nengo.Node] | None = None,
     probes: Sequence[nengo.Probe] | None = None,

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from nengo_dl.engine.cuts import Cuts
 from nengo_dl.engine.memory import Memory
 from nengo_dl.graph import boxes, layout
-from nengo_dl.graph.layout import Block, Layout, Part
+from nengo_dl.graph.layout import Block, BlockPart, Layout
 
 SIZES = (6, 4, 1)
 LAYOUT = Layout(tuple(Block("state", size) for size in SIZES), {})
@@ -56,11 +56,11 @@ def parts(draw, repeats):
     size = SIZES[block]
     if draw(st.booleans()):
         start = draw(st.integers(0, size - 1))
-        return Part(block, start, draw(st.integers(start + 1, size)))
+        return BlockPart(block, start, draw(st.integers(start + 1, size)))
     index = st.lists(
         st.integers(0, size - 1), min_size=1, max_size=size + 2, unique=not repeats
     )
-    return Part(block, 0, 0, np.array(draw(index)))
+    return BlockPart(block, 0, 0, np.array(draw(index)))
 
 
 def accesses(repeats):
@@ -166,7 +166,7 @@ def test_cuts_leave_gradients_as_they_are(todo):
 def test_many_parts(order, mode, as_index):
     """Each is one element, and blocks alternate."""
     access = tuple(
-        Part(i, 0, 0, np.array([j])) if as_index else Part(i, j, j + 1)
+        BlockPart(i, 0, 0, np.array([j])) if as_index else BlockPart(i, j, j + 1)
         for i, j in order
     )
     values = {i: draw_values(i, (size, 2)) for i, size in enumerate(SIZES)}
@@ -201,22 +201,22 @@ def test_reading_nothing(dtype):
 def test_what_was_written_is_read_without_a_copy():
     memory = memory_of(1, 2, 3, 4)
     written = tf.constant([[7.0], [8.0]], tf.float64)
-    memory.write((Part(0, 1, 3),), "set", written)
-    assert memory.read((Part(0, 1, 3),)) is written
+    memory.write((BlockPart(0, 1, 3),), "set", written)
+    assert memory.read((BlockPart(0, 1, 3),)) is written
 
 
 def test_increments_of_zeros_cost_nothing():
     memory = Memory(LAYOUT, {}, tf.float64)
     value = tf.constant([[1.0], [2.0]], tf.float64)
-    memory.write((Part(0, 2, 4),), "inc", value)
-    assert memory.read((Part(0, 2, 4),)) is value
-    memory.write((Part(0, 2, 4),), "inc", value)
-    matches(memory.read((Part(0, 1, 5),)), np.array([[0.0, 2.0, 4.0, 0.0]]).T)
+    memory.write((BlockPart(0, 2, 4),), "inc", value)
+    assert memory.read((BlockPart(0, 2, 4),)) is value
+    memory.write((BlockPart(0, 2, 4),), "inc", value)
+    matches(memory.read((BlockPart(0, 1, 5),)), np.array([[0.0, 2.0, 4.0, 0.0]]).T)
 
 
 def test_repeated_increments_add_up():
     memory = memory_of(0, 10, 20)
-    index = Part(0, 0, 0, np.array([1, 1, 0, 1]))
+    index = BlockPart(0, 0, 0, np.array([1, 1, 0, 1]))
     memory.write((index,), "inc", tf.constant([[1.0], [2.0], [3.0], [4.0]], tf.float64))
     matches(memory.block(0), np.array([[3.0, 17.0, 20.0]]).T)
 
@@ -224,7 +224,7 @@ def test_repeated_increments_add_up():
 def test_a_copy_is_independent():
     memory = memory_of(1, 2)
     copy = memory.copy()
-    copy.fill((Part(0, 0, 1),), 5.0)
+    copy.fill((BlockPart(0, 0, 1),), 5.0)
     matches(memory.block(0), np.array([[1.0, 2.0]]).T)
     matches(copy.block(0), np.array([[5.0, 2.0]]).T)
 
@@ -234,9 +234,9 @@ def test_memory_in_a_graph(jit_compile):
     @tf.function(jit_compile=jit_compile)
     def run(x):
         memory = Memory(LAYOUT, {0: x}, tf.float64)
-        memory.write((Part(1, 0, 0, np.array([3, 0])),), "set", x[1:3])
-        memory.write((Part(0, 0, 3), Part(1, 1, 2)), "inc", x[:4])
-        memory.fill((Part(0, 0, 0, np.array([5, 3])),), 2.0)
+        memory.write((BlockPart(1, 0, 0, np.array([3, 0])),), "set", x[1:3])
+        memory.write((BlockPart(0, 0, 3), BlockPart(1, 1, 2)), "inc", x[:4])
+        memory.fill((BlockPart(0, 0, 0, np.array([5, 3])),), 2.0)
         return memory.block(0), memory.block(1)
 
     x = np.array([[1.0, 2, 3, 4, 5, 6], [-1, -2, -3, -4, -5, -6]]).T

@@ -8,7 +8,7 @@ import pytest
 
 from nengo_dl.errors import InvalidValue
 from nengo_dl.exchange import coverage, translate
-from nengo_dl.exchange.bindings import Form
+from nengo_dl.exchange.bindings import ArrayForm
 from nengo_dl.exchange.graph import Graph, Input, Node, Ref, Weight
 from nengo_dl.exchange.layers import BatchNormalization
 from nengo_dl.exchange.operators import resizing
@@ -21,12 +21,12 @@ from nengo_dl.exchange.registry import OPERATORS, register
 from nengo_dl.exchange.values import Value, broadcast_array, plain_value
 
 FORMS = [
-    (Form(), (3, 4), (3, 4)),
-    (Form((1, 0)), (3, 4), (4, 3)),
-    (Form((2, 3, 1, 0)), (8, 4, 3, 2), (3, 2, 4, 8)),
-    (Form((2, 3, 0, 1), (4, 2, 3, 2)), (8, 1, 3, 2), (3, 2, 4, 2)),
-    (Form((1, 0), rows=(2, 4)), (6, 3), (3, 2)),
-    (Form(), (4,), (1, 1, 4)),
+    (ArrayForm(), (3, 4), (3, 4)),
+    (ArrayForm((1, 0)), (3, 4), (4, 3)),
+    (ArrayForm((2, 3, 1, 0)), (8, 4, 3, 2), (3, 2, 4, 8)),
+    (ArrayForm((2, 3, 0, 1), (4, 2, 3, 2)), (8, 1, 3, 2), (3, 2, 4, 2)),
+    (ArrayForm((1, 0), rows=(2, 4)), (6, 3), (3, 2)),
+    (ArrayForm(), (4,), (1, 1, 4)),
 ]
 
 

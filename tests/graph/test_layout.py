@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from nengo.builder import Signal
 
 from nengo_dl.graph.kernel import Kernel, View, Write, slot, view
-from nengo_dl.graph.layout import MAX_RANGES, Block, Layout, Part, kinds, place
+from nengo_dl.graph.layout import MAX_RANGES, Block, BlockPart, Layout, kinds, place
 from nengo_dl.graph.plan import plan, plan_unmerged
 from nengo_dl.graph.program import Program, from_model
 from nengo_dl.graph.rewrite import rewrite
@@ -327,7 +327,7 @@ def test_values_are_frozen():
     with pytest.raises(AttributeError):
         LAYOUT.blocks[0].size = 1
     with pytest.raises(AttributeError):
-        Part(0, 0, 1).start = 1
+        BlockPart(0, 0, 1).start = 1
     _, _, layout = laid_out(program_of(small_networks.feedforward()))
     with pytest.raises(TypeError):
         layout.places[A] = (0, 0)

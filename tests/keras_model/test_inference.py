@@ -7,7 +7,7 @@ import tensorflow as tf
 
 import nengo_dl
 from nengo_dl.keras_model import inference
-from nengo_dl.keras_model.inference import Loops, without_gradients
+from nengo_dl.keras_model.inference import InferenceLoops, without_gradients
 from tests import small_networks
 from tests.keras_model.layers import draw_inputs, make_layer
 
@@ -91,7 +91,7 @@ def sums():
         time = tf.cast(seed + start + steps + 1, tf.float32)
         return (state,), (total[None], time[None], tf.reshape(state, (1, 1)))
 
-    return Loops(run, (False, False, True), 5), traced
+    return InferenceLoops(run, (False, False, True), 5), traced
 
 
 def call(loops, x):

@@ -201,7 +201,7 @@ def test_truncated_files(path, part):
 
 
 def test_no_file_and_other_files(tmp_path):
-    with pytest.raises(ValidationError, match="which is none"):
+    with pytest.raises(ValidationError, match="which does not exist"):
         from_nir(tmp_path / "none.nir", DT)
     (tmp_path / "text.nir").write_text("no HDF5")
     with pytest.raises(ValidationError, match="whole HDF5 file"):

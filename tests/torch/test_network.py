@@ -362,7 +362,7 @@ def test_minibatches_of_any_size_compile_once():
     x = torch.tensor(numbers(8, 3, SIZE))
     whole = module(x)
     whole.sum().backward()
-    compiled = module._program.compiled()
+    compiled = module._shared.compiled()
     n_functions = len(compiled._functions)
     for n_items in (8, 5, 1, 0):
         part = module(x[:n_items])

@@ -57,7 +57,7 @@ def statistics(
     types = [neurons.ensemble.neuron_type for neurons in populations]
     n_values = math.prod(inputs[0].shape[: conversion.source.n_outer_axes])
     kept = [
-        _Kept(population.channels, n_values, percentile, per_channel)
+        _Collector(population.channels, n_values, percentile, per_channel)
         for population in conversion.populations
     ]
     probes = {}
@@ -90,7 +90,7 @@ def sampled(channels: np.ndarray) -> slice:
     return slice(None, None, step)
 
 
-class _Kept:
+class _Collector:
     """Collects the statistics of a population, minibatch by minibatch."""
 
     def __init__(

@@ -136,7 +136,7 @@ def _conversion(network: nengo.Network, inputs: tuple[nengo.Node, ...]) -> Conve
     for conn in network.all_connections:
         target = conn.post_obj
         target = target.ensemble if isinstance(target, Neurons) else target
-        # connections to learning rules are none of an object, and what ensembles in
+        # connections to learning rules belong to no object, and what ensembles in
         # direct mode compute is Python
         if target in incoming and not _is_direct(conn.pre_obj):
             incoming[target].append(conn)

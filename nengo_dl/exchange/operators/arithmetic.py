@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeGuard
 
 import keras
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from nengo_dl.errors import InvalidValue
 from nengo_dl.exchange.emitter import Emitter
 from nengo_dl.exchange.graph import Weight
-from nengo_dl.exchange.values import Value, broadcast_array
+from nengo_dl.exchange.values import Operand, Value, broadcast_array
 
 # Layers of the same functions, which have names
 LAYERS = {
@@ -23,12 +23,12 @@ LAYERS = {
 KEEPS_SIGN = (keras.ops.add, keras.ops.multiply, keras.ops.divide)
 
 
-def is_constant(operand: Any) -> bool:
+def is_constant(operand: Operand) -> TypeGuard[np.ndarray | float]:
     """Whether an operand is known when layers are made."""
     return not isinstance(operand, Value | Weight)
 
 
-def elementwise(emit: Emitter, function: Callable, *operands: Any) -> Any:
+def elementwise(emit: Emitter, function: Callable, *operands: Operand) -> Any:
     """Call a function of ``keras.ops`` with tensors and constants.
 
     Parameters
@@ -47,22 +47,22 @@ def elementwise(emit: Emitter, function: Callable, *operands: Any) -> Any:
     """
     if all(map(is_constant, operands)):
         return keras.ops.convert_to_numpy(function(*operands))
-    operands = tuple(x if is_constant(x) else emit.value(x) for x in operands)
-    values = [x for x in operands if isinstance(x, Value)]
-    rank = max(np.ndim(x) if is_constant(x) else x.rank for x in operands)
+    known = [x if is_constant(x) else emit.value(x) for x in operands]
+    values = [x for x in known if isinstance(x, Value)]
+    rank = max(x.rank if isinstance(x, Value) else np.ndim(x) for x in known)
     values = [expanded(emit, value, rank) for value in values]
     target = _target(values)
     tensors = iter([aligned(emit, value, target) for value in values])
     arguments = [
         next(tensors) if isinstance(x, Value) else constant_for(emit, x, target)
-        for x in operands
+        for x in known
     ]
     made = _called(emit, function, arguments)
-    is_nonnegative = function in KEEPS_SIGN and all(map(_is_nonnegative, operands))
+    is_nonnegative = function in KEEPS_SIGN and all(map(_is_nonnegative, known))
     return replace(target, tensor=made, is_nonnegative=is_nonnegative)
 
 
-def _is_nonnegative(operand: Any) -> bool:
+def _is_nonnegative(operand: Value | np.ndarray | float) -> bool:
     if isinstance(operand, Value):
         return operand.is_nonnegative
     return bool(np.all(np.asarray(operand) >= 0))
@@ -98,7 +98,9 @@ def _n_long(operand: Any) -> int:
     return sum(n != 1 for n in shape)
 
 
-def constant_for(emit: Emitter, operand: Any, target: Value) -> Any:
+def constant_for(
+    emit: Emitter, operand: np.ndarray | float, target: Value
+) -> np.ndarray | float:
     """Return a constant so that it broadcasts to the tensor of a value."""
     if isinstance(operand, bool | int | float):
         return operand

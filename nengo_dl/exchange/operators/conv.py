@@ -6,14 +6,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
+import numpy as np
 
 from nengo_dl.errors import InvalidValue
-from nengo_dl.exchange.bindings import Form
+from nengo_dl.exchange.bindings import ArrayForm
 from nengo_dl.exchange.emitter import Emitter
 from nengo_dl.exchange.graph import Weight
 from nengo_dl.exchange.layers import LONG, Conv2D
 from nengo_dl.exchange.operators.padding import Pads, same_pads, zero_pad
-from nengo_dl.exchange.values import Value
+from nengo_dl.exchange.values import Operand, Value
 
 CONV = {1: keras.layers.Conv1D, 2: keras.layers.Conv2D, 3: keras.layers.Conv3D}
 DEPTHWISE = {1: keras.layers.DepthwiseConv1D, 2: keras.layers.DepthwiseConv2D}
@@ -34,7 +35,7 @@ class Windows:
     groups: int = 1
 
 
-def shape_of(weight: Any) -> tuple[int, ...]:
+def shape_of(weight: Weight | Value | np.ndarray) -> tuple[int, ...]:
     """Return the shape of a weight, a value or an array."""
     found = weight.array.shape if isinstance(weight, Weight) else weight.shape
     return tuple(found)
@@ -57,7 +58,11 @@ def from_image(tensor: Any, is_nonnegative: bool = False) -> Value:
 
 
 def conv(
-    emit: Emitter, value: Value, weight: Any, bias: Any, windows: Windows
+    emit: Emitter,
+    value: Value,
+    weight: Weight | Value,
+    bias: Weight | Value | None,
+    windows: Windows,
 ) -> Value:
     """Convolve.
 
@@ -101,14 +106,14 @@ def conv(
     return from_image(made)
 
 
-def _are_owned(*weights: Any) -> bool:
+def _are_owned(*weights: Weight | Value | None) -> bool:
     """Whether these are weights that a layer may have for itself."""
     return all(w is None or isinstance(w, Weight) for w in weights)
 
 
 def _conv(emit, tensor, weight, bias, windows, config):
     n_axes = len(windows.strides)
-    kernel = Form((*range(2, n_axes + 2), 1, 0))
+    kernel = ArrayForm((*range(2, n_axes + 2), 1, 0))
     _, n_channels, *size = shape_of(weight)
     # what TensorFlow makes a product of matrices is precise as it is
     can_be_cut = n_axes == 2 and windows.groups == 1 and max(size) > 1
@@ -130,7 +135,7 @@ def _depthwise(emit, tensor, weight, bias, windows, config):
     n_axes, channels = len(windows.strides), tensor.shape[-1]
     n_filters, _, *size = shape_of(weight)
     split = (channels, n_filters // channels, *size)
-    kernel = Form((*range(2, n_axes + 2), 0, 1), split)
+    kernel = ArrayForm((*range(2, n_axes + 2), 0, 1), split)
     return emit.weighted(
         DEPTHWISE[n_axes],
         tensor,
@@ -143,14 +148,16 @@ def _depthwise(emit, tensor, weight, bias, windows, config):
     )
 
 
-def _weights(name: str, weight, form: Form, bias, rows=None) -> Mapping[str, Any]:
+def _weights(
+    name: str, weight, form: ArrayForm, bias, rows=None
+) -> Mapping[str, tuple[Weight, ArrayForm]]:
     found = {name: (weight, form)}
     if bias is not None:
-        found["bias"] = (bias, Form(rows=rows))
+        found["bias"] = (bias, ArrayForm(rows=rows))
     return found
 
 
-def shared(emit: Emitter, weight: Any, axes: Sequence[int] | None = None) -> Any:
+def shared(emit: Emitter, weight: Operand, axes: Sequence[int] | None = None) -> Any:
     """Return a weight as a tensor of shape (1, ...), with its axes in an order."""
     value = emit.value(weight)
     if value.batch is not None:
@@ -179,8 +186,8 @@ def _with_tensors(emit, tensor, weight, bias, windows, config) -> Value:
 def conv_transpose(
     emit: Emitter,
     value: Value,
-    weight: Any,
-    bias: Any,
+    weight: Weight | Value,
+    bias: Weight | Value | None,
     windows: Windows,
     output_padding: Sequence[int],
 ) -> Value:
@@ -249,7 +256,7 @@ def _transposed(emit, tensor, weight, bias, windows, group=None):
         n = n_in // windows.groups
         rows = (group * n, (group + 1) * n)
         rows_out = (group * n_filters, (group + 1) * n_filters)
-    form = Form((*range(2, n_axes + 2), 1, 0), rows=rows)
+    form = ArrayForm((*range(2, n_axes + 2), 1, 0), rows=rows)
     return emit.weighted(
         TRANSPOSED[n_axes],
         tensor,

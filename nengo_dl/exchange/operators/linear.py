@@ -1,11 +1,9 @@
 """Products with matrices."""
 
-from typing import Any
-
 import keras
 
 from nengo_dl.errors import InvalidValue
-from nengo_dl.exchange.bindings import AS_IT_IS, Form
+from nengo_dl.exchange.bindings import AS_IT_IS, ArrayForm
 from nengo_dl.exchange.emitter import Emitter
 from nengo_dl.exchange.graph import Weight
 from nengo_dl.exchange.layers import LONG, Dense, ProductWith
@@ -14,7 +12,11 @@ from nengo_dl.exchange.values import Value, plain_value
 
 
 def linear(
-    emit: Emitter, value: Value, weight: Any, bias: Any, is_transposed: bool = True
+    emit: Emitter,
+    value: Value,
+    weight: Weight | Value,
+    bias: Weight | Value | None,
+    is_transposed: bool = True,
 ) -> Value:
     """Multiply the last axis by a matrix.
 
@@ -38,7 +40,7 @@ def linear(
     tensor = emit.plain(value)
     size_out = shape_of(weight)[0 if is_transposed else 1]
     if isinstance(weight, Weight) and (bias is None or isinstance(bias, Weight)):
-        weights = {"kernel": (weight, Form((1, 0)) if is_transposed else AS_IT_IS)}
+        weights = {"kernel": (weight, ArrayForm((1, 0)) if is_transposed else AS_IT_IS)}
         if bias is not None:
             weights["bias"] = (bias, AS_IT_IS)
         is_long = len(tensor.shape) == 2 and tensor.shape[1] > LONG

@@ -7,14 +7,14 @@ import keras
 import numpy as np
 
 from nengo_dl.errors import InvalidValue
-from nengo_dl.exchange.bindings import AS_IT_IS, Form
+from nengo_dl.exchange.bindings import AS_IT_IS, ArrayForm
 from nengo_dl.exchange.emitter import Emitter
 from nengo_dl.exchange.graph import Weight
 from nengo_dl.exchange.layers import BatchNormalization
 from nengo_dl.exchange.operators.arithmetic import elementwise
 from nengo_dl.exchange.operators.conv import shape_of
 from nengo_dl.exchange.operators.reduction import reduce
-from nengo_dl.exchange.values import Value, plain_value
+from nengo_dl.exchange.values import Operand, Value, plain_value
 
 
 def batch_norm(
@@ -49,7 +49,12 @@ def batch_norm(
 
 
 def layer_norm(
-    emit: Emitter, value: Value, n_axes: int, weight: Any, bias: Any, epsilon: float
+    emit: Emitter,
+    value: Value,
+    n_axes: int,
+    weight: Operand | None,
+    bias: Operand | None,
+    epsilon: float,
 ) -> Value:
     """Normalise the last axes of each item.
 
@@ -90,7 +95,7 @@ def layer_norm(
 
 
 def rms_norm(
-    emit: Emitter, value: Value, n_axes: int, weight: Any, epsilon: float
+    emit: Emitter, value: Value, n_axes: int, weight: Operand | None, epsilon: float
 ) -> Value:
     """Divide the last axes of each item by their root mean square.
 
@@ -116,7 +121,9 @@ def rms_norm(
     )
 
 
-def affine(emit: Emitter, value: Value, weight: Any, bias: Any) -> Value:
+def affine(
+    emit: Emitter, value: Value, weight: Operand | None, bias: Operand | None
+) -> Value:
     """Multiply by a weight and add a bias, if there are any."""
     if weight is not None:
         value = elementwise(emit, keras.ops.multiply, value, weight)
@@ -126,7 +133,12 @@ def affine(emit: Emitter, value: Value, weight: Any, bias: Any) -> Value:
 
 
 def group_norm(
-    emit: Emitter, value: Value, n_groups: int, weight: Any, bias: Any, epsilon: float
+    emit: Emitter,
+    value: Value,
+    n_groups: int,
+    weight: Operand | None,
+    bias: Operand | None,
+    epsilon: float,
 ) -> Value:
     """Normalise groups of channels of each item.
 
@@ -154,7 +166,7 @@ def group_norm(
     )
 
 
-def prelu(emit: Emitter, value: Value, weight: Any) -> Value:
+def prelu(emit: Emitter, value: Value, weight: Operand) -> Value:
     """Rectify, with a slope below zero for each channel, or one for all.
 
     Parameters
@@ -177,14 +189,18 @@ def prelu(emit: Emitter, value: Value, weight: Any) -> Value:
     made = emit.weighted(
         keras.layers.PReLU,
         tensor,
-        {"alpha": (weight, Form())},
+        {"alpha": (weight, ArrayForm())},
         shared_axes=list(shared) or None,
     )
     return Value(made, order, 0)
 
 
 def _by_channels(
-    emit: Emitter, kind: type[keras.Layer], value: Value, weights: Mapping, **config
+    emit: Emitter,
+    kind: type[keras.Layer],
+    value: Value,
+    weights: Mapping[str, Operand | None],
+    **config,
 ) -> Value:
     """Call a layer that normalises and has one of each weight for each channel."""
     if value.batch != 0 or value.rank < 2:
@@ -195,11 +211,16 @@ def _by_channels(
 
 
 def _normalized(
-    emit: Emitter, kind: type[keras.Layer], tensor: Any, weights: Mapping, **config
+    emit: Emitter,
+    kind: type[keras.Layer],
+    tensor: Any,
+    weights: Mapping[str, Operand | None],
+    **config,
 ) -> Any:
     """Call a layer that normalises, with those of the weights that there are."""
-    own = {name: (w, AS_IT_IS) for name, w in weights.items() if w is not None}
-    if any(isinstance(weight, Value) for weight, _ in own.values()):
+    given = {name: w for name, w in weights.items() if w is not None}
+    own = {name: (w, AS_IT_IS) for name, w in given.items() if isinstance(w, Weight)}
+    if len(own) < len(given):
         raise InvalidValue(
             "expected weights that no other operator has (got some that are shared)"
         )

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeGuard
 
 import keras
 import numpy as np
@@ -18,12 +18,12 @@ from nengo_dl.exchange.operators.arithmetic import (
     is_constant,
 )
 from nengo_dl.exchange.operators.linear import linear
-from nengo_dl.exchange.values import Value, plain_value
+from nengo_dl.exchange.values import Operand, Value, plain_value
 
 ops = keras.ops
 
 
-def as_value(emit: Emitter, operand: Any) -> Value:
+def as_value(emit: Emitter, operand: Operand) -> Value:
     """Return a value, also for a constant, which all items share."""
     if not is_constant(operand):
         return emit.value(operand)
@@ -37,7 +37,7 @@ def swapped(value: Value) -> Value:
     return value.transposed((*range(rank - 2), rank - 1, rank - 2))
 
 
-def matmul(emit: Emitter, a: Any, b: Any) -> Value:
+def matmul(emit: Emitter, a: Operand, b: Operand) -> Value:
     """Multiply matrices, which are the last two axes of tensors.
 
     Parameters
@@ -76,7 +76,7 @@ def matmul(emit: Emitter, a: Any, b: Any) -> Value:
     return _plain(target, ops.matmul(aligned(emit, a, order), aligned(emit, b, order)))
 
 
-def _keeps_items(value: Any) -> bool:
+def _keeps_items(value: Operand) -> TypeGuard[Value]:
     """Whether all but the last axis is left alone, the minibatch among them."""
     return (
         isinstance(value, Value)
@@ -89,7 +89,7 @@ def _plain(like: Value, tensor: Any) -> Value:
     return Value(tensor, like.plain, like.batch)
 
 
-def einsum(emit: Emitter, equation: str, operands: Sequence[Any]) -> Value:
+def einsum(emit: Emitter, equation: str, operands: Sequence[Operand]) -> Value:
     """Sum products over axes that have letters."""
     equation = equation.replace(" ", "")
     if "." in equation or "->" not in equation:
@@ -122,7 +122,12 @@ def einsum(emit: Emitter, equation: str, operands: Sequence[Any]) -> Value:
 
 
 def attention(
-    emit: Emitter, query: Value, key: Value, value: Value, mask: Any, scale: Any
+    emit: Emitter,
+    query: Value,
+    key: Value,
+    value: Value,
+    mask: Operand | None,
+    scale: float | None,
 ) -> Value:
     r"""Attend: :math:`\mathrm{softmax}(Q K^T s + M) V`.
 

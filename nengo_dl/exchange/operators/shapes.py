@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import keras
 import numpy as np
@@ -12,10 +11,10 @@ from nengo_dl.exchange.emitter import Emitter
 from nengo_dl.exchange.graph import Shape
 from nengo_dl.exchange.operators.axes import for_each_item, unsqueeze
 from nengo_dl.exchange.operators.conv import from_image, image
-from nengo_dl.exchange.operators.parts import take
+from nengo_dl.exchange.operators.indexing import take
 from nengo_dl.exchange.operators.product import as_value
 from nengo_dl.exchange.operators.reduction import without_axes
-from nengo_dl.exchange.values import Value, item_shape, plain_value
+from nengo_dl.exchange.values import Operand, Value, item_shape, plain_value
 
 
 def reshape(emit: Emitter, value: Value, shape: Shape) -> Value:
@@ -65,7 +64,7 @@ def _shown(shape: Sequence[int | None]) -> str:
     return "(" + ", ".join("items" if n is None else str(n) for n in shape) + ")"
 
 
-def concatenate(emit: Emitter, operands: Sequence[Any], axis: int) -> Value:
+def concatenate(emit: Emitter, operands: Sequence[Operand], axis: int) -> Value:
     """Put values one after the other along an axis."""
     values = [as_value(emit, operand) for operand in operands]
     batches = {value.batch for value in values if value.batch is not None}
@@ -83,7 +82,7 @@ def concatenate(emit: Emitter, operands: Sequence[Any], axis: int) -> Value:
     return first.with_tensor(made, all(value.is_nonnegative for value in values))
 
 
-def stack(emit: Emitter, operands: Sequence[Any], axis: int) -> Value:
+def stack(emit: Emitter, operands: Sequence[Operand], axis: int) -> Value:
     """Put values one after the other along a new axis."""
     values = [as_value(emit, operand) for operand in operands]
     axis = int(axis) % (values[0].rank + 1)

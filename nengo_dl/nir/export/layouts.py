@@ -15,31 +15,31 @@ from nengo_dl.nir.export.links import Link, Scaling, Windowed
 
 
 @dataclass(frozen=True, eq=False)
-class Layout:
+class ArrayLayout:
     """A shape in a graph, and the index in Nengo of each of its elements."""
 
     shape: tuple[int, ...]
     order: np.ndarray  # of shape (size,)
 
-    def equals(self, other: "Layout") -> bool:
+    def equals(self, other: "ArrayLayout") -> bool:
         """Whether another layout is the same."""
         return self.shape == other.shape and np.array_equal(self.order, other.order)
 
 
-def flat(size: int) -> Layout:
+def flat(size: int) -> ArrayLayout:
     """Return the layout of a vector."""
-    return Layout((size,), np.arange(size))
+    return ArrayLayout((size,), np.arange(size))
 
 
-def of_channels(shape: ChannelShape) -> Layout:
+def of_channels(shape: ChannelShape) -> ArrayLayout:
     """Return the layout of a tensor with channels."""
     index = np.arange(shape.size).reshape(shape.shape)
     if shape.channels_last:
         index = np.moveaxis(index, -1, 0)
-    return Layout(index.shape, index.ravel())
+    return ArrayLayout(index.shape, index.ravel())
 
 
-def layouts(links: Iterable[Link]) -> dict[Any, Layout]:
+def layouts(links: Iterable[Link]) -> dict[Any, ArrayLayout]:
     """Return the layouts of objects that convolutions ask for, by the objects.
 
     It is handed on by connections that change no order. Where two ask for different
@@ -56,7 +56,7 @@ def layouts(links: Iterable[Link]) -> dict[Any, Layout]:
     for link in links:
         if isinstance(link.map, Scaling) and link.into is None:
             groups[root(link.pre)] = root(link.post)
-    found: dict[Any, Layout] = {}
+    found: dict[Any, ArrayLayout] = {}
     for link in links:
         if isinstance(link.map, Windowed) and link.into is None:
             found.setdefault(root(link.pre), of_channels(link.map.shape_in))

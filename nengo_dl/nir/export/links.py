@@ -13,7 +13,7 @@ from nengo.transforms import ChannelShape, Convolution, Dense, NoTransform
 from nengo_dl.errors import InvalidValue
 from nengo_dl.nir.kinds import MAX_SIZE
 
-Obj: TypeAlias = Any  # an ensemble, its neurons, a node, or a probe
+Obj: TypeAlias = nengo.Node | nengo.Ensemble | Neurons | nengo.Probe
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import nengo
 import numpy as np
@@ -12,8 +12,9 @@ from nengo.ensemble import Neurons
 from nengo.exceptions import NengoException
 
 from nengo_dl.errors import InvalidValue
-from nengo_dl.nir.export.layouts import Layout, flat, layouts
+from nengo_dl.nir.export.layouts import ArrayLayout, flat, layouts
 from nengo_dl.nir.export.links import (
+    Filter,
     Link,
     Matrix,
     Obj,
@@ -30,6 +31,8 @@ from nengo_dl.nir.numerics import NOTES
 from nengo_dl.nir.tree import nir_package
 from nengo_dl.nodes.array_node import ArrayNode, Constant, Scale
 
+T = TypeVar("T")
+
 
 @dataclass(eq=False)
 class Export:
@@ -45,7 +48,7 @@ class Export:
     delays: list[str] = field(default_factory=list)
     known: dict[Any, Sum] = field(default_factory=dict)
     into: dict[Any, list[Link]] = field(default_factory=dict)
-    layouts: dict[Any, Layout] = field(default_factory=dict)
+    layouts: dict[Any, ArrayLayout] = field(default_factory=dict)
     with_channels: bool = True
 
     def write(self) -> None:
@@ -63,7 +66,7 @@ class Export:
             self.into.setdefault(link.post, []).append(link)
         self._inputs()
         populations = [self._population(ens) for ens in self.network.all_ensembles]
-        filtered = [self._filter(link) for link in links if link.synapse is not None]
+        filtered = [self._filter(x, x.synapse) for x in links if x.synapse is not None]
         for finish in (*populations, *filtered):
             if finish is not None:
                 self._try(*finish)
@@ -74,7 +77,7 @@ class Export:
                 self._try("network", step, self.draft)
             drop_delays(self.draft, self.delays)
 
-    def _try(self, obj: Any, function: Callable, *args: Any) -> Any:
+    def _try(self, obj: Any, function: Callable[..., T], *args: Any) -> T | None:
         try:
             return function(*args)
         except InvalidValue as error:
@@ -109,7 +112,7 @@ class Export:
                 found.append(Link(ens, ens.neurons, map_, none, one, none, ens))
         return found
 
-    def _layout(self, obj: Any, size: int) -> Layout:
+    def _layout(self, obj: Any, size: int) -> ArrayLayout:
         return self.layouts.get(obj, flat(size))
 
     def _inputs(self) -> None:
@@ -123,7 +126,7 @@ class Export:
             term = Term(name, layout, np.ones(()))
             self.known[node] = Sum((term,), np.zeros(node.size_out))
 
-    def _population(self, ens: nengo.Ensemble) -> Any:
+    def _population(self, ens: nengo.Ensemble) -> tuple | None:
         """Make room for the node of neurons; return how to connect it."""
         label = ens.label or "neurons"
         found = self._try(ens, written, ens.neuron_type, self.dt)
@@ -138,7 +141,7 @@ class Export:
         self.draft.nodes[name] = self._neurons(ens, found, layout, name)
         return ens, self._connect, ens, found, name, layout
 
-    def _neurons(self, ens, found: Written, layout: Layout, name: str) -> Any:
+    def _neurons(self, ens, found: Written, layout: ArrayLayout, name: str) -> Any:
         def shaped(value):
             full = np.broadcast_to(np.asarray(value, dtype=float), ens.n_neurons)
             return full[layout.order].reshape(layout.shape)
@@ -156,7 +159,7 @@ class Export:
             node.metadata = {NOTES: notes}
         return node
 
-    def _connect(self, ens, found: Written, name: str, layout: Layout) -> None:
+    def _connect(self, ens, found: Written, name: str, layout: ArrayLayout) -> None:
         bias = np.asarray(self.model.params[ens].bias)
         arriving = self._arriving(ens.neurons, ens.n_neurons)
         arriving = Sum(arriving.terms, arriving.constant + bias)
@@ -204,11 +207,9 @@ class Export:
         spread[link.into, np.arange(n)] = 1
         return self.draft.through(found, Matrix(spread), size, label)
 
-    def _filter(self, link: Link) -> Any:
+    def _filter(self, link: Link, synapse: Filter) -> tuple:
         """Make room for a synapse: an integrator that leaks, and a delay of a step."""
-        nir, synapse = nir_package(), link.synapse
-        if synapse is None:
-            return None
+        nir = nir_package()
         size = link.post.size_in if link.into is None else len(link.into)
         layout = flat(size) if link.into is not None else self._layout(link.post, size)
         label = f"{_label(link.pre)}_to_{_label(link.post)}"
@@ -227,7 +228,7 @@ class Export:
         self.known[link] = Sum((Term(delay, layout, np.ones(())),), np.zeros(size))
         return link.conn, self._enter, link, name, layout, size
 
-    def _enter(self, link: Link, name: str, layout: Layout, size: int) -> None:
+    def _enter(self, link: Link, name: str, layout: ArrayLayout, size: int) -> None:
         label = f"{_label(link.pre)}_to_{_label(link.post)}"
         found = self.draft.through(self._signal(link.pre), link.map, size, label)
         self.draft.arrive(found, name, layout)
@@ -240,7 +241,7 @@ class Export:
         nir = nir_package()
         link = self._probed(probe)
         if link.synapse is not None:
-            found = self._filter(link)
+            found = self._filter(link, link.synapse)
             self._enter(*found[2:])
         self.into.setdefault(probe, []).append(link)
         size = link_size(link)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from nengo_dl.errors import InvalidValue
-from nengo_dl.nir.export.layouts import Layout, flat, of_channels
+from nengo_dl.nir.export.layouts import ArrayLayout, flat, of_channels
 from nengo_dl.nir.export.links import Map, Matrix, Scaling, Windowed
 from nengo_dl.nir.kinds import MAX_SIZE
 from nengo_dl.nir.tree import nir_package
@@ -25,7 +25,7 @@ class Term:
     """The output of a node, times factors."""
 
     node: str
-    layout: Layout
+    layout: ArrayLayout
     factor: np.ndarray  # of shape () or (size,), in Nengo's order
 
 
@@ -114,7 +114,7 @@ class Draft:
             constant = _convolved(signal.constant, link)
         return Sum(tuple(terms), constant)
 
-    def _window_node(self, link: Windowed, layout: Layout, factor: np.ndarray):
+    def _window_node(self, link: Windowed, layout: ArrayLayout, factor: np.ndarray):
         """Return the node of a convolution or pooling, and factors on its output."""
         nir = nir_package()
         n_out, kernel = link.shape_out.size, link.kernel.shape[2:]
@@ -147,14 +147,14 @@ class Draft:
 
     # --- ends ---------------------------------------------------------------------
 
-    def arrive(self, signal: Sum, name: str, layout: Layout) -> None:
+    def arrive(self, signal: Sum, name: str, layout: ArrayLayout) -> None:
         """Connect a signal to a node that has a layout, and keep its constants."""
         for term in signal.terms:
             self.edges.append((self.aligned(term, layout), name))
         if np.any(signal.constant):
             self.constants[name] = signal.constant[layout.order]
 
-    def aligned(self, term: Term, layout: Layout) -> str:
+    def aligned(self, term: Term, layout: ArrayLayout) -> str:
         """Return the name of a node that puts out a term in a layout."""
         nir, factor = nir_package(), term.factor
         is_one = bool(np.all(factor == 1))

@@ -6,7 +6,7 @@ import numpy as np
 from nengo_dl.errors import InvalidValue
 from nengo_dl.exchange.emitter import Emitter
 from nengo_dl.exchange.operators import axes as ones
-from nengo_dl.exchange.operators import parts, shapes
+from nengo_dl.exchange.operators import indexing, shapes
 from nengo_dl.exchange.operators.activation import apply
 from nengo_dl.exchange.operators.padding import pad
 from nengo_dl.exchange.operators.product import as_value
@@ -58,7 +58,7 @@ def convert_split(emit: Emitter, x, split=None, axis=0, num_outputs=None):
     value = emit.value(x)
     length = value.tensor.shape[value.axis(axis)]
     sizes = split_sizes(emit.node.outputs, length, split)
-    return parts.split(emit, value, sizes, axis)
+    return indexing.split(emit, value, sizes, axis)
 
 
 @register("onnx.Slice", keras="x[...], keras.ops.take", restrictions=NOT_ITEMS)
@@ -67,7 +67,7 @@ def convert_slice(emit: Emitter, x, starts, ends, axes=None, steps=None):
     value = emit.value(x)
     given = [None if a is None else emit.constant(a) for a in (axes, steps)]
     found = slices(value.rank, emit.constant(starts), emit.constant(ends), *given)
-    return parts.cut(emit, value, found)
+    return indexing.cut(emit, value, found)
 
 
 @register(
@@ -78,8 +78,8 @@ def convert_slice(emit: Emitter, x, starts, ends, axes=None, steps=None):
 def convert_gather(emit: Emitter, x, indices, axis=0):
     """Convert elements by their numbers."""
     if not isinstance(indices, np.ndarray):
-        return parts.look_up(emit, x, indices, axis)
-    return parts.take(emit, emit.value(x), indices, axis)
+        return indexing.look_up(emit, x, indices, axis)
+    return indexing.take(emit, emit.value(x), indices, axis)
 
 
 @register(
@@ -157,7 +157,7 @@ def convert_depth_to_space(emit: Emitter, x, blocksize, mode="DCR"):
     if mode == "DCR":  # columns of a block, then rows, then channels
         depth = n // blocksize**2
         order = np.arange(n).reshape(blocksize**2, depth).T.ravel()
-        value = parts.take(emit, value, order, 1)
+        value = indexing.take(emit, value, order, 1)
     return shapes.shuffle_pixels(emit, value, blocksize)
 
 
@@ -168,4 +168,4 @@ def convert_space_to_depth(emit: Emitter, x, blocksize):
     n, _, _ = _image(value)
     value = shapes.unshuffle_pixels(emit, value, blocksize)
     order = np.arange(n * blocksize**2).reshape(n, blocksize**2).T.ravel()
-    return parts.take(emit, value, order, 1)
+    return indexing.take(emit, value, order, 1)

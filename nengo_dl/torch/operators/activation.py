@@ -6,7 +6,7 @@ from nengo_dl.errors import InvalidValue
 from nengo_dl.exchange.emitter import Emitter
 from nengo_dl.exchange.operators import normalization
 from nengo_dl.exchange.operators.activation import activation, apply, layer
-from nengo_dl.exchange.operators.parts import split
+from nengo_dl.exchange.operators.indexing import split
 from nengo_dl.exchange.registry import register
 from nengo_dl.exchange.values import Value
 

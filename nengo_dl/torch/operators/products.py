@@ -7,8 +7,8 @@ from nengo_dl.errors import InvalidValue
 from nengo_dl.exchange.emitter import Emitter
 from nengo_dl.exchange.operators import product
 from nengo_dl.exchange.operators.arithmetic import elementwise
+from nengo_dl.exchange.operators.indexing import look_up
 from nengo_dl.exchange.operators.linear import linear
-from nengo_dl.exchange.operators.parts import look_up
 from nengo_dl.exchange.registry import register
 
 

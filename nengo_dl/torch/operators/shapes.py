@@ -8,7 +8,7 @@ import numpy as np
 
 from nengo_dl.errors import InvalidValue
 from nengo_dl.exchange.emitter import Emitter
-from nengo_dl.exchange.operators import axes, padding, parts, shapes
+from nengo_dl.exchange.operators import axes, indexing, padding, shapes
 from nengo_dl.exchange.operators.arithmetic import elementwise
 from nengo_dl.exchange.operators.product import as_value
 from nengo_dl.exchange.registry import register
@@ -116,7 +116,7 @@ def convert_slice(emit: Emitter, x, dim=0, start=None, end=None, step=1):
 def _cut(emit: Emitter, value: Value, dim: int, part: slice) -> Value:
     slices = [slice(None)] * value.rank
     slices[dim] = part
-    return parts.cut(emit, value, slices)
+    return indexing.cut(emit, value, slices)
 
 
 @register("aten.narrow.default", keras="x[...]", restrictions="not along the minibatch")
@@ -128,7 +128,7 @@ def convert_narrow(emit: Emitter, x, dim, start, length):
 @register("aten.select.int", keras="x[...]", restrictions="not along the minibatch")
 def convert_select(emit: Emitter, x, dim, index):
     """Convert one element of an axis."""
-    return parts.take(emit, emit.value(x), np.asarray(index), dim)
+    return indexing.take(emit, emit.value(x), np.asarray(index), dim)
 
 
 @register(
@@ -138,7 +138,7 @@ def convert_select(emit: Emitter, x, dim, index):
 )
 def convert_index_select(emit: Emitter, x, dim, index):
     """Convert elements of an axis, by their numbers."""
-    return parts.take(emit, emit.value(x), emit.constant(index), dim)
+    return indexing.take(emit, emit.value(x), emit.constant(index), dim)
 
 
 @register(
@@ -155,7 +155,7 @@ def convert_index(emit: Emitter, x, indices):
     index = emit.constant(index)
     if index.dtype == bool:
         index = np.flatnonzero(index)
-    return parts.take(emit, emit.value(x), index, axis)
+    return indexing.take(emit, emit.value(x), index, axis)
 
 
 @register("aten.split.Tensor", "aten.chunk.default", keras="x[...]")
@@ -165,13 +165,13 @@ def convert_split(emit: Emitter, x, split_size, dim=0):
     value = emit.value(x)
     sizes = [shape[dim % value.rank] for shape in emit.node.shapes]
     value.axis(dim)  # which is not the minibatch
-    return tuple(parts.split(emit, value, sizes, dim))
+    return tuple(indexing.split(emit, value, sizes, dim))
 
 
 @register("aten.split_with_sizes.default", "aten.split.sizes", keras="x[...]")
 def convert_split_sizes(emit: Emitter, x, split_sizes, dim=0):
     """Convert parts of certain sizes."""
-    return tuple(parts.split(emit, emit.value(x), split_sizes, dim))
+    return tuple(indexing.split(emit, emit.value(x), split_sizes, dim))
 
 
 @register("aten.unbind.int", keras="x[...]")
@@ -179,7 +179,7 @@ def convert_unbind(emit: Emitter, x, dim=0):
     """Convert all elements of an axis."""
     value = emit.value(x)
     n = value.tensor.shape[value.axis(dim)]
-    return tuple(parts.take(emit, value, np.asarray(i), dim) for i in range(n))
+    return tuple(indexing.take(emit, value, np.asarray(i), dim) for i in range(n))
 
 
 @register("aten.expand.default", keras="keras.ops.repeat")

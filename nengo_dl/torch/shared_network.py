@@ -11,7 +11,7 @@ from nengo_dl.keras_model.precision import in_precision
 from nengo_dl.torch.compiled import CompiledNetwork
 
 
-class Program:
+class SharedNetwork:
     """A network with its compiled functions, which copies of a module share.
 
     Parameters
@@ -49,7 +49,7 @@ class Program:
             self._compiled[precision] = CompiledNetwork(layer)
         return self._compiled[precision]
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> "Program":
+    def __deepcopy__(self, memo: dict[int, Any]) -> "SharedNetwork":
         return self
 
     def __reduce__(self):
@@ -60,5 +60,7 @@ class Program:
         return _made_again, (self._network, {**self._arguments, **by_name})
 
 
-def _made_again(network: Any, arguments: dict[str, Any]) -> Program:
-    return Program(network, **arguments)
+def _made_again(
+    network: nengo.Network | Callable[[], nengo.Network], arguments: dict[str, Any]
+) -> SharedNetwork:
+    return SharedNetwork(network, **arguments)

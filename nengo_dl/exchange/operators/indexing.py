@@ -1,8 +1,7 @@
-"""Parts of values: slices, elements by their indices, and pieces of an axis."""
+"""Slices of values, elements by their indices, and pieces of an axis."""
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import keras
 import numpy as np
@@ -12,7 +11,7 @@ from nengo_dl.exchange.bindings import AS_IT_IS
 from nengo_dl.exchange.emitter import Emitter
 from nengo_dl.exchange.graph import Weight
 from nengo_dl.exchange.operators.axes import squeeze
-from nengo_dl.exchange.values import Value, plain_value
+from nengo_dl.exchange.values import Operand, Value, plain_value
 
 ops = keras.ops
 
@@ -89,7 +88,7 @@ def split(emit: Emitter, value: Value, sizes: Sequence[int], axis: int) -> list[
     return parts
 
 
-def look_up(emit: Emitter, table: Any, indices: Any, axis: int = 0) -> Value:
+def look_up(emit: Emitter, table: Operand, indices: Operand, axis: int = 0) -> Value:
     """Take rows of a matrix by indices that are computed."""
     if not isinstance(table, Weight) or table.array.ndim != 2 or axis % 2 != 0:
         raise InvalidValue(
