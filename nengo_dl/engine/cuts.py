@@ -40,6 +40,7 @@ class Parts:
         return list(zip(edges[:-1], edges[1:], tensors, strict=True))
 
 
+@dataclass(frozen=True)
 class Cuts:
     """The places at which tensors are cut, for gradients.
 
@@ -49,24 +50,26 @@ class Cuts:
 
     Parameters
     ----------
-    layout : `Layout`
-        The memory.
-    accesses : iterable of tuple of `BlockPart`
-        All that is read and written.
+    places : tuple of tuple of int
+        Where ranges begin or end, in order, for each block.
     """
 
-    def __init__(self, layout: Layout, accesses: Iterable[Access]):
-        places: list[set[int]] = [set() for _ in layout.blocks]
+    places: tuple[tuple[int, ...], ...]
+
+    @classmethod
+    def of(cls, layout: Layout, accesses: Iterable[Access]) -> "Cuts":
+        """Return the places for all that is read and written."""
+        found: list[set[int]] = [set() for _ in layout.blocks]
         for access in accesses:
             for part in access:
                 for edges in _ranges(part):
-                    places[part.block].update(edges)
-        self._places = [sorted(found) for found in places]
+                    found[part.block].update(edges)
+        return cls(tuple(tuple(sorted(places)) for places in found))
 
     def parts(self, block: int, start: int, value: tf.Tensor) -> Parts:
         """Cut a tensor that holds a block from a start on."""
         stop = start + value.shape[0]
-        places = self._places[block]
+        places = self.places[block]
         inner = places[bisect_left(places, start + 1) : bisect_left(places, stop)]
         edges = [start, *inner, stop]
         return Parts(value, edges, tf.split(value, np.diff(edges).tolist()))

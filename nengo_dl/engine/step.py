@@ -136,7 +136,7 @@ class Step:
         self.n_state = len(self.state)
         self.probes = [layout.access((view(s),)) for s in program.probes.values()]
         reads = [x for item in self._bound for x in (*item.reads, *item.writes)]
-        self._cuts = Cuts(layout, [*reads, *self.probes]) if training else None
+        self._cuts = Cuts.of(layout, [*reads, *self.probes]) if training else None
         self.joined = joined(self._bound, layout, self.probes, is_held)
         self._time, _ = layout.places[program.time.base]
         self._number, _ = layout.places[program.step.base]

@@ -42,7 +42,7 @@ MAX_APART = 64
 
 
 class _Kind(NamedTuple):
-    """What operators have in common that may be merged."""
+    """A kind of operators, which may be merged."""
 
     is_varying: bool
     traits: Traits

@@ -15,11 +15,16 @@ MAX_COPIED = 2**20
 
 
 @contextlib.contextmanager
-def minibatches(data: dict[str, Any], size: int) -> Iterator[tf.data.Dataset]:
+def minibatches(
+    data: dict[str, Any], size: int, shuffle: bool | str = False
+) -> Iterator[tf.data.Dataset]:
     """Cut arrays into minibatches, each when it is needed.
 
     Keras would copy whole arrays to tensors before it begins. For a network that
     computes little from much data, this takes a good part of the time and the memory.
+
+    TensorFlow's automatic tuning is off. When an iterator ends, it may otherwise wait
+    until its thread wakes up, for as long as the iterator has been there.
 
     Parameters
     ----------
@@ -28,32 +33,33 @@ def minibatches(data: dict[str, Any], size: int) -> Iterator[tf.data.Dataset]:
         given. The first axes have the same length, a multiple of `size`.
     size : int
         Number of items in a minibatch.
+    shuffle : bool or "batch"
+        Whether items are in another order each time, or each minibatch for itself.
 
     Yields
     ------
     dataset : tf.data.Dataset
-        Replaces all of `data` in the call of the Keras method, with the same order.
-        Floating-point numbers have Keras' default type. It can only be used within the
-        context.
+        Replaces all of `data` in the call of the Keras method. Floating-point numbers
+        have Keras' default type. It can only be used within the context.
     """
     arrays = tf.nest.flatten(data)
     dtypes = [_dtype(array) for array in arrays]
-    if arrays and len(arrays[0]) == size:
+    if arrays and len(arrays[0]) == size and not shuffle:
         yield _single(data)
         return
-    if sum(array.nbytes for array in arrays) <= MAX_COPIED:
+    if sum(array.nbytes for array in arrays) <= MAX_COPIED and not shuffle:
         yield _copied(data, size)
         return
 
-    def cut(start):
+    def cut(items):
         # copies, since TensorFlow holds on to the last ones that it got
         return [
-            np.array(array[start : start + size], dtype)
+            np.array(array[items], dtype)
             for array, dtype in zip(arrays, dtypes, strict=True)
         ]
 
-    def minibatch(start):
-        parts = tf.numpy_function(cut, [start], dtypes)
+    def minibatch(items):
+        parts = tf.numpy_function(cut, [items], dtypes)
         for part, array in zip(parts, arrays, strict=True):
             part.set_shape((size, *array.shape[1:]))
         return keras.utils.pack_x_y_sample_weight(
@@ -61,13 +67,27 @@ def minibatches(data: dict[str, Any], size: int) -> Iterator[tf.data.Dataset]:
         )
 
     with tf.device("/cpu:0"):
-        starts = tf.data.Dataset.range(0, len(arrays[0]), size)
-        dataset = starts.map(minibatch).prefetch(1)
+        order = _order(len(arrays[0]), size, shuffle)
+        dataset = order.map(minibatch).prefetch(1).with_options(_options())
     try:
         yield dataset
     finally:
         # TensorFlow keeps functions of Python for as long as it runs
         arrays.clear()
+
+
+def _order(n_items: int, size: int, shuffle: bool | str) -> tf.data.Dataset:
+    """Return which items each minibatch has, anew for each pass."""
+
+    def positions(_):
+        items = tf.range(n_items)
+        return tf.random.shuffle(items) if shuffle and shuffle != "batch" else items
+
+    order = tf.data.Dataset.range(1).map(positions)
+    order = order.flat_map(tf.data.Dataset.from_tensor_slices).batch(size)
+    if shuffle == "batch":
+        order = order.map(tf.random.shuffle)
+    return order.apply(tf.data.experimental.assert_cardinality(n_items // size))
 
 
 def predict(call: Callable[[Any], Any], data: Any, size: int) -> Any:
@@ -125,13 +145,17 @@ def _constant(
     make: Callable[[Any], tf.data.Dataset], data: dict[str, Any]
 ) -> tf.data.Dataset:
     """Return a dataset that holds arrays."""
+    with tf.device("/cpu:0"):
+        dataset = make(keras.utils.pack_x_y_sample_weight(**data))
+        return dataset.with_options(_options())
+
+
+def _options() -> tf.data.Options:
     options = tf.data.Options()
     # to look for something to optimize, TensorFlow would copy the arrays twice more
     options.experimental_optimization.apply_default_optimizations = False
     options.autotune.enabled = False
-    with tf.device("/cpu:0"):
-        dataset = make(keras.utils.pack_x_y_sample_weight(**data))
-        return dataset.with_options(options)
+    return options
 
 
 def inspected(

@@ -7,6 +7,7 @@ returns an output of shape (\\*shape_out, minibatch_size). The last axis may be 
 import functools
 import math
 
+import numpy as np
 import tensorflow as tf
 
 from nengo_dl.graph.kernel import Kernel, Write, slot
@@ -20,6 +21,7 @@ from nengo_dl.nodes.array_node import (
     Softmax,
 )
 from nengo_dl.ops.registry import Builder
+from nengo_dl.ops.windows import same_padding, taps
 
 # Where TensorFlow has other names than Keras.
 _NAMES = {
@@ -108,15 +110,24 @@ def softmax(function, x):
 
 
 def max_pool(function, x):
-    """Compute maxima over windows."""
-    n = len(function.window)
-    space = list(range(n)) if function.channels_last else [i + 1 for i in range(n)]
-    channel = n if function.channels_last else 0
-    x = tf.transpose(x, [n + 1, *space, channel])
-    y = tf.nn.max_pool(x, function.window, function.strides, function.padding.upper())
-    space = [i + 1 for i in range(n)]
-    order = [*space, n + 1, 0] if function.channels_last else [n + 1, *space, 0]
-    return tf.transpose(y, order)
+    """Compute maxima over windows, along one axis after the other.
+
+    Compilers fuse this, and the minibatch stays the last axis. As in TensorFlow, the
+    gradient goes to the first one of equal elements. In order of rows, that is the
+    first of all if the last axis comes first.
+    """
+    first = 0 if function.channels_last else 1
+    windows = list(zip(function.window, function.strides, strict=True))
+    for axis, (size, stride) in reversed(list(enumerate(windows, first))):
+        length = x.shape[axis]
+        n = (length - size) // stride + 1
+        if function.padding == "same":
+            n = -(-length // stride)
+            pads = np.zeros((x.shape.rank, 2), int)
+            pads[axis] = same_padding(length, size, stride, n)
+            x = tf.pad(x, pads, constant_values=x.dtype.min)
+        x = functools.reduce(tf.maximum, taps(x, axis, size, stride, n))
+    return x
 
 
 def scale(function, x):

@@ -9,6 +9,7 @@ from nengo.exceptions import BuildError
 
 from nengo_dl.graph.kernel import Kernel, Write, slot
 from nengo_dl.ops.registry import Builder
+from nengo_dl.ops.windows import same_padding, taps, with_gradient_of
 
 MAX_DIMENSIONS = 3
 # Convolutions that sum more products than this are left to TensorFlow: depthwise ones,
@@ -166,27 +167,13 @@ def _patches(ops, adds_rows=False):
 
 def _taps(conv, X, axis):
     """Return what each position of the kernel reads along a spatial axis."""
-    stride = conv.strides[axis]
-    extent = (conv.output_shape.spatial_shape[axis] - 1) * stride + 1
-    before = (slice(None),) * (axis + 2)
-    starts = range(conv.kernel_size[axis])
-    places = [(*before, slice(i, i + extent, stride)) for i in starts]
-    return [X[place] for place in places]
+    size, stride = conv.kernel_size[axis], conv.strides[axis]
+    return taps(X, axis + 2, size, stride, conv.output_shape.spatial_shape[axis])
 
 
 def _with_gradient_of(fn, other):
-    """Return a function with the values of one and the gradient of another."""
-
-    @tf.custom_gradient
-    def values(*arguments):
-        def gradient(upstream):
-            with tf.GradientTape() as tape:
-                tape.watch(arguments)
-                (Y,) = other(*arguments)
-            return tape.gradient(Y, arguments, upstream)
-
-        return fn(*arguments)[0], gradient
-
+    """Return a kernel's function with the values of one and the gradient of another."""
+    values = with_gradient_of(*(lambda *x, f=f: f(*x)[0] for f in (fn, other)))
     return lambda *arguments: (values(*arguments),)
 
 
@@ -213,17 +200,16 @@ def _padding(conv):
     """Return how many zeros go before and after each spatial axis."""
     if conv.padding == "valid":
         return [(0, 0)] * conv.dimensions
-    missing = [
-        max((out - 1) * stride + size - n, 0)
-        for n, out, size, stride in zip(
+    return [
+        same_padding(*axis)
+        for axis in zip(
             conv.input_shape.spatial_shape,
-            conv.output_shape.spatial_shape,
             conv.kernel_size,
             conv.strides,
+            conv.output_shape.spatial_shape,
             strict=True,
         )
     ]
-    return [(m // 2, m - m // 2) for m in missing]
 
 
 @Builder.register(ConvInc, merge_key=_key)

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 import tensorflow as tf
@@ -22,6 +22,8 @@ from nengo_dl.simulator.stacklevel import user_level
 
 # Arguments of a Keras method, by name
 Arguments = dict[str, Any]
+
+ARRAYS = ("x", "y", "sample_weight")  # those that hold data
 
 
 class DataAdapter:
@@ -141,15 +143,41 @@ class DataAdapter:
         return arguments, stateful
 
     @contextmanager
-    def by_minibatch(self, arguments: Arguments) -> Iterator[Arguments]:
-        """Hand arrays to a Keras method minibatch by minibatch, in their order."""
-        arrays = dict(arguments)
-        batch_size = arrays.pop("batch_size", None)
-        if batch_size is None or self._setup.strategy is not None:
+    def by_minibatch(
+        self, arguments: Arguments, shuffle: bool | str = False
+    ) -> Iterator[Arguments]:
+        """Hand arrays to a Keras method minibatch by minibatch."""
+        arrays = {key: x for key, x in arguments.items() if key in ARRAYS}
+        size = arguments.get("batch_size")
+        if size is None or self._setup.strategy is not None:
             yield arguments
             return
-        with minibatches.minibatches(arrays, batch_size) as dataset:
+        with minibatches.minibatches(arrays, size, shuffle) as dataset:
             yield {"x": dataset}
+
+    @contextmanager
+    def for_training(
+        self, arguments: Arguments, kwargs: Arguments
+    ) -> Iterator[Arguments]:
+        """Hand arrays to ``fit``, also those for validation, minibatch by minibatch.
+
+        Yields all arguments.
+        """
+        arguments = dict(arguments)
+        validation = arguments.pop("validation_data", None)
+        with ExitStack() as stack:
+            shuffle = kwargs.get("shuffle", True)
+            changed = stack.enter_context(self.by_minibatch(arguments, shuffle))
+            changed = {**kwargs, **changed}
+            if changed["x"] is not arguments["x"]:
+                changed["shuffle"] = False  # of the dataset, which is shuffled
+            if isinstance(validation, dict):
+                parts = stack.enter_context(self.by_minibatch(validation))
+                validation = tuple(parts[key] for key in ARRAYS if key in parts)
+                validation = validation if len(validation) > 1 else validation[0]
+            if validation is not None:
+                changed["validation_data"] = validation
+            yield changed
 
     def predict(self, arguments: Arguments, kwargs: Arguments) -> Arguments:
         """Return outputs by name, for arguments of ``predict``: data, and all others.
@@ -173,8 +201,7 @@ class DataAdapter:
             if is_dataset(validation):
                 return self._from_dataset(validation)
             validation = check_validation(self._spec, validation, n_steps)
-        data = self.arguments(validation)
-        return tuple(data[key] for key in ("x", "y", "sample_weight") if key in data)
+        return self.arguments(validation)
 
     def _from_dataset(self, data: Dataset) -> Dataset:
         if self._setup.strategy is not None and isinstance(data, tf.data.Dataset):

@@ -78,8 +78,13 @@ class Trainer:
             adapter = DataAdapter(self._simulation, network)
             data, stateful = adapter.fit_arguments(x, y, n_steps, stateful, kwargs)
             explained = _explained(network, data["x"])
-            with adapter.errors(), self._lent(network, stateful), explained:
-                return network.model.fit(**data, **kwargs)
+            with (
+                adapter.errors(),
+                self._lent(network, stateful),
+                explained,
+                adapter.for_training(data, kwargs) as arguments,
+            ):
+                return network.model.fit(**arguments)
 
     def evaluate(
         self, x: Any, y: Any, n_steps: int | None, stateful: bool, kwargs: Arguments

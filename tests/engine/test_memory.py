@@ -128,7 +128,7 @@ def test_memory_behaves_like_arrays(batch, shared, todo, has_cuts):
 
 
 def cuts_of(todo):
-    return Cuts(LAYOUT, [access for _, access, _, _ in todo])
+    return Cuts.of(LAYOUT, [access for _, access, _, _ in todo])
 
 
 @settings(max_examples=100, deadline=None)

@@ -1,0 +1,51 @@
+"""Minibatches of arrays: in order, shuffled, and each shuffled for itself."""
+
+import keras
+import numpy as np
+import pytest
+
+from nengo_dl.keras_model.minibatches import MAX_COPIED, minibatches
+
+N_ITEMS, SIZE = 12, 3
+# as small and as large as datasets of different kinds hold them
+LENGTHS = {"small": 1, "large": MAX_COPIED // (4 * N_ITEMS) + 1}
+
+
+def passes(shuffle, length, n=2):
+    """Return the items of each minibatch of several passes, from x and y."""
+    items = np.arange(N_ITEMS, dtype=np.float32)
+    data = {"x": {"a": np.tile(items[:, None], length)}, "y": items[:, None]}
+    with minibatches(data, SIZE, shuffle) as dataset:
+        assert dataset.cardinality() == N_ITEMS // SIZE
+        assert not dataset.options().autotune.enabled
+        found = [[(x["a"][:, 0], y[:, 0]) for x, y in dataset] for _ in range(n)]
+    for x, y in (pair for each in found for pair in each):
+        np.testing.assert_array_equal(x, y)
+    return [[list(map(int, y)) for _, y in each] for each in found]
+
+
+@pytest.mark.parametrize("length", LENGTHS.values(), ids=LENGTHS)
+class TestOrder:
+    def test_in_order(self, length):
+        expected = np.arange(N_ITEMS).reshape(-1, SIZE).tolist()
+        assert passes(False, length) == [expected, expected]
+
+    def test_shuffled(self, length):
+        first, second = passes(True, length)
+        assert first != second
+        for each in (first, second):
+            assert sorted(sum(each, [])) == list(range(N_ITEMS))
+
+    def test_each_shuffled_for_itself(self, length):
+        found = sum(passes("batch", length), [])
+        assert any(items != sorted(items) for items in found)
+        for number, items in enumerate(found):
+            start = number % (N_ITEMS // SIZE) * SIZE
+            assert sorted(items) == list(range(start, start + SIZE))
+
+    def test_a_seed_determines_the_order(self, length):
+        orders = []
+        for seed in (0, 0, 1):
+            keras.utils.set_random_seed(seed)
+            orders.append(passes(True, length))
+        assert orders[0] == orders[1] != orders[2]
