@@ -26,6 +26,9 @@ TEMPERATURE = 3.0
 # Its tails are twice as wide as usual. In `benchmarks.conversion`, deep networks of
 # leaky neurons lose a third less with it.
 SURROGATE = FastSigmoid(slope=5.0)
+# Of the minibatches, whose weights are averaged in the end (Polyak & Juditsky 1992,
+# Acceleration of stochastic approximation by averaging, https://doi.org/10.1137/0330046)
+AVERAGED = 0.1
 
 
 @dataclass(frozen=True)
@@ -62,15 +65,17 @@ def distil(
     read = readouts(conversion)
     targets = map(_targets, read, wanted, labels)
     losses = map(_loss, read, wanted, labels)
+    n_minibatches = training.epochs * len(items) // size
     schedule = keras.optimizers.schedules.CosineDecay(
-        training.learning_rate, training.epochs * len(items) // size
+        training.learning_rate, n_minibatches
     )
+    momentum = 1 - 1 / max(1, AVERAGED * n_minibatches)
     with (
         _prepared(conversion, training.surrogate),
         simulator(conversion.net, training.dt, size) as sim,
     ):
         sim.compile(
-            keras.optimizers.Adam(schedule),
+            keras.optimizers.Adam(schedule, use_ema=True, ema_momentum=momentum),
             loss=dict(zip(conversion.outputs, losses, strict=True)),
         )
         history = sim.fit(

@@ -176,7 +176,7 @@ class RunMethods:
         self,
         x: Any,
         y: Any = None,
-        epochs: int = 8,
+        epochs: int = 12,
         n_steps: int | None = None,
         *,
         learning_rate: float = 3e-3,
@@ -232,7 +232,8 @@ class RunMethods:
         by the temperature :math:`T`, by which their logits are divided: 3, or 1 with
         labels. Of other outputs, it is the squared error, as a part of the mean square
         of the model's output. Weights and biases are trained, and so are the shifts of
-        normalisations; they are written into the network. The model stays as it is.
+        normalisations; they are written into the network, averaged over about the last
+        tenth of all minibatches. The model stays as it is.
 
         Hinton, Vinyals & Dean 2015, Distilling the knowledge in a neural network,
         https://arxiv.org/abs/1503.02531. Neftci, Mostafa & Zenke 2019, Surrogate

@@ -1,4 +1,4 @@
-"""Maxima over windows equal TensorFlow's, and so do gradients, also of equal elements."""
+"""Maxima over windows equal TensorFlow's, and so do their gradients, ties included."""
 
 import itertools
 from types import SimpleNamespace
