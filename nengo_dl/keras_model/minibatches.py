@@ -81,10 +81,12 @@ def _order(n_items: int, size: int, shuffle: bool | str) -> tf.data.Dataset:
 
     def positions(_):
         items = tf.range(n_items)
-        return tf.random.shuffle(items) if shuffle and shuffle != "batch" else items
+        if shuffle and shuffle != "batch":
+            items = tf.random.shuffle(items)
+        return tf.reshape(items, (-1, size))
 
     order = tf.data.Dataset.range(1).map(positions)
-    order = order.flat_map(tf.data.Dataset.from_tensor_slices).batch(size)
+    order = order.flat_map(tf.data.Dataset.from_tensor_slices)
     if shuffle == "batch":
         order = order.map(tf.random.shuffle)
     return order.apply(tf.data.experimental.assert_cardinality(n_items // size))

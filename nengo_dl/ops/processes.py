@@ -90,15 +90,13 @@ def _merge_key(op):
     return (type(op.process), op.mode, tuple(op.state), step.merge_key(op))
 
 
-def _is_elementwise(op):
-    return type(op.process) in steps and steps[type(op.process)].is_elementwise
-
-
 @Builder.register(
     SimProcess,
     merge_key=_merge_key,
     is_host=lambda op: type(op.process) not in steps,
-    is_elementwise=_is_elementwise,
+    is_elementwise=lambda op: getattr(
+        steps.get(type(op.process)), "is_elementwise", False
+    ),
 )
 def build_sim_process(ops, ctx):
     """Build one step of processes. Reads ``input``, writes ``output`` and ``state``."""
