@@ -2,8 +2,8 @@
 
 A block is held as *pieces*: consecutive ranges, each with its own value. A write
 replaces only the pieces that it covers. A read of exactly the elements that a kernel
-wrote returns the kernel's tensor, without a copy. Only this file slices, gathers and
-scatters blocks.
+wrote returns the kernel's tensor, without a copy. Only this file gathers and scatters
+blocks, and slices them, in training with `Cuts`.
 """
 
 from dataclasses import dataclass

@@ -174,7 +174,6 @@ class DataAdapter:
             if isinstance(validation, dict):
                 parts = stack.enter_context(self.by_minibatch(validation))
                 validation = tuple(parts[key] for key in ARRAYS if key in parts)
-                validation = validation if len(validation) > 1 else validation[0]
             if validation is not None:
                 changed["validation_data"] = validation
             yield changed
