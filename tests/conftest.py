@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import hypothesis
+import keras
 import nengo
 import pytest
 import tensorflow as tf
@@ -41,3 +42,9 @@ def pytest_collection_modifyitems(items):
     if marked and not tf.config.list_physical_devices("GPU"):
         for item in marked:
             item.add_marker(pytest.mark.skip(reason="no GPU"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup():
+    """Draw the same numbers in a test, whichever tests its process ran before."""
+    keras.utils.set_random_seed(0)

@@ -65,7 +65,7 @@ def test_a_spiking_network_learns_digits(digits):
             x[:400],
             {k: v[:400] for k, v in targets.items()},
             validation_data=(x[400:], {k: v[400:] for k, v in targets.items()}),
-            epochs=3,
+            epochs=6,
             verbose=0,
         ).history
         outputs = sim.predict(x[400:], verbose=0)
