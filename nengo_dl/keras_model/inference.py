@@ -40,6 +40,28 @@ def is_without_gradients() -> bool:
     return getattr(_scope, "active", False)
 
 
+def trace_for_all_lengths(function: Any, data: Any) -> None:
+    """Trace a function once for data of any number of steps.
+
+    Parameters
+    ----------
+    function : callable or ``tf.types.experimental.PolymorphicFunction``
+        Takes data. Nothing is done if it is not traced.
+    data : structure of array
+        One minibatch. Inputs have the shape (minibatch_size, n_steps, size); those with
+        a single step will have one in all calls.
+    """
+    is_traced = isinstance(function, tf.types.experimental.PolymorphicFunction)
+    if is_traced and all(hasattr(x, "shape") for x in tf.nest.flatten(data)):
+        function.get_concrete_function(tf.nest.map_structure(_any_length, data))
+
+
+def _any_length(x: Any) -> Any:
+    if len(x.shape) < 3 or x.shape[1] == 1:
+        return x
+    return tf.TensorSpec((x.shape[0], None, *x.shape[2:]), x.dtype)
+
+
 class InferenceLoops:
     """Loops over time of a few lengths, each compiled with XLA.
 
@@ -77,12 +99,14 @@ class InferenceLoops:
     def expect(self, n_steps: int, n_calls: int) -> bool:
         """Get ready for calls with a number of steps; tell whether that adds a loop.
 
-        What was traced before does not use the new loop. The first loop is that of the
-        first call.
+        What was traced before does not use the new loop. The first loop has the length
+        that is best for the first number of steps.
         """
+        best = _best_length(n_steps)
         if not self._functions:
+            self._add(best)
             return False
-        length, best = self._choose(n_steps), _best_length(n_steps)
+        length = self._choose(n_steps)
         n_chunks = math.ceil(n_steps / length)
         if length == best or (n_chunks == 1 and length < 2 * n_steps):
             return False
@@ -149,6 +173,17 @@ class InferenceLoops:
         state, first = call(0, state)
         if isinstance(n_steps, int) and n_steps <= length:
             return state, self._trimmed(first, n_steps)
+
+        def others():
+            return self._others(call, state, first, n_steps, length)
+
+        if isinstance(n_steps, int):
+            return others()
+        # nothing is copied where it fits
+        return tf.cond(n_steps == length, lambda: (state, first), others)
+
+    def _others(self, call, state, first, n_steps, length):
+        """Run the chunks after the first one; return the state and all outputs."""
         n_chunks = -(-n_steps // length)
 
         def body(i, state, kept):

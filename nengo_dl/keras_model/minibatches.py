@@ -62,9 +62,7 @@ def minibatches(
         parts = tf.numpy_function(cut, [items], dtypes)
         for part, array in zip(parts, arrays, strict=True):
             part.set_shape((size, *array.shape[1:]))
-        return keras.utils.pack_x_y_sample_weight(
-            **tf.nest.pack_sequence_as(data, parts)
-        )
+        return _packed(tf.nest.pack_sequence_as(data, parts))
 
     with tf.device("/cpu:0"):
         order = _order(len(arrays[0]), size, shuffle)
@@ -76,20 +74,32 @@ def minibatches(
         arrays.clear()
 
 
+def _packed(data: dict[str, Any]) -> tuple:
+    """Return the element of a dataset, always as a tuple, as for ``*_on_batch``."""
+    packed = keras.utils.pack_x_y_sample_weight(**data)
+    return packed if isinstance(packed, tuple) else (packed,)
+
+
 def _order(n_items: int, size: int, shuffle: bool | str) -> tf.data.Dataset:
     """Return which items each minibatch has, anew for each pass."""
 
-    def positions(_):
+    def positions(seed):
         items = tf.range(n_items)
         if shuffle and shuffle != "batch":
-            items = tf.random.shuffle(items)
+            items = _shuffled(items, seed)
         return tf.reshape(items, (-1, size))
 
-    order = tf.data.Dataset.range(1).map(positions)
+    # a stateful operator would begin anew in each pass, if there is a global seed
+    seeds = tf.data.Dataset.random(rerandomize_each_iteration=True)
+    order = seeds.take(1).map(positions)
     order = order.flat_map(tf.data.Dataset.from_tensor_slices)
     if shuffle == "batch":
-        order = order.map(tf.random.shuffle)
+        order = tf.data.Dataset.zip(order, seeds).map(_shuffled)
     return order.apply(tf.data.experimental.assert_cardinality(n_items // size))
+
+
+def _shuffled(items: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    return tf.random.experimental.stateless_shuffle(items, tf.stack((seed, 0)))
 
 
 def predict(call: Callable[[Any], Any], data: Any, size: int) -> Any:
@@ -126,6 +136,26 @@ def predict(call: Callable[[Any], Any], data: Any, size: int) -> Any:
     )
 
 
+def spec(x: Any, size: int) -> Any:
+    """Return what minibatches of inputs look like.
+
+    Parameters
+    ----------
+    x : structure of ndarray
+        Inputs of all items.
+    size : int
+        Number of items in a minibatch.
+
+    Returns
+    -------
+    spec : structure of `tf.TensorSpec`
+        Shape and type of the inputs of a minibatch.
+    """
+    return keras.tree.map_structure(
+        lambda array: tf.TensorSpec((size, *array.shape[1:]), _dtype(array)), x
+    )
+
+
 def _single(data: dict[str, Any]) -> tf.data.Dataset:
     """Return arrays of one minibatch as a dataset, which does not cut them."""
     whole = tf.nest.map_structure(lambda x: np.asarray(x, _dtype(x)), data)
@@ -148,7 +178,7 @@ def _constant(
 ) -> tf.data.Dataset:
     """Return a dataset that holds arrays."""
     with tf.device("/cpu:0"):
-        dataset = make(keras.utils.pack_x_y_sample_weight(**data))
+        dataset = make(_packed(data))
         return dataset.with_options(_options())
 
 

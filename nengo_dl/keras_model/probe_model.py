@@ -10,11 +10,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from nengo_dl.errors import InvalidValue, argument
 from nengo_dl.keras_model.compiled_metrics import without_compiled
-from nengo_dl.keras_model.inference import without_gradients
+from nengo_dl.keras_model.inference import (
+    trace_for_all_lengths,
+    without_gradients,
+)
 from nengo_dl.keras_model.loss_kinds import LossKind
 from nengo_dl.keras_model.objectives import Objectives, build_objectives
 from nengo_dl.keras_model.replicas import for_replicas
@@ -174,6 +178,27 @@ class ProbeModel(keras.Model):
         """Compile `predict_step`, see ``keras.Model.make_predict_function``."""
         with self._uncompiled():
             return super().make_predict_function(force)
+
+    def trace_predict(self, x: Any) -> None:
+        """Trace the outputs for minibatches of any number of steps, if it pays.
+
+        That is so if the loop over time is compiled, see `.InferenceLoops`.
+
+        Parameters
+        ----------
+        x : structure of array or `tf.TensorSpec`
+            Inputs of a minibatch. Those with a single step always have one.
+        """
+        before = self.predict_function
+        self.make_predict_function()
+        varies = all(tensor.shape[1] is None for tensor in self.input.values())
+        if self.predict_function is not before and self.jit_compile and varies:
+            trace_for_all_lengths(self.predict_function, [(x,)])
+
+    def predict_on_batch(self, x: Any) -> dict[str, np.ndarray]:
+        """Return outputs for a minibatch, see ``keras.Model.predict_on_batch``."""
+        self.trace_predict(x)
+        return super().predict_on_batch(x)
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Train on one minibatch; return the report."""

@@ -137,15 +137,14 @@ class WeightTable:
         self._dtype = np.dtype(dtype)
         numbers = layout.of_kind("param")
         self.weights = stack(parameters)
-        self._positions: dict[Signal, int] = {}
         self._rows: dict[Signal, tuple[int, int | None]] = {}
-        offset = 0
+        self._starts: dict[Signal, tuple[int, int]] = {}  # weight, and element of it
         for number, weight in enumerate(self.weights):
-            is_stacked = len(weight.parameters) > 1
+            is_stacked, start = len(weight.parameters) > 1, 0
             for row, parameter in enumerate(weight.parameters):
                 self._rows[parameter.signal] = (number, row if is_stacked else None)
-                self._positions[parameter.signal] = offset
-                offset += size_of(parameter.signal)
+                self._starts[parameter.signal] = (number, start)
+                start += size_of(parameter.signal)
         self._blocks = [self._block(layout, number) for number in numbers]
 
     def holder(self, base: Signal) -> tuple[int, int | None] | None:
@@ -175,45 +174,39 @@ class WeightTable:
     def _block(self, layout: Layout, number: int):
         """Return a function from all flat weights to one flat block."""
         constants = np.zeros(layout.blocks[number].size, self._dtype)
-        starts = np.cumsum([0, *(weight.size for weight in self.weights)])
-        index = starts[-1] + np.arange(len(constants))
-        for offset, base in layout.bases(number):
+        n_weights, stop, ranges = len(self.weights), 0, _Ranges()
+        for offset, base in sorted(layout.bases(number), key=lambda item: item[0]):
+            ranges.add(n_weights, stop, offset)  # zeros between two signals
             stop = offset + size_of(base)
-            if base in self._positions:
-                start = self._positions[base]
-                index[offset:stop] = np.arange(start, start + stop - offset)
-            else:
+            if base not in self._starts:
                 constants[offset:stop] = stored_values(base)
+            source, start = self._starts.get(base, (n_weights, offset))
+            ranges.add(source, start, start + stop - offset)
+        ranges.add(n_weights, stop, len(constants))
         constant = tf.constant(constants)
-        ranges = _ranges(index, starts)
-        if len(ranges) > max(MAX_RANGES, len(index) // MIN_RANGE):
+        if len(ranges) > max(MAX_RANGES, len(constants) // MIN_RANGE):
+            sizes = [*(weight.size for weight in self.weights), len(constants)]
+            index = ranges.elements(sizes)
             return lambda flat: tf.gather(tf.concat([*flat, constant], 0), index)
         return lambda flat: tf.concat(
             [[*flat, constant][i][start:stop] for i, start, stop in ranges], 0
         )
 
 
-def _ranges(index: np.ndarray, starts: np.ndarray) -> list[tuple[int, int, int]]:
-    """Split an index into ranges of consecutive elements of one source each.
+class _Ranges(list[tuple[int, int, int]]):
+    """Ranges of several sources, one after the other: source, start and stop."""
 
-    Parameters
-    ----------
-    index : ndarray of int
-        Elements of all sources, concatenated.
-    starts : ndarray of int
-        Where each source starts.
+    def add(self, source: int, start: int, stop: int) -> None:
+        """Add a range; if it goes on where the last one ends, they are one."""
+        if start == stop:
+            return
+        if self and self[-1][::2] == (source, start):
+            source, start, _ = self.pop()
+        self.append((source, start, stop))
 
-    Returns
-    -------
-    ranges : list of (source, start, stop)
-        Start and stop count from the start of the source.
-    """
-    sources = np.searchsorted(starts, index, side="right") - 1
-    breaks = (np.diff(index) != 1) | (np.diff(sources) != 0)
-    return [
-        (int(i[0]), int(run[0] - starts[i[0]]), int(run[-1] + 1 - starts[i[0]]))
-        for run, i in (
-            (index[part], sources[part])
-            for part in np.split(np.arange(len(index)), np.flatnonzero(breaks) + 1)
+    def elements(self, sizes: Sequence[int]) -> np.ndarray:
+        """Return the elements among those of all sources, which have these sizes."""
+        first = np.cumsum([0, *sizes])
+        return np.concatenate(
+            [first[i] + np.arange(start, stop) for i, start, stop in self]
         )
-    ]

@@ -185,15 +185,12 @@ class DataAdapter:
         """
         model, size = self._network.predictor, arguments.get("batch_size")
         is_watched = kwargs.get("callbacks") or kwargs.get("verbose", "auto") != 0
-        if (
-            size is None
-            or is_watched
-            or kwargs.get("steps") is not None
-            or self._setup.strategy is not None
-        ):
-            with self.by_minibatch(arguments) as data:
-                return model.predict(**data, **kwargs)
-        return minibatches.predict(model.predict_on_batch, arguments["x"], size)
+        if size is not None and self._setup.strategy is None:
+            model.trace_predict(minibatches.spec(arguments["x"], size))
+            if not is_watched and kwargs.get("steps") is None:
+                return minibatches.predict(model.predict_on_batch, arguments["x"], size)
+        with self.by_minibatch(arguments) as data:
+            return model.predict(**data, **kwargs)
 
     def _validation(self, validation: Any, n_steps: int | None) -> Any:
         if not isinstance(validation, ArrayData):

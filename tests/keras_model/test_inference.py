@@ -124,7 +124,7 @@ def test_one_compilation_serves_all_numbers_of_steps(is_known):
 def test_lengths_that_do_not_fit_are_compiled_when_used_often(monkeypatch):
     monkeypatch.setattr(inference, "MAX_MISFITS", 10)
     loops, traced = sums()
-    assert not loops.expect(4, 1000)  # the first call has any length
+    assert not loops.expect(4, 1000)  # the first call gets its length
     x = np.ones((1, 4, 1), np.float32)
     check_sums(call(loops, tf.constant(x)), x)
     assert not loops.expect(4, 1000)
@@ -168,6 +168,32 @@ def test_methods_agree_on_one_compilation():
             np.testing.assert_allclose(outputs[probe], y, rtol=1e-5, atol=1e-6)
             report = sim.evaluate({node: x}, {probe: y}, verbose=0)
             np.testing.assert_allclose(report["loss"], 0, atol=1e-10)
+
+
+@pytest.mark.parametrize("verbose", [0, 2])
+def test_predict_is_traced_once_for_all_numbers_of_steps(verbose):
+    """Also with inputs that are held. A single step has a graph without a loop."""
+    with nengo.Network(seed=0) as net:
+        nodes = nengo.Node([0]), nengo.Node([0])
+        ensemble = nengo.Ensemble(10, 1)
+        for node in nodes:
+            nengo.Connection(node, ensemble)
+        probe = nengo.Probe(ensemble, synapse=0.1)
+    rng = np.random.RandomState(0)
+    with nengo_dl.Simulator(net, minibatch_size=2, progress_bar=False) as sim:
+        n_traces = []
+        for n_steps in (5, 5, 3, 12, 5, 1):
+            data = {nodes[0]: rng.rand(4, n_steps, 1), nodes[1]: rng.rand(4, 1, 1)}
+            outputs = sim.predict(data, n_steps=n_steps, verbose=verbose)[probe]
+            for items in (slice(0, 2), slice(2, 4)):
+                part = {node: x[items] for node, x in data.items()}
+                sim.run_steps(n_steps, data=part, stateful=False)
+                expected = sim.data[probe]
+                np.testing.assert_allclose(outputs[items], expected, atol=1e-6)
+                sim.clear_probes()
+            function = sim.keras_model.predict_function
+            n_traces.append(function.experimental_get_tracing_count())
+    assert n_traces == [1, 1, 1, 1, 1, 2]
 
 
 def test_simulators_compile_lengths_that_are_used_often(monkeypatch):

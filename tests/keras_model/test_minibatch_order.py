@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from nengo_dl.keras_model.minibatches import MAX_COPIED, minibatches
 
@@ -30,7 +31,10 @@ class TestOrder:
         expected = np.arange(N_ITEMS).reshape(-1, SIZE).tolist()
         assert passes(False, length) == [expected, expected]
 
-    def test_shuffled(self, length):
+    @pytest.mark.parametrize("seed", [None, 0])
+    def test_shuffled(self, length, seed):
+        """In another order in each pass, which Keras does not do with a seed."""
+        tf.random.set_seed(seed)
         first, second = passes(True, length)
         assert first != second
         for each in (first, second):

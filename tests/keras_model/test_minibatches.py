@@ -61,7 +61,8 @@ def test_shapes_and_types_are_known_beforehand(data):
 
 def test_inputs_alone(data):
     with minibatches({"x": data["x"]}, 4) as dataset:
-        assert set(dataset.element_spec) == {"a", "b"}
+        (x,) = dataset.element_spec
+    assert set(x) == {"a", "b"}
 
 
 class Watched(np.ndarray):
