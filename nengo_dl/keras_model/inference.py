@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 Blocks = tuple[tf.Tensor, ...]
@@ -52,7 +53,8 @@ def trace_for_all_lengths(function: Any, data: Any) -> None:
         a single step will have one in all calls.
     """
     is_traced = isinstance(function, tf.types.experimental.PolymorphicFunction)
-    if is_traced and all(hasattr(x, "shape") for x in tf.nest.flatten(data)):
+    arrays = np.ndarray | tf.Tensor | tf.TensorSpec
+    if is_traced and all(isinstance(x, arrays) for x in tf.nest.flatten(data)):
         function.get_concrete_function(tf.nest.map_structure(_any_length, data))
 
 

@@ -9,9 +9,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-# Arrays of up to so many bytes in all are copied: to trace a function that cuts them
-# takes longer.
-MAX_COPIED = 2**20
+# Arrays of up to so many bytes in all are copied: it takes longer to trace a function
+# that cuts them, and to call it for each minibatch.
+MAX_COPIED = 2**24
 
 
 @contextlib.contextmanager
@@ -30,9 +30,9 @@ def minibatches(
     ----------
     data : dict of str to ndarray, or to dict of ndarray
         Arguments of a Keras method: "x", "y" and "sample_weight", as far as they are
-        given. The first axes have the same length, a multiple of `size`.
+        given. The first axes have the same length.
     size : int
-        Number of items in a minibatch.
+        Number of items in a minibatch. The last one has what is left.
     shuffle : bool or "batch"
         Whether items are in another order each time, or each minibatch for itself.
 
@@ -47,8 +47,8 @@ def minibatches(
     if arrays and len(arrays[0]) == size and not shuffle:
         yield _single(data)
         return
-    if sum(array.nbytes for array in arrays) <= MAX_COPIED and not shuffle:
-        yield _copied(data, size)
+    if sum(array.nbytes for array in arrays) <= MAX_COPIED and shuffle != "batch":
+        yield _copied(data, size, bool(shuffle))
         return
 
     def cut(items):
@@ -60,8 +60,9 @@ def minibatches(
 
     def minibatch(items):
         parts = tf.numpy_function(cut, [items], dtypes)
+        is_cut = len(arrays[0]) % size
         for part, array in zip(parts, arrays, strict=True):
-            part.set_shape((size, *array.shape[1:]))
+            part.set_shape((None if is_cut else size, *array.shape[1:]))
         return _packed(tf.nest.pack_sequence_as(data, parts))
 
     with tf.device("/cpu:0"):
@@ -82,20 +83,15 @@ def _packed(data: dict[str, Any]) -> tuple:
 
 def _order(n_items: int, size: int, shuffle: bool | str) -> tf.data.Dataset:
     """Return which items each minibatch has, anew for each pass."""
-
-    def positions(seed):
-        items = tf.range(n_items)
-        if shuffle and shuffle != "batch":
-            items = _shuffled(items, seed)
-        return tf.reshape(items, (-1, size))
-
-    # a stateful operator would begin anew in each pass, if there is a global seed
-    seeds = tf.data.Dataset.random(rerandomize_each_iteration=True)
-    order = seeds.take(1).map(positions)
-    order = order.flat_map(tf.data.Dataset.from_tensor_slices)
+    order = tf.data.Dataset.range(n_items)
+    if shuffle and shuffle != "batch":
+        order = order.shuffle(n_items)
+    order = _batched(order, size, n_items)
     if shuffle == "batch":
+        # a stateful operator would begin anew in each pass, if there is a global seed
+        seeds = tf.data.Dataset.random(rerandomize_each_iteration=True)
         order = tf.data.Dataset.zip(order, seeds).map(_shuffled)
-    return order.apply(tf.data.experimental.assert_cardinality(n_items // size))
+    return order
 
 
 def _shuffled(items: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
@@ -162,15 +158,29 @@ def _single(data: dict[str, Any]) -> tf.data.Dataset:
     return _constant(tf.data.Dataset.from_tensors, whole)
 
 
-def _copied(data: dict[str, Any], size: int) -> tf.data.Dataset:
+def _copied(data: dict[str, Any], size: int, shuffle: bool) -> tf.data.Dataset:
     """Return copies of arrays as a dataset that calls no function."""
 
-    def stack(array):
-        shape = (len(array) // size, size, *array.shape[1:])
-        return np.reshape(array, shape).astype(_dtype(array))
+    n_items = len(tf.nest.flatten(data)[0])
+    by_item = shuffle or n_items % size  # otherwise by minibatch, which is faster
 
-    stacks = tf.nest.map_structure(stack, data)
-    return _constant(tf.data.Dataset.from_tensor_slices, stacks)
+    def copied(array):
+        array = np.asarray(array, _dtype(array))
+        shape = (len(array) // size, size, *array.shape[1:])
+        return array if by_item else np.reshape(array, shape)
+
+    parts = tf.nest.map_structure(copied, data)
+    dataset = _constant(tf.data.Dataset.from_tensor_slices, parts)
+    if not by_item:
+        return dataset
+    with tf.device("/cpu:0"):
+        dataset = dataset.shuffle(n_items) if shuffle else dataset
+        return _batched(dataset, size, n_items)
+
+
+def _batched(dataset: tf.data.Dataset, size: int, n_items: int) -> tf.data.Dataset:
+    """Put items into minibatches, of a size that is known if all are full."""
+    return dataset.batch(size, drop_remainder=n_items % size == 0)
 
 
 def _constant(
@@ -178,8 +188,7 @@ def _constant(
 ) -> tf.data.Dataset:
     """Return a dataset that holds arrays."""
     with tf.device("/cpu:0"):
-        dataset = make(_packed(data))
-        return dataset.with_options(_options())
+        return make(_packed(data)).with_options(_options())
 
 
 def _options() -> tf.data.Options:

@@ -5,7 +5,6 @@ target, and data can contain the number of steps.
 """
 
 import contextlib
-import threading
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -15,6 +14,7 @@ import tensorflow as tf
 
 from nengo_dl.errors import InvalidValue, argument
 from nengo_dl.keras_model.compiled_metrics import without_compiled
+from nengo_dl.keras_model.compiling import compiling
 from nengo_dl.keras_model.inference import (
     trace_for_all_lengths,
     without_gradients,
@@ -26,9 +26,6 @@ from nengo_dl.keras_model.steps_to_run import Length, steps_to_run
 from nengo_dl.keys import Keys, check_present
 
 N_STEPS = "n_steps"
-
-# Making a function changes the model for a moment, in whatever thread.
-_MAKING = threading.RLock()
 
 
 def keras_inputs(
@@ -171,12 +168,13 @@ class ProbeModel(keras.Model):
 
     def make_test_function(self, force: bool = False) -> Any:
         """Compile `test_step`, see ``keras.Model.make_test_function``."""
-        with self._uncompiled():
+        # the loops over time in it are compiled, see `.InferenceLoops`
+        with compiling(self, False):
             return super().make_test_function(force)
 
     def make_predict_function(self, force: bool = False) -> Any:
         """Compile `predict_step`, see ``keras.Model.make_predict_function``."""
-        with self._uncompiled():
+        with compiling(self, False):
             return super().make_predict_function(force)
 
     def trace_predict(self, x: Any) -> None:
@@ -250,22 +248,6 @@ class ProbeModel(keras.Model):
             self._weights_by_name(sample_weight),
         )
         return self.get_metrics_result()
-
-    @contextlib.contextmanager
-    def _uncompiled(self) -> Iterator[None]:
-        """Let Keras make functions that are not compiled with XLA as a whole.
-
-        The loops over time in them are, see `.InferenceLoops`.
-        """
-        with _MAKING:
-            jit_compile = self.jit_compile
-            if jit_compile:
-                self.jit_compile = False
-            try:
-                yield
-            finally:
-                if jit_compile:
-                    self.jit_compile = True
 
     def _inference(self) -> contextlib.AbstractContextManager[None]:
         return without_gradients() if self.jit_compile else contextlib.nullcontext()

@@ -16,14 +16,13 @@ from nengo_dl.converter import Converter
 from nengo_dl.descriptions import described, restored
 from nengo_dl.errors import arguments_of
 from nengo_dl.keras_model import minibatches
+from nengo_dl.keras_model.compiling import compiling
 from nengo_dl.keras_model.nengo_layer import NengoLayer
 from nengo_dl.wrapped.inference import FilledUp, are_arrays, size_of_minibatches
 from nengo_dl.wrapped.origins import Origins
 from nengo_dl.wrapped.saving import described_source, restored_source
 from nengo_dl.wrapped.summary import summary
-
-# Making a function changes the model for a moment, in whatever thread.
-_MAKING = threading.RLock()
+from nengo_dl.wrapped.training_data import for_fit
 
 
 @dataclass(frozen=True, eq=False)
@@ -261,6 +260,11 @@ class WrappedModel(keras.Model):
         """Return what ``compile`` was called with, in a form for JSON."""
         return super().get_compile_config()
 
+    def fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:
+        """Train the model, see ``keras.Model.fit``."""
+        with for_fit(self, *args, **kwargs) as arguments:
+            return super().fit(**arguments)
+
     def evaluate(
         self,
         x: Any = None,
@@ -302,17 +306,17 @@ class WrappedModel(keras.Model):
 
     def make_train_function(self, force: bool = False) -> Any:
         """Compile `train_step`, see ``keras.Model.make_train_function``."""
-        with self._compiling(self._uses_xla):
+        with compiling(self, self._uses_xla):
             return super().make_train_function(force)
 
     def make_test_function(self, force: bool = False) -> Any:
         """Compile `test_step`, see ``keras.Model.make_test_function``."""
-        with self._compiling(False):
+        with compiling(self, False):
             return super().make_test_function(force or self._has_other_size("test"))
 
     def make_predict_function(self, force: bool = False) -> Any:
         """Compile `predict_step`, see ``keras.Model.make_predict_function``."""
-        with self._compiling(False):
+        with compiling(self, False):
             force = force or self._has_other_size("predict")
             return super().make_predict_function(force)
 
@@ -335,17 +339,6 @@ class WrappedModel(keras.Model):
             yield
         finally:
             self._predicts.active = before
-
-    @contextlib.contextmanager
-    def _compiling(self, jit_compile: bool) -> Iterator[None]:
-        """Let Keras make functions that XLA compiles as a whole, or not."""
-        with _MAKING:
-            before = self.jit_compile
-            self.jit_compile = jit_compile
-            try:
-                yield
-            finally:
-                self.jit_compile = before
 
     def _has_other_size(self, use: str) -> bool:
         """Tell whether a function was made for minibatches of another size."""

@@ -12,12 +12,12 @@ N_ITEMS, SIZE = 12, 3
 LENGTHS = {"small": 1, "large": MAX_COPIED // (4 * N_ITEMS) + 1}
 
 
-def passes(shuffle, length, n=2):
+def passes(shuffle, length, n=2, size=SIZE):
     """Return the items of each minibatch of several passes, from x and y."""
     items = np.arange(N_ITEMS, dtype=np.float32)
     data = {"x": {"a": np.tile(items[:, None], length)}, "y": items[:, None]}
-    with minibatches(data, SIZE, shuffle) as dataset:
-        assert dataset.cardinality() == N_ITEMS // SIZE
+    with minibatches(data, size, shuffle) as dataset:
+        assert dataset.cardinality() == -(-N_ITEMS // size)
         assert not dataset.options().autotune.enabled
         found = [[(x["a"][:, 0], y[:, 0]) for x, y in dataset] for _ in range(n)]
     for x, y in (pair for each in found for pair in each):
@@ -30,6 +30,14 @@ class TestOrder:
     def test_in_order(self, length):
         expected = np.arange(N_ITEMS).reshape(-1, SIZE).tolist()
         assert passes(False, length) == [expected, expected]
+
+    @pytest.mark.parametrize("shuffle", [False, True, "batch"])
+    def test_the_last_one_has_what_is_left(self, length, shuffle):
+        for each in passes(shuffle, length, size=5):
+            assert list(map(len, each)) == [5, 5, 2]
+            assert sorted(sum(each, [])) == list(range(N_ITEMS))
+            if shuffle is False:
+                assert each[2] == [10, 11]
 
     @pytest.mark.parametrize("seed", [None, 0])
     def test_shuffled(self, length, seed):
