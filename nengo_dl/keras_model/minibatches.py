@@ -11,7 +11,7 @@ import tensorflow as tf
 
 # Arrays of up to so many bytes in all are copied: it takes longer to trace a function
 # that cuts them, and to call it for each minibatch.
-MAX_COPIED = 2**24
+MAX_COPIED = 2**26
 
 
 @contextlib.contextmanager
