@@ -19,7 +19,7 @@ from nengo_dl import (
 )
 from nengo_dl.config import configure_settings
 from nengo_dl.converter import Converter
-from nengo_dl.converter.report.network import report
+from nengo_dl.converter.report.measure import report
 from nengo_dl.keras_model.nengo_layer import NengoLayer
 from nengo_dl.loihi import LoihiLIF
 from nengo_dl.neurons import IntegrateAndFire, LeakyReLU, SoftLIFRate, SpikingLeakyReLU

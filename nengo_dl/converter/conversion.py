@@ -5,6 +5,7 @@ Nothing here knows which library a model comes from.
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol, TypeAlias
 
 import nengo
@@ -106,6 +107,29 @@ class Made:
 
 
 @dataclass(frozen=True, eq=False)
+class MadeLayer:
+    """Objects that all calls of a layer have become."""
+
+    layer: SourceLayer
+    calls: tuple[Made, ...]
+
+    @property
+    def neurons(self) -> list[Neurons]:
+        """Its populations."""
+        return [neurons for made in self.calls for neurons in made.neurons]
+
+    @property
+    def connections(self) -> list[nengo.Connection]:
+        """Its connections."""
+        return [conn for made in self.calls for conn in made.connections]
+
+    @property
+    def reason(self) -> str:
+        """Why a TensorNode computes it, or a part of it; empty if none does."""
+        return next((made.reason for made in self.calls if made.reason), "")
+
+
+@dataclass(frozen=True, eq=False)
 class Conversion:
     """A network, and what each part of it was made of."""
 
@@ -121,6 +145,14 @@ class Conversion:
     populations: tuple[Population, ...]
     tunings: tuple[Tuning, ...] | None  # of all populations, if they come from data
     synapse: Synapse | float | None  # on connections that start at neurons
+
+    @cached_property
+    def layers(self) -> tuple[MadeLayer, ...]:
+        """The layers of the model, and what they have become."""
+        return tuple(
+            MadeLayer(layer, tuple(self.made[call] for call in layer.calls))
+            for layer in self.source.layers
+        )
 
 
 def check_series(source: Source, where: str) -> None:

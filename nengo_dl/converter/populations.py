@@ -22,6 +22,11 @@ from nengo_dl.wiring import set_wiring
 Obj: TypeAlias = nengo.Node | nengo.Ensemble | Neurons | ObjView
 
 
+def is_spiking_population(obj: Obj) -> bool:
+    """Whether an object is neurons that spike."""
+    return isinstance(obj, Neurons) and obj.ensemble.neuron_type.spiking
+
+
 @dataclass(frozen=True, eq=False)
 class Population:
     """Neurons of one ensemble."""

@@ -16,10 +16,10 @@ from nengo_dl.converter.presentation import (
     DEFAULT_STEPS,
     Arrays,
     checked_inputs,
+    classes,
     positive,
     steps_of,
 )
-from nengo_dl.converter.report.labels import classes
 from nengo_dl.simulator.stacklevel import user_level
 from nengo_dl.surrogates import Surrogate
 

@@ -18,19 +18,17 @@ def summary(conversion: KerasConversion) -> str:
 
 
 def _rows(conversion: KerasConversion) -> Iterator[tuple[str, ...]]:
-    for layer in conversion.source.layers:
-        steps = [step for step in conversion.step_outputs if step in layer.calls]
-        made = [conversion.made[step] for step in steps]
-        neurons = [obj for each in made for obj in each.neurons]
-        types = (type(obj.ensemble.neuron_type).__name__ for obj in neurons)
+    for made in conversion.layers:
+        layer = made.layer
+        step = next(step for step in conversion.step_outputs if step in layer.calls)
+        types = (type(obj.ensemble.neuron_type).__name__ for obj in made.neurons)
         kinds = dict.fromkeys(types)
-        size = sum(obj.size_out for obj in neurons)
-        rule = steps[0].rule
-        reason = next((each.reason for each in made if each.reason), "")
+        size = sum(obj.size_out for obj in made.neurons)
+        rule = step.rule
         yield (
             layer.name,
             layer.type,
-            str(steps[0].call.output_shape),
-            "TensorNode" if reason or rule is None else rule.native,
+            str(step.call.output_shape),
+            "TensorNode" if made.reason or rule is None else rule.native,
             f"{number(size)} {', '.join(kinds)}" if size else "-",
         )

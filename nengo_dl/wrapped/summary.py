@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from nengo_dl.converter import Converter
-from nengo_dl.converter.conversion import SourceLayer
+from nengo_dl.converter.conversion import MadeLayer
 
 DEFAULT_WIDTH = 100
 
@@ -27,8 +27,9 @@ def summary(converter: Converter, title: str, line_length: int | None) -> str:
     table = Table(box=box.SQUARE)
     for column in ("Layer (type)", "Output Shape", "Param #", "Neurons"):
         table.add_column(column, justify="right" if "#" in column else "left")
-    for layer in converter.conversion.source.layers:
-        table.add_row(f"{layer.name} ({layer.type})", *_cells(converter, layer))
+    for made in converter.conversion.layers:
+        name = f"{made.layer.name} ({made.layer.type})"
+        table.add_row(name, *_cells(converter, made))
     console = Console(width=line_length or DEFAULT_WIDTH, color_system=None)
     with console.capture() as captured:
         console.print(title, markup=False, highlight=False)
@@ -38,11 +39,11 @@ def summary(converter: Converter, title: str, line_length: int | None) -> str:
     return captured.get().rstrip("\n")
 
 
-def _cells(converter: Converter, layer: SourceLayer) -> tuple[str, str, str]:
-    made = [converter.conversion.made[call] for call in layer.calls]
-    steps = [step for step in converter.conversion.step_outputs if step in layer.calls]
+def _cells(converter: Converter, made: MadeLayer) -> tuple[str, str, str]:
+    layer, outputs = made.layer, converter.conversion.step_outputs
+    steps = [step for step in outputs if step in layer.calls]
     shapes = dict.fromkeys(str(x.shape) for step in steps for x in step.call.outputs)
-    ensembles = [neurons.ensemble for each in made for neurons in each.neurons]
+    ensembles = [neurons.ensemble for neurons in made.neurons]
     types = dict.fromkeys(type(ens.neuron_type).__name__ for ens in ensembles)
     n_neurons = sum(ens.n_neurons for ens in ensembles)
     return (

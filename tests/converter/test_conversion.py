@@ -25,7 +25,7 @@ ROOT = Path(nengo_dl.__file__).parent / "converter"
 # Modules that serve models of any library, and those that they may import.
 WITHOUT_KERAS = (
     *("forms", "swaps", "tuning", "rules", "populations", "objects", "conversion"),
-    *("presentation", "calibration", "report"),
+    *("presentation", "calibration", "report", "fan_out", "network_source"),
 )
 # Asks Keras which elements the windows of Nengo's convolutions have.
 GEOMETRY = {"windows"}

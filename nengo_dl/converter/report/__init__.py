@@ -3,11 +3,11 @@
 `nengo_dl.Converter.report` runs the network and the Keras model; the `Report` is data.
 """
 
-from nengo_dl.converter.report.devices import DEVICES, Device, Energy
-from nengo_dl.converter.report.fan_out import fan_out
-from nengo_dl.converter.report.hardware_report import HardwareReport
+from nengo_dl.converter.fan_out import fan_out
+from nengo_dl.converter.report.energy import DEVICES, Device, Energy
+from nengo_dl.converter.report.operations import Counts
 from nengo_dl.converter.report.report import (
-    Counts,
+    HardwareReport,
     LayerReport,
     OutputReport,
     Raster,

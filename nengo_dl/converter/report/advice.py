@@ -1,20 +1,18 @@
 """Advice on a network, as far as a report on it tells."""
 
-from __future__ import annotations
+from collections.abc import Iterator
 
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from nengo.ensemble import Neurons
 
-if TYPE_CHECKING:
-    from nengo_dl.converter.report.report import OutputReport, Report
+from nengo_dl.converter.conversion import Conversion
+from nengo_dl.converter.populations import is_spiking_population
+from nengo_dl.converter.report.report import OutputReport, Report
+from nengo_dl.nodes.array_node import ArrayNode
 
 
-def advice(report: Report, each_step: Iterable[str]) -> Iterator[str]:
-    """Yield sentences on what to change.
-
-    ``each_step`` are the names of outputs that decide by single steps of spikes.
-    """
-    for name in each_step:
+def advice(report: Report, conversion: Conversion) -> Iterator[str]:
+    """Yield sentences on what to change."""
+    for name in _decided_by_steps(conversion):
         yield (
             f"Output '{name}' is computed from the spikes of single steps. Pass "
             'output="average" to compute it from their mean.'
@@ -49,3 +47,15 @@ def _on_steps(report: Report, output: OutputReport) -> Iterator[str]:
             f"{enough} steps are enough for 99 % of Keras' accuracy of output "
             f"'{output.name}', at {enough / n_steps:.0%} of the cost of {n_steps}."
         )
+
+
+def _decided_by_steps(conversion: Conversion) -> Iterator[str]:
+    """Yield names of outputs that are functions of the spikes of single steps."""
+    if not any(is_spiking_population(p.neurons) for p in conversion.populations):
+        return
+    specs = conversion.source.outputs
+    for spec, probe in zip(specs, conversion.outputs, strict=True):
+        is_function = isinstance(probe.target, Neurons | ArrayNode)
+        is_function = is_function and not is_spiking_population(probe.target)
+        if spec.decide and is_function and probe not in conversion.averages:
+            yield spec.name

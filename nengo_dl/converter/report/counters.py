@@ -1,16 +1,31 @@
 """Counters that are updated while a network runs.
 
-Each `Counter` is shown every `Chunk` of a minibatch, between a `begin` and an `end`.
+Each `Counter` is shown every `Chunk` of a minibatch, between a `begin` and an `end`. A
+`Run` has all of them.
 """
 
+import math
 from collections.abc import Hashable, Mapping
 
 import numpy as np
 from nengo import Probe
 from nengo.ensemble import Neurons
 
-from nengo_dl.converter.populations import Obj
-from nengo_dl.converter.presentation import Chunk
+from nengo_dl.converter.conversion import Conversion
+from nengo_dl.converter.fan_out import neurons_of, passes_on
+from nengo_dl.converter.populations import Obj, is_spiking_population
+from nengo_dl.converter.presentation import (
+    Chunk,
+    Shown,
+    chunks,
+    flat,
+    minibatches,
+)
+from nengo_dl.converter.report.report import OutputReport
+from nengo_dl.simulator import Simulator
+
+LATENCY_PART = 0.99
+N_IN_RASTER = 20
 
 Expected = Mapping[Hashable, np.ndarray]
 
@@ -60,7 +75,7 @@ class Activity(Counter):
             return
         self._outputs = self._outputs + values.sum(axis=1, dtype=float)
         self._steps += values.shape[1]
-        if self._obj.ensemble.neuron_type.spiking:
+        if is_spiking_population(self._obj):
             unit = self._amplitudes / self._dt
             self.n_spikes += np.rint(values / unit).sum(axis=(0, 1))
 
@@ -166,6 +181,25 @@ class Course(Counter):
             self.n_right_mean[steps] += self._right(means)
             self.n_right_last[steps] += self._right(values)
 
+    def report(self, name: str, dt: float) -> OutputReport:
+        """Return all that was found of an output."""
+        squares = np.broadcast_to(self.squares_of_keras, self.squares.shape)
+        error = tuple(map(relative, self.squares, squares))
+        if self.n_labels == 0:
+            return OutputReport(name, error)
+        accuracy = self.n_right_mean / self.n_labels
+        keras_accuracy = self.n_right_keras / self.n_labels
+        from_step = latency(accuracy, keras_accuracy)
+        return OutputReport(
+            name,
+            error,
+            keras_accuracy,
+            tuple(accuracy.tolist()),
+            tuple((self.n_right_last / self.n_labels).tolist()),
+            from_step,
+            None if from_step is None else from_step * dt,
+        )
+
     def _right(self, values: np.ndarray) -> np.ndarray:
         """Count right classes for each step of (n_items, n_steps, size) values."""
         decided = values.reshape(*values.shape[:2], *self._shape).argmax(axis=-1)
@@ -210,3 +244,129 @@ def _slice(expected: np.ndarray, chunk: Chunk, values: np.ndarray) -> np.ndarray
     if expected.shape[1] == 1:
         return expected
     return expected[:, chunk.start : chunk.start + values.shape[1]]
+
+
+def latency(accuracy: np.ndarray, wanted: float) -> int | None:
+    """Return from which step on (the first is 1) it stays near to what is wanted.
+
+    None if it does not.
+    """
+    is_below = accuracy < LATENCY_PART * wanted
+    n_steps = int(np.flatnonzero(is_below)[-1]) + 2 if is_below.any() else 1
+    return n_steps if n_steps <= len(accuracy) else None
+
+
+def relative(squares: float, squares_of_keras: float) -> float | None:
+    """Return a relative error from two sums of squares; None if it is infinite."""
+    if squares_of_keras > 0:
+        return math.sqrt(squares / squares_of_keras)
+    return 0.0 if squares == 0 else None
+
+
+class Run:
+    """The counters of a run, and what it is a run of.
+
+    Parameters
+    ----------
+    conversion : `Conversion`
+        Has the network.
+    shown : `Shown`
+        The data.
+    outputs_only : bool
+        Whether nothing is followed but the outputs.
+    """
+
+    def __init__(
+        self, conversion: Conversion, shown: Shown, outputs_only: bool = False
+    ):
+        self.conversion, self.shown = conversion, shown
+        dt, has_outputs = shown.dt, bool(conversion.outputs)
+        self.layers = () if outputs_only else conversion.layers
+        conns = [conn for layer in self.layers for conn in layer.connections]
+        weighted = [neurons_of(conn.pre_obj) for conn in conns if not passes_on(conn)]
+        neurons = [obj for layer in self.layers for obj in layer.neurons]
+        rng = np.random.RandomState(0)
+        self.activity = {
+            obj: Activity(obj, dt) for obj in dict.fromkeys([*weighted, *neurons])
+        }
+        # what comes from no model is compared with none
+        self.deviations = {
+            made: [
+                Deviation(obj, (call, i))
+                for call, of_call in zip(made.layer.calls, made.calls, strict=True)
+                for i, obj in enumerate(of_call.outputs if has_outputs else ())
+            ]
+            for made in self.layers
+        }
+        self.courses = _courses(conversion, shown)
+        self.firing = {
+            obj: Firing(obj, _some(obj.size_out, rng), dt)
+            for obj in filter(is_spiking_population, neurons)
+        }
+
+    def probed(self) -> dict:
+        """Return what is probed, without any order."""
+        outputs = [d.obj for found in self.deviations.values() for d in found]
+        return dict.fromkeys([*self.activity, *outputs, *self.conversion.outputs])
+
+    def show(
+        self,
+        sim: Simulator,
+        probes: Mapping[Obj | Probe, Probe],
+        keeps_weights: bool = False,
+    ) -> None:
+        """Show all minibatches to all counters; see `chunks` for the weights."""
+        counters: list[Counter] = [
+            d for found in self.deviations.values() for d in found
+        ]
+        for group in (self.activity, self.courses, self.firing):
+            counters += group.values()
+        conversion, shown = self.conversion, self.shown
+        for items in minibatches(shown.n_items, sim.minibatch_size):
+            chosen = [x[items] for x in shown.inputs]
+            expected = self._expected(chosen)
+            values = flat(conversion.source, chosen)
+            data = dict(zip(conversion.inputs, values, strict=True))
+            for counter in counters:
+                counter.begin(expected)
+            for chunk in chunks(
+                sim, probes, data, shown.n_steps, keeps_weights=keeps_weights
+            ):
+                for counter in counters:
+                    counter.add(chunk)
+            for counter in counters:
+                counter.end()
+
+    def _expected(self, inputs: list[np.ndarray]) -> Expected:
+        """Return what the model computes: outputs by probe, and by call of a layer."""
+        probes, model = self.conversion.outputs, self.conversion.source
+        if not self.layers:
+            return dict(zip(probes, model.compute(inputs), strict=True))
+        found, outputs = model.compute_all(inputs)
+        by_call = {
+            (call, i): values
+            for call, arrays in found.items()
+            for i, values in enumerate(arrays)
+        }
+        return {**dict(zip(probes, outputs, strict=True)), **by_call}
+
+    def outputs(self) -> tuple[OutputReport, ...]:
+        """Return what was found of all outputs."""
+        return tuple(
+            course.report(spec.name, self.shown.dt)
+            for spec, course in zip(
+                self.conversion.source.outputs, self.courses.values(), strict=True
+            )
+        )
+
+
+def _courses(conversion: Conversion, shown: Shown) -> dict[Probe, Course]:
+    probes, specs = conversion.outputs, conversion.source.outputs
+    return {
+        p: Course(p, spec.signal_shape, wanted, shown.n_steps, p in conversion.averages)
+        for p, spec, wanted in zip(probes, specs, shown.labels, strict=True)
+    }
+
+
+def _some(n: int, rng: np.random.RandomState) -> np.ndarray:
+    return np.sort(rng.permutation(n)[:N_IN_RASTER])

@@ -12,8 +12,8 @@ from rich.table import Table
 from nengo_dl.durations import duration
 
 if TYPE_CHECKING:
-    from nengo_dl.converter.report.hardware_report import HardwareReport
-    from nengo_dl.converter.report.report import Counts, Report
+    from nengo_dl.converter.report.operations import Counts
+    from nengo_dl.converter.report.report import HardwareReport, Report
 
 WIDTH = 100
 PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1, ""))

@@ -1,4 +1,4 @@
-"""Reports on converted networks, with and without hardware."""
+"""Outputs on hardware are those of `Simulator.predict` and `Chip`."""
 
 import json
 

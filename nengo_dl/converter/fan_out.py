@@ -20,12 +20,12 @@ from nengo_dl.nodes.stencil import Stencil
 Links = tuple[np.ndarray, np.ndarray]
 
 
-def source(obj: Any) -> Any:
-    """Return the object whose neurons make the values of an object."""
+def neurons_of(obj: Any) -> Any:
+    """Return the neurons that make the values of an ensemble; others make their own."""
     return obj.neurons if isinstance(obj, nengo.Ensemble) else obj
 
 
-def is_wiring(conn: nengo.Connection) -> bool:
+def passes_on(conn: nengo.Connection) -> bool:
     """Whether a connection only passes values on."""
     is_decoded = isinstance(conn.pre_obj, nengo.Ensemble)
     return isinstance(conn.transform, NoTransform) and not is_decoded

@@ -1,4 +1,4 @@
-"""Energies of arithmetic on devices, and of a network with its counts.
+"""Energies of arithmetic: of single operations on devices, and of all in a network.
 
 Constants are as published. They are for single operations; memory, communication and
 idle power come on top.
@@ -10,8 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nengo_dl.converter.report.operations import Counts
+
 if TYPE_CHECKING:
-    from nengo_dl.converter.report.report import Counts
+    from nengo_dl.converter.report.report import Report
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,22 @@ def energies(
 ) -> tuple[Energy, ...]:
     """Estimate the energy of one item, which takes so many steps, on devices."""
     return tuple(_energy(counts, n_steps, device) for device in devices)
+
+
+def energies_at_latency(
+    report: Report, devices: Iterable[Device]
+) -> tuple[Energy, ...]:
+    """Estimate the energy of the first steps, as many as are enough, on devices."""
+    if report.latency is None:
+        return ()
+    whole, part = report.total, report.latency / report.n_steps
+    counts = Counts(
+        effective_macs=part * (whole.effective_macs or 0.0),
+        effective_acs=part * (whole.effective_acs or 0.0),
+        dense=part * (whole.dense or 0.0),
+        neuron_updates=round(part * whole.neuron_updates),
+    )
+    return energies(counts, report.latency, devices)
 
 
 def _energy(counts: Counts, n_steps: int, device: Device) -> Energy:
