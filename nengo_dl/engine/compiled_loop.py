@@ -45,8 +45,8 @@ class CompiledLoop:
     function : tf.function
         From ``(params, state, feeds, clock, n_steps)`` to ``(state, outputs)``, tensors
         all of them: feeds and outputs of shape (length, size, n_items or 1), of which
-        the first ``n_steps`` rows are valid, or (1, size, n_items) for outputs of the
-        last step alone. Other functions may call it while they are being traced.
+        the first ``n_steps`` rows are valid; outputs have as many rows as are kept.
+        Other functions may call it while they are being traced.
     """
 
     def __init__(
@@ -61,8 +61,7 @@ class CompiledLoop:
         use_loop: bool = True,
     ):
         self.length = length
-        self._n_state = step.n_state
-        histories = shapes.histories(length)
+        self._n_state, self._kept = step.n_state, shapes.kept
         self._feeds = [
             SharedArray((length, size, shapes.n_items), shapes.dtype)
             for size in shapes.feeds
@@ -82,7 +81,8 @@ class CompiledLoop:
                 feeds,
                 clock,
                 n_steps,
-                histories=histories,
+                shapes=shapes,
+                length=length,
                 unroll=unroll,
                 use_loop=use_loop,
             )
@@ -129,7 +129,7 @@ class CompiledLoop:
         state : tuple of tensor
             The state after the last step.
         outputs : list of ndarray
-            Shape (n_steps or 1, size, n_items or 1) each.
+            Shape (n_rows, size, n_items or 1) each.
         """
         del feeds
         for shared, number in zip(
@@ -149,5 +149,8 @@ class CompiledLoop:
             )
             self._call = self._make_call(traced)
         results = self._call([*params, *state, *blocks, *clock, count])
-        rows = [np.asarray(buffer)[:n_steps] for buffer in results[self._n_state :]]
+        rows = [
+            np.asarray(buffer)[: kept.n_rows(n_steps)]
+            for kept, buffer in zip(self._kept, results[self._n_state :], strict=True)
+        ]
         return tuple(results[: self._n_state]), rows

@@ -229,7 +229,7 @@ class Engine:
         size += sum(
             signal.size
             for probe, signal in self.program.probes.items()
-            if not self.program.kept_of(probe).last_only
+            if self.program.kept_of(probe).keeps_time
         )
         return max(1, size * (self.minibatch_size or 1) * self.dtype.itemsize)
 
@@ -250,7 +250,7 @@ class Engine:
                 (s.size, 1 if self.values.is_shared(s) else self.minibatch_size or 1)
                 for s in probes.values()
             ),
-            last_only=tuple(self.program.kept_of(p).last_only for p in probes),
+            kept=tuple(self.program.kept_of(p).of_loop for p in probes),
             n_items=self.minibatch_size or 1,
             dtype=self.dtype,
         )

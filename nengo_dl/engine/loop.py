@@ -1,12 +1,18 @@
 """The loop over time."""
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import tensorflow as tf
 
 from nengo_dl.engine.execution import Clock, Tensors
 from nengo_dl.engine.memory import spread
+from nengo_dl.engine.shapes import LoopShapes
 from nengo_dl.engine.step import Step
+from nengo_dl.graph.kept import ALL_STEPS, Kept
+
+# The outputs of all steps so far, for gradients; or the newest one, where no other is
+# kept
+Carried: TypeAlias = tf.TensorArray | tf.Tensor
 
 
 class History(NamedTuple):
@@ -20,14 +26,33 @@ class History(NamedTuple):
         Whether all minibatch items have the same value.
     dtype : dtype
         Type of the elements.
-    last_only : bool
-        Whether only the last step is kept.
+    kept : `Kept`
+        The steps.
     """
 
     size: int
     shared: bool
     dtype: tf.DType
-    last_only: bool = False
+    kept: Kept = ALL_STEPS
+
+    def start(self, n_steps: int | tf.Tensor, row: tf.Tensor) -> Carried:
+        """Return what a loop carries ahead of the first step.
+
+        The row is that of a `Clock`, by which it knows the number of items.
+        """
+        if self.kept.keeps_time:
+            return tf.TensorArray(self.dtype, self.kept.n_rows(n_steps))
+        return tf.zeros((self.size, 1), self.dtype) + (0 if self.shared else row)
+
+    def after(self, carried: Carried, i: tf.Tensor, output: tf.Tensor) -> Carried:
+        """Return what a loop carries after a step."""
+        if self.kept.keeps_time:
+            return carried.write(self.kept.row(i), output)
+        return output
+
+    def stacked(self, carried: Carried) -> tf.Tensor:
+        """Return all rows, after the last step."""
+        return carried.stack() if self.kept.keeps_time else carried[None]
 
 
 def simulate(
@@ -38,7 +63,8 @@ def simulate(
     clock: Clock,
     n_steps: tf.Tensor,
     *,
-    histories: tuple[tf.TensorSpec, ...],
+    shapes: LoopShapes,
+    length: int,
     unroll: int = 1,
     use_loop: bool = True,
 ) -> tuple[Tensors, Tensors]:
@@ -59,9 +85,10 @@ def simulate(
         The seed, and the number of steps that were run before.
     n_steps : int32 scalar tensor
         Number of steps to run.
-    histories : tuple of TensorSpec
-        Shape (length, size, minibatch_size or 1) of the buffer of each output. A buffer
-        of length 1 keeps only the last step.
+    shapes : `LoopShapes`
+        Those of feeds and outputs.
+    length : int
+        The largest number of steps, which buffers have rows for.
     unroll : int
         Number of steps in one iteration of the loop.
     use_loop : bool
@@ -72,10 +99,10 @@ def simulate(
     state : tuple of tensor
         The state after the last step.
     outputs : tuple of tensor
-        The buffers, of which the first ``n_steps`` rows (or the only one) are valid.
+        The buffers, of which the rows of ``n_steps`` steps are valid.
     """
     prepared = step.prepare(params)
-    buffers = tuple(tf.zeros(spec.shape, spec.dtype) for spec in histories)
+    buffers = tuple(tf.zeros(x, shapes.dtype) for x in shapes.buffers(length))
 
     def advance(i, state, buffers):
         now = Clock(clock.seed, clock.step + i + 1, clock.row)
@@ -84,8 +111,8 @@ def simulate(
         # what parameters alone decide has one value for all items
         state = _carried(step, tuple(spread(block, clock.row) for block in after))
         buffers = tuple(
-            _record(buffer, i, tf.broadcast_to(output, buffer.shape[1:]))
-            for buffer, output in zip(buffers, outputs, strict=True)
+            _record(buffer, kept.row(i), tf.broadcast_to(output, buffer.shape[1:]))
+            for buffer, kept, output in zip(buffers, shapes.kept, outputs, strict=True)
         )
         return i + 1, state, buffers
 
@@ -146,7 +173,7 @@ def unfold(
     state : tuple of tensor
         The state after the last step.
     outputs : tuple of tensor
-        Shape (n_steps or 1, size, minibatch_size or 1) each.
+        Shape (n_rows, size, minibatch_size or 1) each.
     """
     prepared = step.prepare(params, held, clock.key)
     if feeds and not (isinstance(n_steps, int) and n_steps == 1):
@@ -197,7 +224,7 @@ def _spell_out(advance, state, feeds, n_steps, histories):
         rows.append(outputs)
     columns = zip(*rows, strict=True)
     return state, tuple(
-        tf.stack(column[-1:] if history.last_only else column)
+        tf.stack(history.kept.rows(column))
         for column, history in zip(columns, histories, strict=True)
     )
 
@@ -209,18 +236,13 @@ def _run_loop(advance, state, feeds, n_steps, histories, row, unroll, length):
         tf.TensorArray(feed.dtype, length, element_shape=feed.shape[1:]).unstack(feed)
         for feed in feeds
     )
-    kept = tuple(
-        tf.zeros((history.size, 1), history.dtype) + (0 if history.shared else row)
-        if history.last_only
-        else tf.TensorArray(history.dtype, length)
-        for history in histories
-    )
+    kept = tuple(history.start(length, row) for history in histories)
 
     def body(i, state, kept):
         state, outputs = advance(i, state, tuple(array.read(i) for array in fed))
         kept = tuple(
-            output if history.last_only else array.write(i, output)
-            for output, array, history in zip(outputs, kept, histories, strict=True)
+            history.after(carried, i, output)
+            for history, carried, output in zip(histories, kept, outputs, strict=True)
         )
         return i + 1, state, kept
 
@@ -237,8 +259,7 @@ def _run_loop(advance, state, feeds, n_steps, histories, row, unroll, length):
     limit = n_steps if unroll == 1 else unroll
     _, state, kept = _loop(lambda i, *_: i < n_steps, body, carried, limit)
     return state, tuple(
-        rows[None] if history.last_only else rows.stack()
-        for rows, history in zip(kept, histories, strict=True)
+        history.stacked(rows) for history, rows in zip(histories, kept, strict=True)
     )
 
 
@@ -249,8 +270,8 @@ def _loop(condition, body, carried, limit=None):
     )
 
 
-def _record(buffer, i, output):
-    """Write one row; a buffer of a single row holds the newest."""
+def _record(buffer, row, output):
+    """Write one row of a buffer, which may have no other."""
     if buffer.shape[0] == 1:
         return output[None]
-    return tf.tensor_scatter_nd_update(buffer, [[i]], output[None])
+    return tf.tensor_scatter_nd_update(buffer, [[row]], output[None])

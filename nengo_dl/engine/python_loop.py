@@ -21,11 +21,14 @@ from nengo_dl.engine.segments import Segments
 from nengo_dl.engine.shapes import LoopShapes
 from nengo_dl.engine.shared_array import as_tensor
 from nengo_dl.engine.step import Step
+from nengo_dl.graph.kept import Kept
 from nengo_dl.graph.layout import Layout
 from nengo_dl.ops.registry import Host, HostError
 
 # A call of Python: the function, where its arguments are, and where its results go
 Call = tuple[Callable[..., Any], list[Place], list[np.ndarray]]
+# Rows of an output that is not packed, the steps that they are of, and where it is
+Large = tuple[np.ndarray, Kept, int]
 
 
 class PythonLoop:
@@ -157,34 +160,33 @@ class PythonLoop:
                 packed = segment(packed + (rest if is_shared else self._rest))
                 vector = np.asarray(packed[0])
             small[i - 1] = vector[:n_small]
-            for buffer, n in large:
-                buffer[i - 1 if len(buffer) > 1 else 0] = packed[n]
+            for buffer, kept, n in large:
+                buffer[kept.row(i - 1)] = packed[n]
         return packed, self._rows(traced, small, large)
 
-    def _buffers(self, traced: "_Traced", n_steps: int) -> list[tuple[np.ndarray, int]]:
-        """Return arrays for outputs that are not packed, and where they are."""
-        shapes = self._shapes.buffers(n_steps)
+    def _buffers(self, traced: "_Traced", n_steps: int) -> list[Large]:
+        """Return arrays for outputs that are not packed, and what goes into them."""
+        shapes = self._shapes
+        buffers = shapes.buffers(n_steps)
         return [
-            (np.empty(shape, self._shapes.dtype), place.number)
-            for shape, place in zip(shapes, traced.outputs, strict=True)
+            (np.empty(shape, shapes.dtype), kept, place.number)
+            for shape, kept, place in zip(
+                buffers, shapes.kept, traced.outputs, strict=True
+            )
             if place.part is None
         ]
 
     def _rows(
-        self, traced: "_Traced", small: np.ndarray, large: list[tuple[np.ndarray, int]]
+        self, traced: "_Traced", small: np.ndarray, large: list[Large]
     ) -> list[np.ndarray]:
-        """Return the rows of all outputs, of shape (n_steps or 1, size, n_items)."""
-        buffers = iter(large)
-        rows = []
-        for place, last_only in zip(
-            traced.outputs, self._shapes.last_only, strict=True
-        ):
-            if place.part is None:
-                rows.append(next(buffers)[0])
-            else:
-                kept = small[-1:] if last_only else small
-                rows.append(kept[:, place.part].reshape((-1, *place.shape)))
-        return rows
+        """Return the rows of all outputs, of shape (n_rows, size, n_items)."""
+        buffers = (buffer for buffer, _, _ in large)
+        return [
+            next(buffers)
+            if place.part is None
+            else kept.rows(small)[:, place.part].reshape((-1, *place.shape))
+            for place, kept in zip(traced.outputs, self._shapes.kept, strict=True)
+        ]
 
     @property
     def _rest(self) -> list[tf.Tensor]:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-import tensorflow as tf
+
+from nengo_dl.graph.kept import Kept
 
 
 @dataclass(frozen=True)
@@ -16,8 +17,8 @@ class LoopShapes:
         Size of each block of feeds.
     outputs : tuple of (int, int)
         Shape (size, n_items or 1) of each output in a step.
-    last_only : tuple of bool
-        For each output, whether only the last step is kept.
+    kept : tuple of `Kept`
+        For each output, the steps that are kept.
     n_items : int
         Number of minibatch items.
     dtype : dtype
@@ -26,17 +27,13 @@ class LoopShapes:
 
     feeds: tuple[int, ...]
     outputs: tuple[tuple[int, int], ...]
-    last_only: tuple[bool, ...]
+    kept: tuple[Kept, ...]
     n_items: int
     dtype: np.dtype
 
     def buffers(self, n_steps: int) -> list[tuple[int, int, int]]:
-        """Return the shape (n_steps or 1, size, n_items or 1) of what is kept."""
+        """Return the shape (n_rows, size, n_items or 1) of what is kept of steps."""
         return [
-            (1 if last_only else n_steps, *shape)
-            for shape, last_only in zip(self.outputs, self.last_only, strict=True)
+            (kept.n_rows(n_steps), *shape)
+            for shape, kept in zip(self.outputs, self.kept, strict=True)
         ]
-
-    def histories(self, n_steps: int) -> tuple[tf.TensorSpec, ...]:
-        """Return the same as specifications of tensors."""
-        return tuple(tf.TensorSpec(x, self.dtype) for x in self.buffers(n_steps))

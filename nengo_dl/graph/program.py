@@ -19,7 +19,7 @@ from nengo.builder.probe import SimProbe
 from nengo.builder.processes import SimProcess
 
 from nengo_dl.config import object_settings
-from nengo_dl.graph.kept import ALL_STEPS, Kept
+from nengo_dl.graph.kept import ALL_STEPS, Every, Kept, Last
 from nengo_dl.graph.on_chip import put_on_chips
 from nengo_dl.graph.parameters import Parameter, parameters
 from nengo_dl.graph.streams import Streams, find_streams
@@ -140,13 +140,14 @@ def _kept(model: Model) -> dict[Probe, Kept]:
     """Return which steps probes keep: a setting, and their ``sample_every``."""
     net = model.toplevel
     keeps = {} if net is None else object_settings(net, "keep_history")
-    return {
-        probe: Kept(
-            not keeps.get(probe, True),
-            None if probe.sample_every is None else probe.sample_every / model.dt,
-        )
-        for probe in model.probes
-    }
+
+    def kept(probe: Probe) -> Kept:
+        if not keeps.get(probe, True):
+            return Last()
+        every = probe.sample_every
+        return ALL_STEPS if every is None else Every(every / model.dt)
+
+    return {probe: kept(probe) for probe in model.probes}
 
 
 def from_model(model: Model, inference_only: bool = False) -> Program:

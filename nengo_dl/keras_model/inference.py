@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from nengo_dl.graph.kept import Kept
+
 Blocks = tuple[tf.Tensor, ...]
 
 # Longer runs are cut into chunks, so that buffers do not grow with the number of steps.
@@ -73,10 +75,10 @@ class InferenceLoops:
         Traced for each loop, with its length (an int), parameters, state, inputs
         (mapping of str to tensor), the seed, the number of steps that were run before,
         and the number of steps to run. Returns the state and the outputs. The second
-        axis of inputs and outputs has the length of the loop, or 1 for inputs that are
-        held and outputs that keep only the last step.
-    last_only : tuple of bool
-        For each output, whether it keeps only the last step.
+        axis of inputs has the length of the loop, or 1 for those that are held. That of
+        outputs has the rows that are kept of so many steps.
+    kept : tuple of `Kept`
+        For each output, the steps that it keeps.
     default : int
         Length of the first loop, if its first call has an unknown number of steps.
 
@@ -86,10 +88,8 @@ class InferenceLoops:
         The lengths of the loops so far, in ascending order.
     """
 
-    def __init__(
-        self, run: Callable[..., Any], last_only: tuple[bool, ...], default: int
-    ):
-        self._run, self._last_only, self._default = run, last_only, default
+    def __init__(self, run: Callable[..., Any], kept: tuple[Kept, ...], default: int):
+        self._run, self._kept, self._default = run, kept, default
         self._functions: dict[int, Any] = {}
         self._misfits: dict[int, int] = {}
 
@@ -129,8 +129,8 @@ class InferenceLoops:
     ) -> tuple[Blocks, Blocks]:
         """Run steps; return the state and the outputs.
 
-        Inputs and outputs have the shape (minibatch_size, n_steps, size), or 1 step for
-        outputs that keep only the last one.
+        Inputs have the shape (minibatch_size, n_steps, size), and outputs
+        (minibatch_size, n_rows, size).
         """
         is_known = isinstance(n_steps, int)
         if not self._functions:
@@ -188,34 +188,34 @@ class InferenceLoops:
         """Run the chunks after the first one; return the state and all outputs."""
         n_chunks = -(-n_steps // length)
 
-        def body(i, state, kept):
+        def body(i, state, chunks):
             state, outputs = call(i * length, state)
-            return i + 1, state, self._kept(i, kept, outputs)
+            return i + 1, state, self._extended(chunks, i, outputs)
 
         arrays = tuple(tf.TensorArray(output.dtype, n_chunks) for output in first)
-        carried = (tf.constant(1), state, self._kept(0, arrays, first))
-        _, state, kept = tf.while_loop(
+        carried = (tf.constant(1), state, self._extended(arrays, 0, first))
+        _, state, chunks = tf.while_loop(
             lambda i, *_: i < n_chunks, body, carried, parallel_iterations=1
         )
         outputs = tuple(
-            rows if last_only else _joined(rows)
-            for rows, last_only in zip(kept, self._last_only, strict=True)
+            _joined(rows) if kept.keeps_time else rows
+            for kept, rows in zip(self._kept, chunks, strict=True)
         )
         return state, self._trimmed(outputs, n_steps)
 
-    def _kept(self, i, kept, outputs):
-        """Add the outputs of a chunk to those of the chunks before."""
+    def _extended(self, chunks, i, outputs):
+        """Return the outputs of all chunks, or of the newest alone."""
         return tuple(
-            output if last_only else array.write(i, output)
-            for array, output, last_only in zip(
-                kept, outputs, self._last_only, strict=True
-            )
+            rows.write(i, output) if kept.keeps_time else output
+            for kept, rows, output in zip(self._kept, chunks, outputs, strict=True)
         )
 
     def _trimmed(self, outputs, n_steps):
+        """Leave out the rows of steps that were not asked for."""
+        wanted = [kept.n_rows(n_steps) for kept in self._kept]
         return tuple(
-            output if last_only or output.shape[1] == n_steps else output[:, :n_steps]
-            for output, last_only in zip(outputs, self._last_only, strict=True)
+            output if output.shape[1] == n else output[:, :n]
+            for output, n in zip(outputs, wanted, strict=True)
         )
 
 

@@ -202,7 +202,7 @@ class NengoLayer(EngineLayer):
         values, program = self.engine.values, self.engine.program
         found = {
             name: None
-            if program.kept_of(probe).last_only or values.is_shared(signal)
+            if not program.kept_of(probe).keeps_time or values.is_shared(signal)
             else mask
             for (probe, signal), name in zip(
                 program.probes.items(), self.output_names.values(), strict=True

@@ -51,7 +51,7 @@ class NetworkLoop:
         self._compiled = {
             training: InferenceLoops(
                 functools.partial(self._run_compiled, training),
-                tuple(history.last_only for history in self._histories),
+                tuple(history.kept for history in self._histories),
                 engine.chunk,
             )
             for training in (False, True)
@@ -89,7 +89,7 @@ class NetworkLoop:
         state : tuple of tensor
             The state after the last step.
         outputs : tuple of tensor
-            Shape (minibatch_size or 1, n_steps or 1, \\*shape of the signal) each.
+            Shape (minibatch_size or 1, n_rows, \\*shape of the signal) each.
         """
         if self._compiled and is_without_gradients():
             run = self._compiled[training]
@@ -145,17 +145,17 @@ class NetworkLoop:
 
 
 def _items_first(rows: tf.Tensor, shape: tuple[int, ...]) -> tf.Tensor:
-    """Turn (n_steps, size, items) into (items, n_steps, *shape)."""
+    """Turn (n_rows, size, items) into (items, n_rows, *shape)."""
     output = tf.transpose(rows, (2, 0, 1))
     if len(shape) == 1:
         return output
-    items, n_steps = tf.unstack(tf.shape(output)[:2])
-    output = tf.reshape(output, (items, n_steps, *shape))
+    items, n_rows = tf.unstack(tf.shape(output)[:2])
+    output = tf.reshape(output, (items, n_rows, *shape))
     return tf.ensure_shape(output, (rows.shape[2], rows.shape[0], *shape))
 
 
 def _history(engine: Engine, probe: Probe) -> History:
     program = engine.program
-    signal, last_only = program.probes[probe], program.kept_of(probe).last_only
+    signal, kept = program.probes[probe], program.kept_of(probe)
     shared = engine.values.is_shared(signal)
-    return History(signal.size, shared, engine.dtype, last_only)
+    return History(signal.size, shared, engine.dtype, kept)

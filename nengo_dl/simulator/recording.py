@@ -45,14 +45,14 @@ class Recording:
         outputs: Mapping[Probe, np.ndarray],
         kept: Mapping[Probe, Kept],
     ) -> "Recording":
-        """Return the recording after one more chunk of steps of `dt` seconds.
+        """Return the recording after one more chunk of steps.
 
-        `outputs` have one row per step, or a single one for probes that keep no more.
+        `outputs` are the rows that the loop has handed out.
         """
         recorded: dict[Probe, np.ndarray] = {}
         newest: dict[Probe, np.ndarray] = {}
         for probe, rows in outputs.items():
-            target = newest if kept[probe].last_only else recorded
+            target = recorded if kept[probe].keeps_time else newest
             first_step = self.values.n_steps + 1
             target[probe] = np.array(kept[probe].recorded(rows, first_step))
         return Recording(values, (recorded, self.chain), newest)

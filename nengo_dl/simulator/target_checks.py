@@ -68,7 +68,7 @@ def _check_steps(array: np.ndarray, spec: TargetSpec, n_steps: int) -> None:
             "over time (nengo_dl.losses.CrossentropyOverTime or LossOverTime), or "
             f"repeat y: np.repeat(y, {wanted}, axis=1)."
         )
-    elif spec.kept.last_only:
+    elif not spec.kept.keeps_time:
         advice = "With keep_history=False, that is the last one: pass y[:, -1:]."
     else:
         advice = "Pass a target for each step that is simulated, and no more."

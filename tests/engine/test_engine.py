@@ -7,7 +7,7 @@ from nengo_dl.engine import loops
 from nengo_dl.engine.engine import MAX_CHUNK_BYTES, MAX_CHUNK_STEPS, Engine
 from nengo_dl.engine.feeds import FeedRunner
 from nengo_dl.engine.shared_functions import SHARED
-from nengo_dl.graph.kept import Kept
+from nengo_dl.graph.kept import Last
 from nengo_dl.graph.program import from_model
 from nengo_dl.settings import Settings
 from tests import small_networks
@@ -392,7 +392,7 @@ def test_learned_parameters_can_be_carried_over():
 def test_probes_of_the_last_step():
     net = small_networks.feedforward()
     expected = Run(net)(7)
-    run = Run(net, program={"kept": {net.probes[0]: Kept(last_only=True)}})
+    run = Run(net, program={"kept": {net.probes[0]: Last()}})
     outputs = run(3, 4)
     assert outputs[net.probes[0]].shape[0] == 2  # one row per call
     np.testing.assert_allclose(

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 import nengo_dl
+from nengo_dl.graph.kept import ALL_STEPS, Last
 from nengo_dl.keras_model import inference
 from nengo_dl.keras_model.inference import InferenceLoops, without_gradients
 from tests import small_networks
@@ -91,7 +92,7 @@ def sums():
         time = tf.cast(seed + start + steps + 1, tf.float32)
         return (state,), (total[None], time[None], tf.reshape(state, (1, 1)))
 
-    return InferenceLoops(run, (False, False, True), 5), traced
+    return InferenceLoops(run, (ALL_STEPS, ALL_STEPS, Last()), 5), traced
 
 
 def call(loops, x):

@@ -6,7 +6,7 @@ import pytest
 
 import nengo_dl
 from nengo_dl.engine.values import Values
-from nengo_dl.graph.kept import Kept
+from nengo_dl.graph.kept import Every, Last
 from nengo_dl.graph.nengo_model import build_model
 from nengo_dl.graph.program import from_model
 from nengo_dl.simulator.recording import Recording
@@ -16,10 +16,10 @@ with nengo.Network():
     NODE = nengo.Node([0.0])
     EVERY, SECOND, ODD, LAST = (nengo.Probe(NODE) for _ in range(4))
 KEPT = {
-    EVERY: Kept(),
-    SECOND: Kept(period=2),
-    ODD: Kept(period=3.3),
-    LAST: Kept(last_only=True, period=2),
+    EVERY: Every(),
+    SECOND: Every(period=2),
+    ODD: Every(period=3.3),
+    LAST: Last(),
 }
 N_STEPS = 12
 ROWS = np.arange(N_STEPS * 2.0).reshape(N_STEPS, 2, 1)

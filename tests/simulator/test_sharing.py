@@ -78,6 +78,7 @@ SHARED = {
     "equal synapses": {"synapse": 0.005},
     "recurrent synapse": {"recurrent": 0.2},
     "probe's synapse": {"probe": {"synapse": 0.1}},
+    "probe's interval": {"probe": {"synapse": 0.01, "sample_every": 0.003}},
     "radius": {"radius": 2},
     "gain": {"gain": CHOICE([2.0]), "bias": CHOICE([1.0])},
     "encoders": {"encoders": CHOICE([[1, 0]])},
@@ -100,7 +101,7 @@ UNSHARED = {
     "other alpha synapse": {"synapse": nengo.Alpha(0.04)},
     "triangle": {"synapse": nengo.synapses.Triangle(0.01)},
     "zero synapse": {"recurrent": 0},
-    "probe's interval": {"probe": {"sample_every": 0.003}},
+    "no synapse of the probe": {"probe": {"sample_every": 0.003}},
     "learning": {"rule": nengo.PES(1e-3)},
     "ensemble noise": {"noise": nengo.processes.WhiteNoise(seed=1)},
     "training": {"settings": {"learning_phase": True}, "neurons": nengo.LIFRate()},
@@ -173,6 +174,7 @@ def test_learning_rules(name):
     [
         ({}, {"dt": 0.002}),
         ({}, {"minibatch_size": 2}),
+        ({"settings": {"keep_history": False}}, {}),
         # on which Nengo fails
         ({"neurons": nengo.LIF(**voltages(1, 5))}, {}),
     ],

@@ -11,7 +11,7 @@ from nengo.exceptions import ValidationError
 
 import nengo_dl
 from nengo_dl.errors import InvalidValue
-from nengo_dl.graph.kept import Kept
+from nengo_dl.graph.kept import ALL_STEPS, Last
 from nengo_dl.keras_model.loss_kinds import TargetSpec, crossentropy, kind_of
 from nengo_dl.losses import Regularize, nan_mse
 from nengo_dl.simulator.target_checks import check_target
@@ -56,11 +56,11 @@ FITTING = np.full((ITEMS, STEPS, SIZE), 0.5)
 LABELS = np.arange(ITEMS * STEPS).reshape((ITEMS, STEPS, 1)) % SIZE
 
 
-def spec(loss, size=SIZE, last_only=False):
+def spec(loss, size=SIZE, kept=ALL_STEPS):
     if loss == "crossentropy":
         loss = crossentropy
     kind = kind_of(losses.get(loss) if isinstance(loss, str) else loss)
-    return None if kind is None else TargetSpec(kind, size, Kept(last_only))
+    return None if kind is None else TargetSpec(kind, size, kept)
 
 
 def check(loss, y, **kwargs):
@@ -84,13 +84,13 @@ WRONG_STEPS = [
 @pytest.mark.parametrize("loss", [*ELEMENTWISE, *DENSE])
 def test_elements_need_the_shape_of_the_output(loss):
     check(loss, FITTING)
-    check(loss, FITTING[:, :1], last_only=True)
+    check(loss, FITTING[:, :1], kept=Last())
     check(loss, FITTING > 1)
     for y, message in WRONG_STEPS:
         with pytest.raises(InvalidValue, match=message):
             check(loss, y)
     with pytest.raises(InvalidValue, match=r"expected 1 time step.*y\[:, -1:\]"):
-        check(loss, FITTING, last_only=True)
+        check(loss, FITTING, kept=Last())
     for width, size in ((1, 3), (2, 3), (3, 1), (0, 3)):
         message = rf"axis of {size}, that of the probe.*shape \(4, 5, {width}\)"
         with pytest.raises(InvalidValue, match=message):
@@ -122,7 +122,7 @@ def test_class_numbers(loss):
     check(loss, LABELS)
     check(loss, LABELS.astype(float))
     check(loss, LABELS > 0)
-    check(loss, LABELS[:, :1], last_only=True)
+    check(loss, LABELS[:, :1], kept=Last())
     with pytest.raises(InvalidValue, match="got 1.*set keep_history=False"):
         check(loss, LABELS[:, :1])
     for bad in (-1, 3, 0.5, np.nan, np.inf):
