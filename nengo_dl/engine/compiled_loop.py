@@ -7,6 +7,7 @@ numbers of steps up to the length.
 
 import functools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -71,27 +72,9 @@ class CompiledLoop:
         self._make_call = public_call if calls_python else raw_call
         self._call: RawCall | None = None
         unroll = 1 if use_loop and jit_compile else unroll
+        # all that the function depends on
         self._content = (step, shapes, length, jit_compile, unroll, use_loop)
-
-        def run(params, state, feeds, clock, n_steps):
-            return simulate(
-                step,
-                params,
-                state,
-                feeds,
-                clock,
-                n_steps,
-                shapes=shapes,
-                length=length,
-                unroll=unroll,
-                use_loop=use_loop,
-            )
-
-        # TensorFlow counts the traces of a function by its code, and would warn of the
-        # fifth engine that retracing is expensive; partial objects it tells apart
-        self.function = tf.function(
-            functools.partial(run), jit_compile=jit_compile or None, autograph=False
-        )
+        self.function = _function(*self._content)
 
     def feeds(self, n_steps: int) -> list[np.ndarray]:
         """Return arrays to be filled with feeds, for the next call of `run`.
@@ -154,3 +137,34 @@ class CompiledLoop:
             for kept, buffer in zip(self._kept, results[self._n_state :], strict=True)
         ]
         return tuple(results[: self._n_state]), rows
+
+
+def _function(
+    step: Step,
+    shapes: LoopShapes,
+    length: int,
+    jit_compile: bool,
+    unroll: int,
+    use_loop: bool,
+) -> Any:
+    """Return the function of a loop, which is traced when it is first called."""
+
+    def run(params, state, feeds, clock, n_steps):
+        return simulate(
+            step,
+            params,
+            state,
+            feeds,
+            clock,
+            n_steps,
+            shapes=shapes,
+            length=length,
+            unroll=unroll,
+            use_loop=use_loop,
+        )
+
+    # TensorFlow counts the traces of a function by its code, and would warn of the
+    # fifth engine that retracing is expensive; partial objects it tells apart
+    return tf.function(
+        functools.partial(run), jit_compile=jit_compile or None, autograph=False
+    )

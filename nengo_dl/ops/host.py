@@ -123,16 +123,9 @@ class _Call(NamedTuple):
 )
 def build_sim_py_func(ops, ctx):
     """Build calls of Python functions. Sets ``output``, reads ``t``, ``x``."""
-    names = [owner(op.x if op.output is None else op.output) for op in ops]
     inputs = [op.x for op in ops if op.x is not None]
     outputs = [op.output for op in ops if op.output is not None]
-
-    sources = _slices([op.x for op in ops])
-    targets = _slices([op.output for op in ops])
-    calls = [
-        _Call(op.fn, name, source, _shape(op.x), target, _shape(op.output))
-        for op, name, source, target in zip(ops, names, sources, targets, strict=True)
-    ]
+    calls = _calls(ops)
     takes_time = ops[0].t is not None
     host, dtype = ctx.host, ctx.dtype
     bound = float(np.finfo(dtype).max)
@@ -165,8 +158,19 @@ def build_sim_py_func(ops, ctx):
         [inputs] if inputs else [],
         [(outputs, "set")],
         run,
-        f"{_list(names)} calls a Python function in every step",
+        f"{_list([call.name for call in calls])} calls a Python function in every step",
     )
+
+
+def _calls(ops) -> list[_Call]:
+    """Return the functions of operators, and where inputs and results are in slots."""
+    names = [owner(op.x if op.output is None else op.output) for op in ops]
+    sources = _slices([op.x for op in ops])
+    targets = _slices([op.output for op in ops])
+    return [
+        _Call(op.fn, name, source, _shape(op.x), target, _shape(op.output))
+        for op, name, source, target in zip(ops, names, sources, targets, strict=True)
+    ]
 
 
 def _slices(signals: Sequence[Signal | None]) -> list[slice | None]:
