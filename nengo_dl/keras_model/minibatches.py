@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -85,13 +86,22 @@ def _order(n_items: int, size: int, shuffle: bool | str) -> tf.data.Dataset:
     """Return which items each minibatch has, anew for each pass."""
     order = tf.data.Dataset.range(n_items)
     if shuffle and shuffle != "batch":
-        order = order.shuffle(n_items)
+        order = order.shuffle(n_items, _seed())
     order = _batched(order, size, n_items)
     if shuffle == "batch":
         # a stateful operator would begin anew in each pass, if there is a global seed
-        seeds = tf.data.Dataset.random(rerandomize_each_iteration=True)
+        seeds = tf.data.Dataset.random(_seed(), rerandomize_each_iteration=True)
         order = tf.data.Dataset.zip(order, seeds).map(_shuffled)
     return order
+
+
+def _seed() -> int:
+    """Draw a seed as Keras does, so that its global seed determines it.
+
+    It is the same on any number of devices, unlike TensorFlow's own, which depend on
+    how many there were before.
+    """
+    return random.randint(1, 10**9)
 
 
 def _shuffled(items: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
@@ -174,7 +184,7 @@ def _copied(data: dict[str, Any], size: int, shuffle: bool) -> tf.data.Dataset:
     if not by_item:
         return dataset
     with tf.device("/cpu:0"):
-        dataset = dataset.shuffle(n_items) if shuffle else dataset
+        dataset = dataset.shuffle(n_items, _seed()) if shuffle else dataset
         return _batched(dataset, size, n_items)
 
 
@@ -196,6 +206,10 @@ def _options() -> tf.data.Options:
     # to look for something to optimize, TensorFlow would copy the arrays twice more
     options.experimental_optimization.apply_default_optimizations = False
     options.autotune.enabled = False
+    # each process of several has all data, and takes its part of each minibatch
+    options.experimental_distribute.auto_shard_policy = (
+        tf.data.experimental.AutoShardPolicy.DATA
+    )
     return options
 
 

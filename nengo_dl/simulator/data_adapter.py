@@ -149,7 +149,7 @@ class DataAdapter:
         """Hand arrays to a Keras method minibatch by minibatch."""
         arrays = {key: x for key, x in arguments.items() if key in ARRAYS}
         size = arguments.get("batch_size")
-        if size is None or self._setup.strategy is not None:
+        if size is None:
             yield arguments
             return
         with minibatches.minibatches(arrays, size, shuffle) as dataset:
