@@ -124,6 +124,21 @@ class LayerInputs:
         self._check_agreement(extents, n_steps)
         return dict(inputs)
 
+    def repeated(
+        self, inputs: Mapping[str, tf.Tensor], n_steps: Length
+    ) -> dict[str, tf.Tensor]:
+        """Return inputs with all steps where it is not known whether they have one.
+
+        What is traced for any number of steps would take an input that is held for one
+        that varies.
+        """
+        return {
+            name: tf.broadcast_to(x, (tf.shape(x)[0], n_steps, x.shape[2]))
+            if x.shape[1] is None
+            else x
+            for name, x in inputs.items()
+        }
+
     def extent(
         self, inputs: Mapping[str, tf.Tensor], n_steps: Length | None = None
     ) -> tuple[Length, Length]:

@@ -197,6 +197,34 @@ def test_predict_is_traced_once_for_all_numbers_of_steps(verbose):
     assert n_traces == [1, 1, 1, 1, 1, 2]
 
 
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_what_varied_before_can_be_held(jit_compile):
+    """One trace serves both, also where it was made for what varies."""
+    with nengo.Network(seed=0) as net:
+        nengo_dl.configure_settings(jit_compile=jit_compile)
+        nodes = nengo.Node([0]), nengo.Node([0])
+        ensemble = nengo.Ensemble(10, 1)
+        for node in nodes:
+            nengo.Connection(node, ensemble)
+        probe = nengo.Probe(ensemble, synapse=0.1)
+    rng = np.random.RandomState(0)
+    with nengo_dl.Simulator(net, minibatch_size=2, progress_bar=False) as sim:
+        sim.compile(loss="mse")
+        for n_steps, *lengths in ((5, 5, 1), (9, 1, 1), (9, 1, 9), (7, 7, 1)):
+            data = {
+                node: rng.rand(2, length, 1)
+                for node, length in zip(nodes, lengths, strict=True)
+            }
+            sim.run_steps(n_steps, data=data, stateful=False)
+            expected = sim.data[probe]
+            sim.clear_probes()
+            outputs = sim.predict(data, n_steps=n_steps, verbose=0)
+            np.testing.assert_allclose(outputs[probe], expected, atol=1e-6)
+            y = {probe: expected}
+            report = sim.evaluate(data, y, n_steps=n_steps, verbose=0)
+            np.testing.assert_allclose(report["loss"], 0, atol=1e-10)
+
+
 def test_simulators_compile_lengths_that_are_used_often(monkeypatch):
     monkeypatch.setattr(inference, "MAX_MISFITS", 3)
     net = small_networks.feedforward()
