@@ -33,7 +33,10 @@ def for_fit(model: keras.Model, *args: Any, **kwargs: Any) -> Iterator[dict[str,
         Those that have the same effect, also that of ``validation_split``.
     """
     signature = inspect.signature(keras.Model.fit)
-    arguments = dict(signature.bind(model, *args, **kwargs).arguments)
+    try:
+        arguments = dict(signature.bind(model, *args, **kwargs).arguments)
+    except TypeError as error:
+        raise TypeError(f"fit() {error}") from None
     del arguments["self"]
     data = {key: arguments.get(key) for key in ("x", "y")}
     data = {key: keras.tree.lists_to_tuples(value) for key, value in data.items()}

@@ -52,6 +52,11 @@ def test_fractions_that_leave_a_part_empty_are_errors():
         fitted((X, Y, 4), {"validation_split": 0.99})
 
 
+def test_errors_in_arguments_name_the_method():
+    with pytest.raises(TypeError, match=r"^fit\(\) got an unexpected .*'epoch'"):
+        fitted((X, Y, 4), {"epoch": 2})
+
+
 def test_items_are_shuffled_in_each_epoch():
     seen = []
     inputs = keras.Input((1,))
