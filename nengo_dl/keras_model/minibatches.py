@@ -13,6 +13,9 @@ import tensorflow as tf
 # Arrays of up to so many bytes in all are copied: it takes longer to trace a function
 # that cuts them, and to call it for each minibatch.
 MAX_COPIED = 2**26
+# Where copies go item by item, it takes longer for more items than MAX_ITEMS, if more
+# than MAX_SIZE are in a minibatch.
+MAX_ITEMS, MAX_SIZE = 10_000, 100
 
 
 @contextlib.contextmanager
@@ -48,7 +51,7 @@ def minibatches(
     if arrays and len(arrays[0]) == size and not shuffle:
         yield _single(data)
         return
-    if sum(array.nbytes for array in arrays) <= MAX_COPIED and shuffle != "batch":
+    if _is_copied(arrays, size, shuffle):
         yield _copied(data, size, bool(shuffle))
         return
 
@@ -82,17 +85,37 @@ def _packed(data: dict[str, Any]) -> tuple:
     return packed if isinstance(packed, tuple) else (packed,)
 
 
+def _is_copied(arrays: list[np.ndarray], size: int, shuffle: bool | str) -> bool:
+    """Tell whether to copy arrays, instead of cutting them by a function."""
+    n_items = len(arrays[0])
+    if shuffle == "batch" or sum(array.nbytes for array in arrays) > MAX_COPIED:
+        return False
+    is_short = n_items <= MAX_ITEMS or size <= MAX_SIZE
+    return is_short or not _by_item(n_items, size, shuffle)
+
+
+def _by_item(n_items: int, size: int, shuffle: bool | str) -> bool:
+    """Tell whether copies go item by item; otherwise by minibatch, which is faster."""
+    return bool(shuffle or n_items % size)
+
+
 def _order(n_items: int, size: int, shuffle: bool | str) -> tf.data.Dataset:
     """Return which items each minibatch has, anew for each pass."""
-    order = tf.data.Dataset.range(n_items)
-    if shuffle and shuffle != "batch":
-        order = order.shuffle(n_items, _seed())
-    order = _batched(order, size, n_items)
+    # stateful operators would begin anew in each pass, if there is a global seed
+    seeds = tf.data.Dataset.random(_seed(), rerandomize_each_iteration=True)
+
+    def one_pass(seed):
+        items = tf.range(n_items)
+        if shuffle and shuffle != "batch":
+            items = _shuffled(items, seed)
+        starts = tf.data.Dataset.range(0, n_items, size, output_type=tf.int32)
+        return starts.map(lambda start: items[start : start + size])
+
+    order = seeds.take(1).flat_map(one_pass)
     if shuffle == "batch":
-        # a stateful operator would begin anew in each pass, if there is a global seed
-        seeds = tf.data.Dataset.random(_seed(), rerandomize_each_iteration=True)
         order = tf.data.Dataset.zip(order, seeds).map(_shuffled)
-    return order
+    n_minibatches = -(-n_items // size)
+    return order.apply(tf.data.experimental.assert_cardinality(n_minibatches))
 
 
 def _seed() -> int:
@@ -172,7 +195,7 @@ def _copied(data: dict[str, Any], size: int, shuffle: bool) -> tf.data.Dataset:
     """Return copies of arrays as a dataset that calls no function."""
 
     n_items = len(tf.nest.flatten(data)[0])
-    by_item = shuffle or n_items % size  # otherwise by minibatch, which is faster
+    by_item = _by_item(n_items, size, shuffle)
 
     def copied(array):
         array = np.asarray(array, _dtype(array))
@@ -185,12 +208,8 @@ def _copied(data: dict[str, Any], size: int, shuffle: bool) -> tf.data.Dataset:
         return dataset
     with tf.device("/cpu:0"):
         dataset = dataset.shuffle(n_items, _seed()) if shuffle else dataset
-        return _batched(dataset, size, n_items)
-
-
-def _batched(dataset: tf.data.Dataset, size: int, n_items: int) -> tf.data.Dataset:
-    """Put items into minibatches, of a size that is known if all are full."""
-    return dataset.batch(size, drop_remainder=n_items % size == 0)
+        # the size is known if all are full
+        return dataset.batch(size, drop_remainder=n_items % size == 0)
 
 
 def _constant(

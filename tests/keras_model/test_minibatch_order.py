@@ -11,11 +11,14 @@ from nengo_dl.keras_model.minibatches import minibatches
 N_ITEMS, SIZE = 12, 3
 
 
-@pytest.fixture(params=[True, False], ids=["copied", "cut"], autouse=True)
-def is_copied(request, monkeypatch):
-    """Small arrays are copied, large ones are cut by a function."""
-    if not request.param:
+@pytest.fixture(params=["copied", "large", "many"], autouse=True)
+def how(request, monkeypatch):
+    """Small arrays are copied, large ones and many items are cut by a function."""
+    if request.param == "large":
         monkeypatch.setattr(minibatches_module, "MAX_COPIED", 0)
+    if request.param == "many":
+        monkeypatch.setattr(minibatches_module, "MAX_ITEMS", N_ITEMS - 1)
+        monkeypatch.setattr(minibatches_module, "MAX_SIZE", SIZE - 1)
 
 
 def passes(shuffle, n=2, size=SIZE):
