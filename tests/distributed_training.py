@@ -64,6 +64,8 @@ def train(strategy=None, shuffle=True):
         found |= sim.evaluate(X, {"out": Y}, verbose=0)
         outputs = sim.predict(X, verbose=0)
         found |= {f"predicted {probe.label}": x for probe, x in outputs.items()}
+        outputs = sim.predict_on_batch(X[:MINIBATCH])
+        found |= {f"on batch {probe.label}": x for probe, x in outputs.items()}
         for i, weight in enumerate(sim.keras_model.get_weights()):
             found[f"weight {i}"] = weight
         sim.run_steps(3)

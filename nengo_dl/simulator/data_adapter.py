@@ -192,6 +192,13 @@ class DataAdapter:
         with self.by_minibatch(arguments) as data:
             return model.predict(**data, **kwargs)
 
+    def predict_on_batch(self, arguments: Arguments, kwargs: Arguments) -> Arguments:
+        """Return outputs by name, for arguments of ``predict_on_batch``."""
+        if self._setup.strategy is None:
+            return self._network.predictor.predict_on_batch(arguments["x"], **kwargs)
+        # Keras would give the whole minibatch to each replica
+        return self.predict(arguments, {"verbose": 0, **kwargs})
+
     def _validation(self, validation: Any, n_steps: int | None) -> Any:
         if not isinstance(validation, ArrayData):
             if is_dataset(validation):

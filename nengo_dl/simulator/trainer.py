@@ -134,8 +134,7 @@ class Trainer:
             adapter.expect(checked)
             with adapter.errors(), self._lent(network, stateful):
                 if on_batch:
-                    x = arguments["x"]
-                    outputs = network.predictor.predict_on_batch(x, **kwargs)
+                    outputs = adapter.predict_on_batch(arguments, kwargs)
                 else:
                     outputs = adapter.predict(arguments, kwargs)
         return {
