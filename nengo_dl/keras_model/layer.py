@@ -136,9 +136,7 @@ class EngineLayer(keras.layers.Layer):
             there is one output of size 0.
         """
         n_steps = current_steps() if n_steps is None else n_steps
-        inputs = self.reader.by_name(inputs, n_steps)
-        if n_steps is not None:
-            inputs = self.reader.repeated(inputs, n_steps)
+        inputs = self.reader.repeated(self.reader.by_name(inputs, n_steps), n_steps)
         items, n_steps = self.reader.extent(inputs, n_steps)
         training = self.engine.settings.is_training(training)
         clock = self._state.clock(items, training)

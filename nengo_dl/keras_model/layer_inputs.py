@@ -125,17 +125,17 @@ class LayerInputs:
         return dict(inputs)
 
     def repeated(
-        self, inputs: Mapping[str, tf.Tensor], n_steps: Length
+        self, inputs: Mapping[str, tf.Tensor], n_steps: Length | None
     ) -> dict[str, tf.Tensor]:
         """Return inputs with all steps where it is not known whether they have one.
 
         What is traced for any number of steps would take an input that is held for one
-        that varies.
+        that varies. No input is held if there is no number of steps.
         """
         return {
-            name: tf.broadcast_to(x, (tf.shape(x)[0], n_steps, x.shape[2]))
-            if x.shape[1] is None
-            else x
+            name: x
+            if n_steps is None or x.shape[1] is not None
+            else tf.broadcast_to(x, (tf.shape(x)[0], n_steps, x.shape[2]))
             for name, x in inputs.items()
         }
 
