@@ -47,13 +47,14 @@ def for_fit(model: keras.Model, *args: Any, **kwargs: Any) -> Iterator[dict[str,
         return
     n_items, size = len(keras.tree.flatten(data)[0]), arguments.get("batch_size")
     size = size or DEFAULT_SIZE
-    n_training, changed = n_items, dict(arguments)
+    changed = dict(arguments)
     fraction = changed.pop("validation_split", 0.0)
-    if fraction and changed.get("validation_data") is None:
-        n_training = math.floor(n_items * (1 - fraction))
-        if not 0 < n_training < n_items:
-            yield arguments  # of which Keras tells what is wrong
-            return
+    is_split = bool(fraction) and changed.get("validation_data") is None
+    n_training = math.floor(n_items * (1 - fraction)) if is_split else n_items
+    if not 0 < n_training <= n_items - is_split:
+        yield arguments  # of which Keras tells what is wrong
+        return
+    if is_split:
         last = _part(data, n_training, n_items)
         changed["validation_data"] = (last["x"], last["y"])
     if changed.get("validation_batch_size") is None:
