@@ -202,7 +202,7 @@ def test_a_convnet_call_for_call(digits, tmp_path):
     ).history
     assert sorted(history) == ["accuracy", "loss", "val_accuracy", "val_loss"]
     after = spiking.evaluate(x_test, y_test, verbose=0)
-    assert after[1] > before[1] - 0.05  # 15 of 300 images, of which few change
+    assert after[0] < before[0] and after[1] > score[1] - 0.02
 
     spiking.save(tmp_path / "spiking.keras")
     loaded = keras.models.load_model(tmp_path / "spiking.keras")
