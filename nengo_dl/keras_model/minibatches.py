@@ -26,6 +26,7 @@ def minibatches(
 
     Keras would copy whole arrays to tensors before it begins. For a network that
     computes little from much data, this takes a good part of the time and the memory.
+    Here, only small arrays are copied.
 
     TensorFlow's automatic tuning is off. When an iterator ends, it may otherwise wait
     until its thread wakes up, for as long as the iterator has been there.
@@ -165,7 +166,7 @@ def predict(call: Callable[[Any], Any], data: Any, size: int) -> Any:
     )
 
 
-def spec(x: Any, size: int) -> Any:
+def minibatch_spec(x: Any, size: int) -> Any:
     """Return what minibatches of inputs look like.
 
     Parameters
@@ -193,7 +194,6 @@ def _single(data: dict[str, Any]) -> tf.data.Dataset:
 
 def _copied(data: dict[str, Any], size: int, shuffle: bool) -> tf.data.Dataset:
     """Return copies of arrays as a dataset that calls no function."""
-
     n_items = len(tf.nest.flatten(data)[0])
     by_item = _by_item(n_items, size, shuffle)
 

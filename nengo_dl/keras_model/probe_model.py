@@ -89,6 +89,7 @@ class ProbeModel(keras.Model):
         super().__init__(inputs=inputs, outputs=outputs, name=name, **kwargs)
         self._time_input = time_input
         self._objectives = Objectives()
+        self._traced: Any = None  # the function for predictions, once it was traced
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -187,11 +188,12 @@ class ProbeModel(keras.Model):
         x : structure of array or `tf.TensorSpec`
             Inputs of a minibatch. Those with a single step always have one.
         """
-        before = self.predict_function
         self.make_predict_function()
-        varies = all(tensor.shape[1] is None for tensor in self.input.values())
-        if self.predict_function is not before and self.jit_compile and varies:
-            trace_for_all_lengths(self.predict_function, [(x,)])
+        if self._traced is self.predict_function:
+            return
+        self._traced = self.predict_function
+        if self.jit_compile and all(t.shape[1] is None for t in self.input.values()):
+            trace_for_all_lengths(self._traced, [(x,)])
 
     def predict_on_batch(self, x: Any) -> dict[str, np.ndarray]:
         """Return outputs for a minibatch, see ``keras.Model.predict_on_batch``."""

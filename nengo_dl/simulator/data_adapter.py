@@ -186,7 +186,7 @@ class DataAdapter:
         model, size = self._network.predictor, arguments.get("batch_size")
         is_watched = kwargs.get("callbacks") or kwargs.get("verbose", "auto") != 0
         if size is not None and self._setup.strategy is None:
-            model.trace_predict(minibatches.spec(arguments["x"], size))
+            model.trace_predict(minibatches.minibatch_spec(arguments["x"], size))
             if not is_watched and kwargs.get("steps") is None:
                 return minibatches.predict(model.predict_on_batch, arguments["x"], size)
         with self.by_minibatch(arguments) as data:

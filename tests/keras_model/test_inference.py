@@ -171,15 +171,22 @@ def test_methods_agree_on_one_compilation():
             np.testing.assert_allclose(report["loss"], 0, atol=1e-10)
 
 
-@pytest.mark.parametrize("verbose", [0, 2])
-def test_predict_is_traced_once_for_all_numbers_of_steps(verbose):
-    """Also with inputs that are held. A single step has a graph without a loop."""
+def two_inputs(jit_compile="auto"):
+    """Return a network, its input nodes and its probe."""
     with nengo.Network(seed=0) as net:
+        nengo_dl.configure_settings(jit_compile=jit_compile)
         nodes = nengo.Node([0]), nengo.Node([0])
         ensemble = nengo.Ensemble(10, 1)
         for node in nodes:
             nengo.Connection(node, ensemble)
         probe = nengo.Probe(ensemble, synapse=0.1)
+    return net, nodes, probe
+
+
+@pytest.mark.parametrize("verbose", [0, 2])
+def test_predict_is_traced_once_for_all_numbers_of_steps(verbose):
+    """Also with inputs that are held. A single step has a graph without a loop."""
+    net, nodes, probe = two_inputs()
     rng = np.random.RandomState(0)
     with nengo_dl.Simulator(net, minibatch_size=2, progress_bar=False) as sim:
         n_traces = []
@@ -200,13 +207,7 @@ def test_predict_is_traced_once_for_all_numbers_of_steps(verbose):
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_what_varied_before_can_be_held(jit_compile):
     """One trace serves both, also where it was made for what varies."""
-    with nengo.Network(seed=0) as net:
-        nengo_dl.configure_settings(jit_compile=jit_compile)
-        nodes = nengo.Node([0]), nengo.Node([0])
-        ensemble = nengo.Ensemble(10, 1)
-        for node in nodes:
-            nengo.Connection(node, ensemble)
-        probe = nengo.Probe(ensemble, synapse=0.1)
+    net, nodes, probe = two_inputs(jit_compile)
     rng = np.random.RandomState(0)
     with nengo_dl.Simulator(net, minibatch_size=2, progress_bar=False) as sim:
         sim.compile(loss="mse")
@@ -229,7 +230,14 @@ def test_simulators_compile_lengths_that_are_used_often(monkeypatch):
     monkeypatch.setattr(inference, "MAX_MISFITS", 3)
     net = small_networks.feedforward()
     with nengo_dl.Simulator(net, progress_bar=False) as sim:
-        outputs = [sim.predict(n_steps=n, verbose=0) for n in (2, 5, 5, 5)]
+        outputs, traced = [], []
+        for n_steps in (2, 5, 5, 5, 3, 8):
+            outputs.append(sim.predict(n_steps=n_steps, verbose=0))
+            traced.append(sim.keras_model.predict_function)
         for probe in net.probes:
             np.testing.assert_array_equal(outputs[1][probe], outputs[2][probe])
             np.testing.assert_array_equal(outputs[1][probe], outputs[3][probe])
+        assert len(set(map(id, traced))) > 1
+        # what has the new loop serves all numbers of steps, too
+        assert traced[-1] is traced[-3]
+        assert traced[-1].experimental_get_tracing_count() == 1
